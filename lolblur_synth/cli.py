@@ -1,0 +1,269 @@
+"""The commands: parse, call one function, print; whatever is heavy is imported inside a command."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lolblur_synth import __version__
+from lolblur_synth.errors import SequenceError, UserError
+
+if TYPE_CHECKING:
+    from lolblur_synth.config import Config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_PATH = click.Path(path_type=Path)
+
+
+def main() -> None:
+    """Run the command line; a `UserError` is one line and exit code 2, a `SequenceError` exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except SequenceError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+def _config_options(command: Command) -> Command:
+    """The two options by which every setting can be changed."""
+    one = "One setting, such as darken.exposure=[0.05,0.16]."
+    command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=one)(command)
+    layer = "A preset or a YAML file; later ones win."
+    return click.option("--config", "sources", multiple=True, metavar="NAME|FILE", help=layer)(command)
+
+
+def _run_options(command: Command) -> Command:
+    """The settings of a run that have an option of their own."""
+    rate = "The rate at which the videos were filmed, where their tags do not tell."
+    options = [
+        click.option("--seed", type=int, help="Same seed, same pixels."),
+        click.option("--capture-fps", type=float, help=rate),
+        click.option("--size", metavar="WxH|source", help="Size of the pictures (1120x640)."),
+        click.option("--workers", type=int, help="Sequences made at the same time (1)."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the networks run."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return _config_options(command)
+
+
+def _load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> "Config":
+    from lolblur_synth.config import Config, load
+
+    keys = {
+        "seed": "seed",
+        "capture_fps": "video.capture_fps",
+        "size": "video.size",
+        "workers": "run.workers",
+        "device": "run.device",
+    }
+    extra = [f"{keys[name]}={value}" for name, value in shortcuts.items() if value is not None]
+    return load(Config, sources, [*assignments, *extra])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__)
+def cli() -> None:
+    """Make LOL-Blur training pairs from your own slow-motion video."""
+
+
+@cli.command()
+@click.option("--videos", type=_PATH, required=True, help="A folder of videos, or of folders of numbered frames.")
+@click.option("--out", type=_FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
+@_run_options
+@click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first sequence that fails.")
+@click.option("--verbose", is_flag=True, help="A line per sequence, also when not on a terminal.")
+def run(
+    videos: Path,
+    out: Path,
+    sources: tuple[str, ...],
+    assignments: tuple[str, ...],
+    overwrite: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    verbose: bool,
+    **shortcuts: str | float | None,
+) -> None:
+    """Make a dataset from videos; run again after an interruption and it goes on."""
+    config = _load_config(sources, assignments, **shortcuts)
+
+    from rich.console import Console
+
+    from lolblur_synth.devices import choose_device
+    from lolblur_synth.maker import estimate
+    from lolblur_synth.nets.weights import load_ec_zero_dce
+    from lolblur_synth.plan import make_plan
+    from lolblur_synth.runner import threads_for
+    from lolblur_synth.tables import show_plan
+
+    console = Console(stderr=True)
+    device = choose_device(config.run.device)
+    _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
+    with console.status("reading videos") as status:
+        plan = make_plan(
+            videos, out, config, {"ec_zero_dce": sha256}, overwrite, lambda path: status.update(f"reading {path.name}")
+        )
+    if dry_run:
+        show_plan(Console(), plan, estimate(plan, device, threads_for(1, device)))
+        return
+    if verbose:
+        show_plan(console, plan, None)
+    _execute(plan, console, verbose, fail_fast)
+
+
+def _execute(plan: Any, console: Any, verbose: bool, fail_fast: bool) -> None:
+    from rich.console import Console
+
+    from lolblur_synth.progress import RunProgress
+    from lolblur_synth.records import read_records
+    from lolblur_synth.runner import execute
+    from lolblur_synth.tables import show_outcome
+
+    pairs = sum(len(sequence.slots) for sequence in plan.sequences if sequence.status != "keep")
+    with RunProgress(console, pairs, verbose) as progress:
+        outcome = execute(plan, progress, fail_fast)
+    show_outcome(Console(), plan, outcome, read_records(plan.out))
+    if outcome.failures:
+        raise SequenceError(f"{len(outcome.failures)} not made; the reasons are above and in {plan.out / 'failed'}")
+
+
+@cli.command()
+@click.argument("dataset", type=_FOLDER)
+def verify(dataset: Path) -> None:
+    """Decode and hash every picture of a dataset again."""
+    from lolblur_synth.records import verify as check
+
+    count, faults = check(dataset)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise SequenceError(f"{dataset}: {len(faults)} faults; delete the records of what is damaged and run again")
+    click.echo(f"{dataset}: {count} pictures are as recorded")
+
+
+@cli.command()
+@click.option("--input", "source", type=_PATH, required=True, help="A picture, a folder of pictures, or a video.")
+@click.option("--out", type=_FOLDER, required=True, help="Where the dark ones go.")
+@click.option(
+    "--exposure",
+    default="0.05:0.30",
+    show_default=True,
+    metavar="E|LOW:HIGH",
+    help="Lightness to darken to, of 1; a range is drawn from, once per picture or video.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--weights", default="ec_zero_dce", show_default=True, help="Bundled name or file.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace files in --out.")
+def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, device: str, overwrite: bool) -> None:
+    """Darken pictures or a video by EC-Zero-DCE."""
+    from lolblur_synth.darkening import darken_path, parse_exposure
+
+    for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite):
+        click.echo(f"{path}  exposure {drawn:.4f}")
+
+
+@cli.command("train-ecdce")
+@click.option("--images", type=_FOLDER, required=True, help="A folder of normal-light photographs.")
+@click.option(
+    "--out", type=_FOLDER, required=True, help="Checkpoints, logs and the final weights; resumes what is there."
+)
+@_config_options
+@click.option("--steps", type=int, help="Training steps.")
+@click.option("--seed", type=int)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--overwrite", is_flag=True, help="Start anew in --out.")
+def train_ecdce(
+    images: Path,
+    out: Path,
+    sources: tuple[str, ...],
+    assignments: tuple[str, ...],
+    overwrite: bool,
+    **shortcuts: str | float | None,
+) -> None:
+    """Train EC-Zero-DCE, without references, on any photographs."""
+    from lolblur_synth.config import TrainECDCE, load
+
+    extra = [f"{name}={value}" for name, value in shortcuts.items() if value is not None]
+    config = load(TrainECDCE, sources, [*assignments, *extra])
+
+    from lolblur_synth.train.ecdce import train_ecdce as train
+
+    weights = train(images, out, config, overwrite=overwrite)
+    click.echo(f"weights: {weights}")
+
+
+@cli.command()
+@click.option("--out", type=_FOLDER, default=Path("demo"), show_default=True)
+@_run_options
+@click.option("--overwrite", is_flag=True, help="Replace a demo made with other settings.")
+def demo(
+    out: Path, sources: tuple[str, ...], assignments: tuple[str, ...], overwrite: bool, **shortcuts: str | float | None
+) -> None:
+    """Render a night clip, make a small dataset from it, and show where to look."""
+    config = _load_config(sources or ("demo",), assignments, **shortcuts)
+
+    from rich.console import Console
+
+    from lolblur_synth.demo import render_clips
+    from lolblur_synth.nets.weights import load_ec_zero_dce
+    from lolblur_synth.plan import make_plan
+
+    console = Console(stderr=True)
+    _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
+    with console.status("rendering a night clip at 250 fps"):
+        videos = render_clips(out / "videos", config.seed)
+    plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)
+    _execute(plan, console, verbose=False, fail_fast=True)
+    click.echo(f"clips:    {videos}")
+    click.echo(f"dataset:  {out / 'dataset'}  (README.md explains it)")
+    click.echo(f"look at:  {out / 'dataset' / 'contact_sheet.png'}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what this machine has: devices, threads, backends, weights, disk."""
+    from lolblur_synth.doctor import examine
+
+    healthy = True
+    for name, found, good in examine():
+        click.echo(f"{'ok ' if good else '-- '} {name:<14} {found}")
+        healthy &= good
+    if not healthy:
+        raise SequenceError("what is marked -- is missing")
+
+
+@cli.group()
+def config() -> None:
+    """Look at settings."""
+
+
+@config.command("show")
+@_run_options
+def config_show(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> None:
+    """Print the effective settings of a run as YAML."""
+    from lolblur_synth.config import to_yaml
+
+    click.echo(to_yaml(_load_config(sources, assignments, **shortcuts)), nl=False)
+
+
+@config.command("presets")
+def config_presets() -> None:
+    """List the presets that --config takes by name."""
+    from lolblur_synth.config import presets
+
+    click.echo("\n".join(presets()))

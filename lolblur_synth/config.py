@@ -1,0 +1,334 @@
+"""What can be configured, with defaults and bounds; YAML presets and `--set` overrides; every fault named at once."""
+
+import difflib
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from lolblur_synth.errors import UserError
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_range(value: object) -> object:
+    """A single number means a range that holds nothing else."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return (value, value) if is_number else _as_tuple(value)
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"a range goes from low to high, got [{value[0]:g}, {value[1]:g}]")
+    return value
+
+
+def _as_size(value: object) -> object:
+    """Accept `1120x640` for (1120, 640), and `source`."""
+    if isinstance(value, str) and value != "source":
+        parts = value.lower().split("x")
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+            raise ValueError(f"a size is WIDTHxHEIGHT, such as 1120x640, or `source`; got {value!r}")
+        return tuple(int(part) for part in parts)
+    return _as_tuple(value)
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: tuple[float, float]) -> tuple[float, float]:
+        if not low <= value[0] <= value[1] <= high:
+            raise ValueError(f"lies within [{low:g}, {high:g}], got [{value[0]:g}, {value[1]:g}]")
+        return value
+
+    return AfterValidator(check)
+
+
+Range = Annotated[tuple[float, float], BeforeValidator(_as_range), AfterValidator(_ordered)]
+Side = Annotated[int, Field(ge=64, le=16384)]
+Size = Annotated[tuple[Side, Side] | Literal["source"], BeforeValidator(_as_size)]
+
+
+class Section(BaseModel):
+    """Frozen, strict about types, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Video(Section):
+    """How source files are read."""
+
+    capture_fps: float | None = Field(None, gt=0, le=1e6)  # None: the file's tags, else the stream's rate
+    allow_low_fps: bool = False
+    size: Size = (1120, 640)
+
+
+class Sequences(Section):
+    """Which frames become pairs."""
+
+    fps: float = Field(24, gt=0, le=1000)
+    pairs: int = Field(30, ge=1, le=4999)
+    per_video: Literal[1, 2] = 2
+    min_pairs: int = Field(4, ge=1)
+    shutter_ms: Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], BeforeValidator(_as_range)] = (24, 32)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.shutter_ms:
+            raise ValueError("shutter_ms needs at least one shutter time")
+        if self.min_pairs > self.pairs:
+            raise ValueError(f"min_pairs ({self.min_pairs}) is more than pairs ({self.pairs})")
+        if max(self.shutter_ms) * self.fps > 1000:
+            raise ValueError(f"a shutter of {max(self.shutter_ms):g} ms does not fit into a frame at {self.fps:g} fps")
+        return self
+
+
+class Denoise(Section):
+    """The denoiser of the source frames."""
+
+    backend: Literal["none", "bm4d"] = "none"
+    sigma: Literal["auto"] | Annotated[float, Field(gt=0, le=100)] = "auto"  # of 255
+
+
+class Darken(Section):
+    """EC-Zero-DCE."""
+
+    exposure: Annotated[Range, _within(0.005, 1)] = (0.05, 0.30)
+    dim: Annotated[Range, _within(0.1, 1)] = (0.8, 1.0)
+    weights: str = "ec_zero_dce"  # the bundled ones, or a file
+
+
+class Interpolate(Section):
+    """From the capture rate to the rate of the sub-frames."""
+
+    backend: Literal["flow", "linear"] = "flow"
+    fps: float = Field(2000, gt=0, le=1e6)
+
+
+class Unclip(Section):
+    """Light beyond clipping."""
+
+    threshold: float = Field(98, ge=0, le=100)  # CIE L*
+    strength: Annotated[Range, _within(0, 2550)] = (20, 100)  # of 255
+
+
+class Average(Section):
+    """The space in which the exposure adds up."""
+
+    space: Literal["linear", "srgb"] = "linear"
+
+
+class Defocus(Section):
+    """Generalized Gaussian kernels."""
+
+    probability: float = Field(0.5, ge=0, le=1)
+    sigma: Annotated[Range, _within(0.1, 20)] = (0.4, 1.6)  # pixels, along each axis of the ellipse
+    shape: Annotated[Range, _within(0.3, 16)] = (0.8, 4.0)  # 2 is a Gaussian, 16 nearly a disc
+
+
+class Noise(Section):
+    """Shot and read noise in linear light: variance = shot x + read."""
+
+    shot: Annotated[Range, _within(0, 1)] = (2e-6, 5e-5)  # drawn log-uniformly
+    read_slope: float = 2.18
+    read_offset: float = 1.20
+    read_spread: float = Field(0.26, ge=0)
+
+    @model_validator(mode="after")
+    def _drawable(self) -> Self:
+        if self.shot[0] == 0 and self.shot[1] > 0:
+            raise ValueError("shot is drawn log-uniformly: its low end must be above 0 (or both ends 0 for no noise)")
+        return self
+
+
+class Dataset(Section):
+    """The folders that are written."""
+
+    bit_depth: Literal[8, 16] = 8
+    test_fraction: float = Field(0.15, ge=0, lt=1)
+
+
+class Run(Section):
+    """The machine's share; none of these changes a pixel."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(1, ge=1, le=256)
+
+
+class Config(Section):
+    """Everything `lolblur-synth run` can be told."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    video: Video = Video()
+    sequences: Sequences = Sequences()
+    denoise: Denoise = Denoise()
+    darken: Darken = Darken()
+    interpolate: Interpolate = Interpolate()
+    unclip: Unclip = Unclip()
+    average: Average = Average()
+    defocus: Defocus = Defocus()
+    noise: Noise = Noise()
+    dataset: Dataset = Dataset()
+    run: Run = Run()
+
+
+class CurveNet(Section):
+    """The shape of EC-Zero-DCE; its checkpoints carry it. The released network is 256, 10, 1, false."""
+
+    width: int = Field(24, ge=1, le=512)
+    iterations: int = Field(10, ge=1, le=32)
+    scale: int = Field(8, ge=1, le=16)  # curves are estimated at 1/scale of the resolution
+    context: bool = True  # the lightness of the whole picture is known everywhere
+
+
+class TrainECDCE(Section):
+    """Everything `lolblur-synth train-ecdce` can be told; what differs from Zero-DCE's training says so."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    net: CurveNet = CurveNet()
+    steps: int = Field(4000, ge=1)
+    batch: int = Field(8, ge=1)
+    crop: int = Field(256, ge=64)
+    long_side: int = Field(1280, ge=64)  # photographs are kept in memory at this size
+    gain: Annotated[Range, _within(0.1, 10)] = (0.6, 1.6)  # of light, drawn per crop; Zero-DCE: 1
+    exposure: Annotated[Range, _within(0.005, 1)] = (0.05, 0.30)
+    learning_rate: float = Field(1e-3, gt=0)  # falls to 1 % of it along a cosine; Zero-DCE: 1e-4, constant
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_gradient: float = Field(0.1, gt=0)
+    weight_exposure: float = Field(1, ge=0)  # of 16x16 patches; Zero-DCE: 10
+    weight_picture: float = Field(100, ge=0)  # of the picture as a whole; Zero-DCE: none
+    weight_spatial: float = Field(10, ge=0)  # Zero-DCE: 1
+    contrast: float = Field(1, ge=0, le=1)  # 1: differences shrink with the exposure, 0: as in the input (Zero-DCE)
+    weight_smooth: float = Field(200, ge=0)
+    validation_fraction: float = Field(0.2, ge=0, lt=1)
+    validate_every: int = Field(250, ge=1)
+    save_every: int = Field(250, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-4 is a number, and a key that comes twice is a fault."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice:
+            line = node.start_mark.line + 1
+            raise UserError(
+                f"{node.start_mark.name}: key {', '.join(sorted(twice))} is there twice (block at line {line})"
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _install_float_resolver() -> None:
+    import re
+
+    pattern = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
+    _Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+0123456789."))
+
+
+_install_float_resolver()
+
+
+def preset_dir() -> Path:
+    """Where the presets lie: inside an installed wheel, or beside the package in a checkout."""
+    package = Path(__file__).parent
+    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+
+
+def presets() -> list[str]:
+    """Names that `--config` takes."""
+    return sorted(path.stem for path in preset_dir().glob("*.yaml"))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Read one YAML document; raises `UserError` with file and line."""
+    loader = _Loader(text)
+    loader.name = name
+    try:
+        return loader.get_single_data()
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    finally:
+        loader.dispose()
+
+
+def _read_layer(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = preset_dir() / f"{source}.yaml"
+        if not path.is_file():
+            raise UserError(
+                f"--config {source}: no such preset; there are {', '.join(presets())} (or give a .yaml file)"
+            )
+    try:
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--config {source}: cannot be read: {error}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: a config is a mapping of keys to values, this is a {type(data).__name__}")
+    return data
+
+
+def _override(assignment: str) -> dict[str, Any]:
+    key, equals, value = assignment.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {assignment}: write key=value, such as darken.exposure=[0.05,0.16]")
+    nested: Any = parse_yaml(value, f"--set {key}")
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def _merge(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in layer.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    lines: dict[str, str] = {}
+    for fault in error.errors():
+        names = [str(part) for part in fault["loc"] if not str(part).startswith(("tuple[", "literal[", "constrained"))]
+        key = ".".join(name for name in names if name not in {"float", "int"})
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, list(_known_keys(model)), 1, 0.6)
+            message = "unknown key" + (f", did you mean {near[0]}?" if near else "")
+        else:
+            message = fault["msg"].removeprefix("Value error, ") + f" (got {fault['input']!r})" * (key != "")
+        lines[key] = f"{lines[key]}, or {message}" if key in lines else f"{key or 'config'}: {message}"
+    return "\n  ".join(lines.values())
+
+
+def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[str] = ()) -> Model:
+    """Layer presets or files, then `key=value` assignments, on the defaults; raises `UserError` naming every fault."""
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged = _merge(merged, _read_layer(source))
+    for assignment in assignments:
+        merged = _merge(merged, _override(assignment))
+    try:
+        return model.model_validate(merged)
+    except ValidationError as error:
+        raise UserError(f"the configuration has faults:\n  {_explain(error, model)}") from None
+
+
+def to_yaml(config: Section, exclude: set[str] | None = None) -> str:
+    """The effective configuration as YAML that `load` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json", exclude=exclude), sort_keys=False, default_flow_style=None)

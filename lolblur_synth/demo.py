@@ -1,0 +1,43 @@
+"""The footage of `lolblur-synth demo`: two photographs by lamplight, filmed by hand at 250 fps."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+from lolblur_synth.draws import rng_for
+from lolblur_synth.images import read_image
+from lolblur_synth.scenes import Lamp, Scene, render, shake
+from lolblur_synth.video import write_video
+
+FPS = Fraction(250)
+_FRAMES = 58  # what four pairs need
+_SIZE = (384, 672)
+_SPEED = 4  # pixels per source frame, at the fastest
+PHOTOS = Path(__file__).parent / "photos"
+_LAMPS = {  # where the photographs have something that could shine; pixels from the middle of the frame
+    "room": (
+        Lamp(-262, -138, 5, (9, 7, 4)),
+        Lamp(-262, -110, 4, (3, 6, 9)),
+        Lamp(118, -92, 7, (10, 8, 5)),
+        Lamp(213, 20, 4, (9, 4, 2)),
+    ),
+    "window": (Lamp(-190, -60, 8, (9, 8, 6)), Lamp(96, 60, 5, (10, 7, 3)), Lamp(250, -20, 4, (8, 2, 1))),
+}
+
+
+def render_clips(folder: Path, seed: int) -> Path:
+    """Film each photograph and encode it as a camera does; existing clips are kept. Returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _LAMPS:
+        path = folder / f"{name}_seed{seed}.mp4"
+        if not path.exists():
+            write_video(path, _film(name, seed), FPS, crf=12)
+    return folder
+
+
+def _film(name: str, seed: int) -> Iterator[Tensor]:
+    camera = shake(rng_for(seed, "demo", name), _SPEED, _FRAMES)
+    scene = Scene(read_image(PHOTOS / f"{name}.jpg"), camera, density=1.8, lamps=_LAMPS[name])
+    return (render(scene, t, _SIZE) for t in range(_FRAMES))

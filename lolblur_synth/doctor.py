@@ -1,0 +1,51 @@
+"""The `doctor` command: what this machine has for the work."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import cv2
+import torch
+
+from lolblur_synth.config import preset_dir, presets
+from lolblur_synth.errors import UserError
+from lolblur_synth.nets.weights import load_ec_zero_dce
+
+
+def examine() -> Iterator[tuple[str, str, bool]]:
+    """Each thing looked at: its name, what was found, and whether it is as it must be."""
+    yield (
+        "processor",
+        f"{os.cpu_count()} cores; torch uses {torch.get_num_threads()}, OpenCV {cv2.getNumThreads()}",
+        True,
+    )
+    yield "CUDA", _cuda(), True
+    for package in ("torch", "opencv-python", "av", "scenedetect"):
+        yield package, *_version(package)
+    found, good = _version("bm4d")
+    yield "denoise", f"none; bm4d {found}", good
+    yield "interpolate", "flow (OpenCV DIS); linear", hasattr(cv2, "DISOpticalFlow_create")
+    try:
+        net, sha256 = load_ec_zero_dce("ec_zero_dce", "cpu")
+        parameters = sum(p.numel() for p in net.parameters())
+        yield "weights", f"ec_zero_dce, {parameters:,} parameters, sha256 {sha256[:16]}", True
+    except UserError as error:
+        yield "weights", str(error), False
+    yield "presets", f"{', '.join(presets())} in {preset_dir()}", bool(presets())
+    disk = shutil.disk_usage(Path.cwd())
+    yield "disk here", f"{disk.free / 1e9:.0f} of {disk.total / 1e9:.0f} GB free", True
+
+
+def _cuda() -> str:
+    if not torch.cuda.is_available():
+        return "none: everything runs on the processor"
+    return ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+
+
+def _version(package: str) -> tuple[str, bool]:
+    try:
+        return version(package), True
+    except PackageNotFoundError:
+        return "not installed", False

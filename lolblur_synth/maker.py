@@ -1,0 +1,148 @@
+"""One sequence, from its plan to pictures and a record in a folder of its own."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lolblur_synth.clock import Clock
+from lolblur_synth.config import Config
+from lolblur_synth.dataset import FOLDERS, image_path, measure
+from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
+from lolblur_synth.events import Event, Notify, ignore
+from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
+from lolblur_synth.nets.weights import load_ec_zero_dce
+from lolblur_synth.ops.denoise import estimate_sigma
+from lolblur_synth.pipeline import Pair, synthesize
+from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
+from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
+from lolblur_synth.sequences import Slot
+from lolblur_synth.threads import Map, ordered_map
+from lolblur_synth.video import read_frames
+
+_SIGMA_FRAMES = 5  # enough for the median of their estimates to be steady
+
+
+def make_sequence(
+    task: SequencePlan, plan: Plan, staging: Path, device: torch.device, threads: int, notify: Notify
+) -> None:
+    """Make one sequence's images and record in `staging`; neither device nor threads change a pixel but by rounding."""
+    config = plan.config
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    notify(Event("start", task.id, total=len(task.slots)))
+    clock = Clock(device, lambda name: notify(Event("operator", task.id, name)))
+    net, _ = load_ec_zero_dce(config.darken.weights, device)
+    start, stop = task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop
+
+    def frames() -> Iterator[Tensor]:
+        return (frame.to(device) for frame in read_frames(task.scan, start, stop, config.video.size))
+
+    def noise_field(slot: Slot, shape: torch.Size) -> Tensor:
+        return torch.randn(shape, generator=torch_rng_for(config.seed, task.key, NOISE_FIELD, slot.index))
+
+    sigma = _noise_sigma(config, frames)
+    written = []
+    with ordered_map(threads) as each:
+        pairs = synthesize(
+            frames(), start, task.slots, task.shutter, task.draws, sigma, net, noise_field, config, clock, each
+        )
+        for number, pair in enumerate(pairs, task.first_number):
+            with clock("write"):
+                written.append(_write_pair(task, staging, number, pair, config, each))
+            notify(Event("pair", task.id))
+    stage_record(staging, _record(task, plan, device, sigma, clock.seconds, written))
+
+
+def _noise_sigma(config: Config, frames: Callable[[], Iterator[Tensor]]) -> float:
+    if config.denoise.backend == "none":
+        return 0.0
+    if config.denoise.sigma == "auto":
+        return estimate_sigma(list(islice(frames(), _SIGMA_FRAMES)))
+    return config.denoise.sigma
+
+
+def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:
+    def write(folder: str) -> str:
+        pixels = quantize(getattr(pair, folder), config.dataset.bit_depth)
+        path = staging / image_path(task.split, folder, task.video, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, pixels)
+        return pixel_hash(pixels)
+
+    window = task.shutter.window(pair.slot.center)
+    statistics = measure(dequantize(quantize(pair.low_blur_noise, config.dataset.bit_depth)))
+    return PairRecord(
+        number=number,
+        slot=pair.slot.index,
+        center=pair.slot.center,
+        first=window.start,
+        last=window[-1],
+        seconds=float(pair.slot.center / task.scan.info.capture_fps),
+        sha256=dict(zip(FOLDERS, each(write, FOLDERS), strict=True)),
+        statistics={name: round(value, 4) for name, value in statistics.items()},
+    )
+
+
+def _record(
+    task: SequencePlan,
+    plan: Plan,
+    device: torch.device,
+    sigma: float,
+    seconds: dict[str, float],
+    pairs: list[PairRecord],
+) -> SequenceRecord:
+    shutter = task.shutter
+    fps = task.scan.info.capture_fps
+    return SequenceRecord(
+        id=task.id,
+        fingerprint=task.fingerprint,
+        split=task.split,
+        video=task.video,
+        sequence=task.index,
+        source=describe_source(task.scan),
+        shutter={
+            **asdict(shutter),
+            "frames": shutter.frames,
+            "sub_frames": shutter.sub_frames,
+            "sub_frame_fps": float(fps * shutter.factor),
+        },
+        draws=as_record(task.draws),
+        noise_sigma=sigma,
+        config=plan.config.model_dump(mode="json"),
+        weights=plan.weights,
+        versions=versions(),
+        device=device.type,
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        pairs=pairs,
+        rejects=[{"slot": r.slot.index, "center": r.slot.center, "reason": r.reason} for r in task.rejects],
+    )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a pair costs on this machine."""
+
+    seconds_per_pair: float
+    bytes_per_pair: int
+    free_bytes: int
+
+
+def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
+    """Make the first pair that is due, aside and for its cost alone; None when nothing is due."""
+    task = next((sequence for sequence in plan.sequences if sequence.status != "keep"), None)
+    if task is None:
+        return None
+    first_only = replace(task, slots=task.slots[:1])
+    with tempfile.TemporaryDirectory() as folder:
+        staging = Path(folder, "pair")
+        make_sequence(first_only, plan, staging, device, threads, ignore)
+        seconds = sum(read_record(staging / RECORD).seconds.values())
+        size = sum(path.stat().st_size for path in staging.rglob("*.png"))
+    existing = next(folder for folder in (plan.out.absolute(), *plan.out.absolute().parents) if folder.exists())
+    return Estimate(seconds, size, shutil.disk_usage(existing).free)

@@ -1,0 +1,1 @@
+"""Networks and the reading of their weights."""

@@ -1,0 +1,145 @@
+"""Darken an image to a chosen exposure with EC-Zero-DCE, lights left as they are."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
+from lolblur_synth.ops.color import lightness as lightness_of
+
+SATURATED = 0.97  # lightness above which a pixel is a light
+_KNEES = (0.80, 0.95)  # lightness at which pinning sets in: at the first where few pixels are bright, else later
+_STEPS = 10  # knees that are tried between these
+_SHARE = 0.25  # of the exposure that pinned tones below 0.97 may add to the mean
+_BRIGHT = 0.70  # tones below this are never lifted by a knee
+_EDGE = 0.30  # lightness at which pinning sets in beside a light, where in-between values are its anti-aliased edge
+_STRENGTH = 3.0  # the most that metering multiplies curves by
+_BLACK = 1e-6  # lightness below this is divided by this
+
+
+def darken(rgb: Tensor, exposure: float | Tensor, net: ECZeroDCE, *, as_released: bool = False) -> Tensor:
+    """Darken so that the unsaturated pixels have a mean lightness of `exposure`: RGB · L_low / L (LEDNet, section 3).
+
+    rgb (3, H, W) or (N, 3, H, W), sRGB in [0, 1], to the same; exposure in [0, 1], one or N of them. No value rises,
+    pixels of lightness above 0.97 keep theirs, and the strength of the curves is metered. `as_released` applies the
+    curves as the network gives them, like the released inference, and clips the result. No gradients are recorded.
+    """
+    with torch.no_grad():
+        frames = rgb if rgb.ndim == 4 else rgb[None]
+        lightness = lightness_of(frames)
+        maps = net(lightness, exposure_map(lightness, exposure))
+        if as_released:
+            dark = apply_curves(lightness, maps)
+        else:
+            light = light_weight(lightness, exposure)
+            maps = meter(frames, lightness, light, maps, exposure)
+            dark = pin(lightness, apply_curves(lightness, maps), light)
+        return relight(frames, lightness, dark).reshape(rgb.shape).clamp(0, 1)
+
+
+def exposure_map(lightness: Tensor, exposure: float | Tensor) -> Tensor:
+    """The exposure, but a light's own lightness where that is above 0.97; (N, 1, H, W) (LEDNet, section 3)."""
+    asked = exposure.view(-1, 1, 1, 1) if isinstance(exposure, Tensor) else exposure
+    return torch.where(lightness > SATURATED, lightness, asked)
+
+
+def pin(lightness: Tensor, dark: Tensor, light: Tensor) -> Tensor:
+    """Keep `dark` at or below `lightness`, and equal to it where `light`, the weight of lights, is 1; all (N, 1, H, W).
+
+    For one curve the order of tones is kept: the blend's derivative is d'(1 − w) + w + w'(L − d), and d ≤ L.
+    """
+    return torch.lerp(torch.minimum(dark, lightness), lightness, light)
+
+
+def light_weight(lightness: Tensor, exposure: float | Tensor) -> Tensor:
+    """How much of a pixel is light, 0 to 1, exactly 1 above 0.97; (N, 1, H, W).
+
+    A step there would turn the glow around a lamp, or the sky around the sun, into a ragged contour. So the weight
+    rises from a knee, as low as the exposure has room for, with the mean of the bright pixels around, which has less
+    grain than the pixel. Beside a light it rises from 0.30: these are the in-between values of an anti-aliased edge.
+    """
+    light, bright = _smoothstep(lightness, _KNEES[1]), _smoothstep(lightness, _BRIGHT, _KNEES[0])
+    beside, around, counted = _tent(torch.cat([light, bright * lightness, bright], 1)).chunk(3, 1)
+    tone = around / counted.clamp(min=_BLACK)
+    glow = bright * _smoothstep(tone, _knee(lightness, exposure))
+    edge = (2 * beside).clamp(max=1) * _smoothstep(lightness, _EDGE)
+    return torch.maximum(light, torch.maximum(edge, glow))
+
+
+def _knee(lightness: Tensor, exposure: float | Tensor) -> Tensor:
+    """The lowest knee (N, 1, 1, 1) at which pinned tones add about a fixed share of the exposure to the mean."""
+    tones = lightness[..., ::4, ::4].flatten(1)
+    counted = (tones <= SATURATED).to(tones.dtype)
+    tones, count = tones * counted, counted.sum(1).clamp(min=1)
+    step = (_KNEES[1] - _KNEES[0]) / _STEPS
+    knees = [_KNEES[0] + step * i for i in range(_STEPS)]
+    added = torch.stack([(_smoothstep(tones, knee) * tones).sum(1) / count for knee in knees], 1)  # (N, steps), falling
+    excess = (2 * added / (_SHARE * torch.as_tensor(exposure, device=tones.device).view(-1, 1)) - 1.5).clamp(0, 1)
+    return (_KNEES[0] + step * excess.sum(1)).view(-1, 1, 1, 1)
+
+
+def relight(rgb: Tensor, lightness: Tensor, dark: Tensor) -> Tensor:
+    """RGB · L_low / L; rgb (N, 3, H, W), lightness and dark (N, 1, H, W); black stays black."""
+    return rgb * (dark / lightness.clamp(min=_BLACK))
+
+
+def mean_unsaturated(image: Tensor, lightness: Tensor) -> Tensor:
+    """Mean (N,) of an image (N, 1, H, W) over the pixels whose lightness is at most 0.97; 0 where there is none."""
+    unsaturated = (lightness <= SATURATED).to(image.dtype)
+    return (image * unsaturated).sum((1, 2, 3)) / unsaturated.sum((1, 2, 3)).clamp(min=1)
+
+
+def metering_target(lightness: Tensor, exposure: float | Tensor) -> Tensor:
+    """The mean lightness (N,) that unsaturated pixels are to have; lightness (N, 1, H, W).
+
+    A dark region cannot be darkened to the exposure. Counted by picture the mean is min(E, mean); counted by 16x16
+    patches, as the network's exposure loss does, it is the mean of min(E, patch), which is lower. This is halfway,
+    but no more than 0.02 below the first.
+    """
+    asked = torch.as_tensor(exposure, dtype=lightness.dtype, device=lightness.device).view(-1)
+    counted = (lightness <= SATURATED).to(lightness.dtype)
+    share, sums = (F.avg_pool2d(x, 16, ceil_mode=True, count_include_pad=False) for x in (counted, counted * lightness))
+    reached = torch.minimum(sums, share * asked.view(-1, 1, 1, 1)).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(min=1)
+    picture = torch.minimum(asked, mean_unsaturated(lightness, lightness))
+    return picture - ((picture - reached) / 2).clamp(0, 0.02)
+
+
+def meter(rgb: Tensor, lightness: Tensor, light: Tensor, maps: Tensor, exposure: float | Tensor) -> Tensor:
+    """Scale curve maps so that the picture's mean lightness, measured after RGB · L_low / L, is the one asked for.
+
+    A network that saw a few photographs is some percent off on others, and so from frame to frame. One factor for a
+    picture, found by bisection on a sixteenth of its pixels, keeps the shape of its curves. Shapes as in `pin`.
+    """
+    target = metering_target(lightness, exposure).view(-1, 1, 1, 1)
+    step = 4 if min(rgb.shape[-2:]) >= 128 else 1
+    rgb, lightness, light = (image[..., step // 2 :: step, step // 2 :: step] for image in (rgb, lightness, light))
+
+    def mean_at(strength: Tensor) -> Tensor:
+        dark = pin(lightness, apply_curves(lightness, _scaled(maps, strength)), light)
+        return mean_unsaturated(lightness_of(relight(rgb, lightness, dark)), lightness).view(-1, 1, 1, 1)
+
+    weak, strong = torch.zeros_like(target), torch.full_like(target, _STRENGTH)
+    bright, dark = mean_at(weak), mean_at(strong)
+    for _ in range(5):
+        middle = (weak + strong) / 2
+        mean = mean_at(middle)
+        weak, bright = torch.where(mean > target, middle, weak), torch.where(mean > target, mean, bright)
+        strong, dark = torch.where(mean > target, strong, middle), torch.where(mean > target, dark, mean)
+    share = ((bright - target) / (bright - dark).clamp(min=_BLACK)).clamp(0, 1)
+    return _scaled(maps, weak + (strong - weak) * share)
+
+
+def _scaled(maps: Tensor, strength: Tensor) -> Tensor:
+    return (maps * strength).clamp(-1, 1)
+
+
+def _smoothstep(value: Tensor, low: float | Tensor, high: float = SATURATED) -> Tensor:
+    t = ((value - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _tent(image: Tensor) -> Tensor:
+    """Mean over 5x5 pixels, weighted (1, 2, 3, 2, 1) along each axis; beyond the border there are none."""
+    for _ in range(2):
+        image = F.avg_pool2d(image, 3, stride=1, padding=1, count_include_pad=False)
+    return image

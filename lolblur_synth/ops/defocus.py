@@ -1,0 +1,41 @@
+"""Defocus by generalized Gaussian kernels."""
+
+from math import ceil, cos, exp, lgamma, log, sin
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_TAIL = 1e-3  # kernel values below this share of the peak are left out
+
+
+def generalized_gaussian(sigma_x: float, sigma_y: float, angle: float, shape: float) -> Tensor:
+    """The kernel exp(-r^shape / scale), elliptic, as (K, K) with K odd and sum 1.
+
+    Sigmas are standard deviations in pixels along the axes turned by `angle` radians; shape 2 is a Gaussian, 1 has long
+    tails, large values come close to a disc. Each sample is the mean over its pixel's area, so that narrow kernels keep
+    their width. The kernels of blind super-resolution (Real-ESRGAN, ICCVW 2021, section 3.1).
+    """
+    # For the density exp(-(r/a)^b) in the plane, E[x^2] = a^2 Gamma(4/b) / (2 Gamma(2/b)).
+    scale = exp(0.5 * (log(2) + lgamma(2 / shape) - lgamma(4 / shape)))
+    reach = scale * (-log(_TAIL)) ** (1 / shape) * max(sigma_x, sigma_y)
+    half, fine = max(1, ceil(reach)), 9
+    offsets = (torch.arange((2 * half + 1) * fine, dtype=torch.float64) - ((2 * half + 1) * fine - 1) / 2) / fine
+    y, x = torch.meshgrid(offsets, offsets, indexing="ij")
+    along = (x * cos(angle) + y * sin(angle)) / (scale * sigma_x)
+    across = (y * cos(angle) - x * sin(angle)) / (scale * sigma_y)
+    density = torch.exp(-torch.hypot(along, across).pow(shape))
+    kernel = F.avg_pool2d(density[None, None], fine)[0, 0]
+    return (kernel / kernel.sum()).float()
+
+
+def defocus(light: Tensor, kernel: Tensor | None) -> Tensor:
+    """Convolve (3, H, W) with a (K, K) kernel, mirrored at the borders; None is a sharp lens.
+
+    Applied before clipping and in the space of the average: the lens comes before the sensor.
+    """
+    if kernel is None:
+        return light
+    half = kernel.shape[0] // 2
+    padded = F.pad(light[:, None], (half, half, half, half), mode="reflect")
+    return F.conv2d(padded, kernel.to(light)[None, None])[:, 0]

@@ -1,0 +1,99 @@
+"""The method, in order: from the frames of a slow-motion video to pairs in the dark (LEDNet, ECCV 2022, section 3)."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lolblur_synth.clock import Clock
+from lolblur_synth.config import Config
+from lolblur_synth.draws import Draws
+from lolblur_synth.errors import SequenceError
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
+from lolblur_synth.ops.average import average, space_of
+from lolblur_synth.ops.darken import darken
+from lolblur_synth.ops.defocus import defocus, generalized_gaussian
+from lolblur_synth.ops.denoise import denoise
+from lolblur_synth.ops.dim import dim
+from lolblur_synth.ops.interpolate import interpolate
+from lolblur_synth.ops.noise import add_noise
+from lolblur_synth.ops.unclip import unclip
+from lolblur_synth.sequences import Shutter, Slot
+from lolblur_synth.threads import Map
+
+VERSION = 1  # raised whenever the same input and configuration give other pixels
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The five pictures of one output frame, (3, H, W) each."""
+
+    slot: Slot
+    high_sharp_original: Tensor  # the middle frame as filmed, after denoising
+    high_sharp_scaled: Tensor  # slightly dimmed: the ground truth
+    low_sharp: Tensor  # darkened
+    low_blur: Tensor  # darkened, exposed over the whole window
+    low_blur_noise: Tensor  # and noisy: the input of a network
+
+
+@torch.inference_mode()
+def synthesize(
+    frames: Iterable[Tensor],
+    first: int,
+    slots: Sequence[Slot],
+    shutter: Shutter,
+    draws: Draws,
+    sigma: float,
+    net: ECZeroDCE,
+    noise_field: Callable[[Slot, torch.Size], Tensor],
+    config: Config,
+    clock: Clock,
+    each: Map = map,
+) -> Iterator[Pair]:
+    """Make the pairs of one sequence; `frames` start at source frame `first` and stream: one window is held at a time.
+
+    Frames are (3, H, W), sRGB in [0, 1], on any device; `noise_field(slot, shape)` is standard normal; `each` is a `map`
+    that may spread its work over threads.
+    """
+    to_light, to_srgb = space_of(config.average.space)
+    lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+
+    clean = clock.each("denoise", denoise(clock.each("decode", frames), config.denoise.backend, sigma))
+    for slot, window in windows(clean, first, slots, shutter):
+        with clock("darken"):
+            bright = [dim(frame, draws.dim) for frame in window]
+            dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))
+
+        sub_frames = clock.each("interpolate", interpolate(dark, bright, shutter.factor, config.interpolate.backend))
+        with clock("average"):
+            lit = (unclip(frame, draws.streak, config.unclip.threshold) for frame in sub_frames)
+            exposed = average(to_light(frame) for frame in lit)
+
+        with clock("defocus"):
+            low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
+        with clock("noise"):
+            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, noise_field(slot, low_blur.shape))
+
+        middle = shutter.gaps // 2
+        yield Pair(slot, window[middle], bright[middle], dark[middle], low_blur, low_blur_noise)
+
+
+def windows(
+    frames: Iterable[Tensor], first: int, slots: Sequence[Slot], shutter: Shutter
+) -> Iterator[tuple[Slot, list[Tensor]]]:
+    """Cut a stream of frames that starts at index `first` into the windows of `slots`, which may overlap."""
+    stream = enumerate(frames, first)
+    held: dict[int, Tensor] = {}
+    for slot in slots:
+        window = shutter.window(slot.center)
+        held = {index: frame for index, frame in held.items() if index >= window.start}
+        while window[-1] not in held:
+            index, frame = next(stream, (None, None))
+            if index is None or frame is None:
+                raise SequenceError(
+                    f"the frames end before frame {window[-1]}, the last of a window: is the file damaged?"
+                )
+            if index >= window.start:
+                held[index] = frame
+        yield slot, [held[index] for index in window]

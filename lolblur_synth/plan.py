@@ -1,0 +1,309 @@
+"""What a run will make: videos, their numbers and splits, sequences, windows that are dropped, and why."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from lolblur_synth import __version__
+from lolblur_synth.config import Config, parse_yaml
+from lolblur_synth.dataset import Split
+from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.records import SETTINGS, SequenceRecord, fingerprint, read_records
+from lolblur_synth.scan import VideoScan, scan
+from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.video import find_videos, probe
+
+LOW_FPS, TOO_LOW_FPS = 120, 48
+
+
+@dataclass(frozen=True)
+class SequencePlan:
+    """One sequence to make: the unit of work."""
+
+    id: str  # VVVV-S
+    key: str  # of its draws: content and place in the video, so that numbering and file names change no pixel
+    split: Split
+    video: int
+    index: int
+    scan: VideoScan
+    slots: tuple[Slot, ...]
+    first_number: int
+    shutter: Shutter
+    draws: Draws
+    rejects: tuple[Reject, ...]
+    fingerprint: str
+    status: Literal["make", "keep", "remake"]
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """One video: what it gives, or the reason why it gives nothing."""
+
+    path: Path
+    scan: VideoScan | None = None
+    chunks: tuple[tuple[Slot, ...], ...] = ()
+    number: int | None = None
+    split: Split | None = None
+    sequences: tuple[SequencePlan, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run."""
+
+    out: Path
+    config: Config
+    weights: dict[str, str]
+    videos: tuple[VideoPlan, ...]
+    stale: tuple[SequenceRecord, ...]  # sequences in the folder that this run does not make
+
+    @property
+    def sequences(self) -> list[SequencePlan]:
+        """The sequences of all videos."""
+        return [sequence for video in self.videos for sequence in video.sequences]
+
+    @property
+    def faults(self) -> list[VideoPlan]:
+        """Videos that give nothing."""
+        return [video for video in self.videos if video.fault]
+
+
+def make_plan(
+    videos: Path,
+    out: Path,
+    config: Config,
+    weights: dict[str, str],
+    overwrite: bool = False,
+    notify: Callable[[Path], None] | None = None,
+) -> Plan:
+    """Read every video once and plan the run; raises `UserError` when nothing can be made or `out` is another's."""
+    paths = find_videos(videos)
+    existing = read_existing(out, config, overwrite)
+    scans: dict[Path, VideoScan | str] = {}
+    for path in paths:
+        if notify:
+            notify(path)
+        scans[path] = _scan_or_fault(path, config, {s.sha256: p for p, s in scans.items() if isinstance(s, VideoScan)})
+    cuts = [_cut(path, found, config) for path, found in scans.items()]
+    useful = {cut.path: cut.scan.sha256 for cut in cuts if cut.scan and not cut.fault}
+    places = assign(useful, existing, config)
+    planned = [
+        _number(cut, *places[cut.path], config, weights, existing) if cut.path in places else cut for cut in cuts
+    ]
+    if not overwrite:
+        _refuse_changes(out, planned)
+    made = {sequence.id for video in planned for sequence in video.sequences}
+    stale = tuple(record for record in existing.values() if record.id not in made) if overwrite else ()
+    return Plan(out, config, weights, tuple(planned), stale)
+
+
+def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, SequenceRecord]:
+    """The records of an output folder that this configuration may go on with."""
+    if not out.exists():
+        return {}
+    if not out.is_dir():
+        raise UserError(f"--out {out}: is a file; name a folder")
+    if not (out / SETTINGS).is_file():
+        if any(out.iterdir()):
+            raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
+        return {}
+    if not overwrite:
+        differences = _differences(
+            parse_yaml((out / SETTINGS).read_text(encoding="utf-8"), str(out / SETTINGS)), config
+        )
+        if differences:
+            told = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
+            raise UserError(
+                f"--out {out}: holds a dataset made with other settings ({told}); "
+                "use the same, another --out, or --overwrite to make it anew"
+            )
+    return read_records(out)
+
+
+def pixel_settings(config: Config) -> dict[str, Any]:
+    """The settings that decide pixels: all but the machine's share."""
+    return config.model_dump(mode="json", exclude={"run"})
+
+
+def _differences(stored: object, config: Config) -> list[str]:
+    def flat(data: object, prefix: str = "") -> dict[str, object]:
+        if not isinstance(data, dict):
+            return {prefix: data}
+        return {k: v for key, value in data.items() for k, v in flat(value, f"{prefix}.{key}".lstrip(".")).items()}
+
+    there, here = flat(stored), flat(pixel_settings(config))
+    return [
+        f"{key} is {there.get(key)} there, {here.get(key)} here"
+        for key in sorted(there.keys() | here.keys())
+        if there.get(key) != here.get(key)
+    ]
+
+
+def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
+    try:
+        info = probe(path, config.video.capture_fps)
+        if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
+            return (
+                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow motion, "
+                "give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
+            )
+        found = scan(info)
+    except SequenceError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
+
+
+def assign(
+    sources: dict[Path, str], existing: dict[str, SequenceRecord], config: Config
+) -> dict[Path, tuple[int, Split]]:
+    """Give each video its number and split: those already in the dataset keep theirs, new ones fill up.
+
+    The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
+    """
+    known: dict[str, tuple[int, Split]] = {r.source["sha256"]: (r.video, r.split) for r in existing.values()}
+    new = sorted(path for path, sha256 in sources.items() if sha256 not in known)
+    total = len(known) + len(new)
+    wanted = round(config.dataset.test_fraction * total)
+    if total > 1 and config.dataset.test_fraction > 0:
+        wanted = max(1, min(wanted, total - 1))
+    wanted -= sum(split == "test" for _, split in known.values())
+    by_lot = sorted(new, key=lambda path: rng_for(config.seed, SPLIT, sources[path]).random())
+    test = set(by_lot[: max(0, wanted)])
+    taken = {number for number, _ in known.values()}
+    free = (number for number in range(10000) if number not in taken)
+    if total > 10000:
+        raise UserError(f"{total} videos: the layout has room for 10000; split them over several datasets")
+    numbers: dict[Path, tuple[int, Split]] = {path: (next(free), "test" if path in test else "train") for path in new}
+    return {path: known.get(sha256) or numbers[path] for path, sha256 in sources.items()}
+
+
+def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
+    """Cut a video into sequences of slots, or tell why it gives none."""
+    if isinstance(found, str):
+        return VideoPlan(path, fault=found)
+    fps = found.info.capture_fps
+    shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
+    half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
+    candidates = slots(found.frames, fps, config.sequences.fps, half)
+    chunks, rejects = choose(candidates, found.flaws, half, config.sequences)
+    cut = VideoPlan(
+        path,
+        scan=found,
+        chunks=tuple(tuple(chunk) for chunk in chunks),
+        rejects=tuple(rejects),
+        warnings=_warnings(fps, shutters, config),
+    )
+    if chunks:
+        return cut
+    reasons = sorted({reject.reason.split(" at frame")[0] for reject in rejects})
+    fault = (
+        f"too few frames: {found.frames} at {float(fps):g} fps hold {len(candidates)} windows of {2 * half + 1} frames"
+        + (f", dropped for {' / '.join(reasons)}" if reasons else "")
+        + f"; a sequence needs {config.sequences.min_pairs}"
+    )
+    return replace(cut, fault=fault)
+
+
+def _number(
+    cut: VideoPlan,
+    number: int,
+    split: Split,
+    config: Config,
+    weights: dict[str, str],
+    existing: dict[str, SequenceRecord],
+) -> VideoPlan:
+    placed = replace(cut, number=number, split=split)
+    sequences = (_plan_sequence(placed, index, config, weights, existing) for index in range(len(cut.chunks)))
+    return replace(placed, sequences=tuple(sequences))
+
+
+def _plan_sequence(
+    video: VideoPlan,
+    index: int,
+    config: Config,
+    weights: dict[str, str],
+    existing: dict[str, SequenceRecord],
+) -> SequencePlan:
+    assert video.scan is not None
+    assert video.number is not None
+    assert video.split is not None
+    chunk = video.chunks[index]
+    sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.sha256}/{index}"
+    draws = draw(config, key)
+    shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
+    mark = fingerprint(
+        {
+            "source": video.scan.sha256,
+            "capture_fps": str(video.scan.info.capture_fps),
+            "centers": [slot.center for slot in chunk],
+            "config": pixel_settings(config),
+            "weights": weights,
+            "pipeline": _pipeline_version(),
+        }
+    )
+    record = existing.get(sequence_id)
+    status: Literal["make", "keep", "remake"] = "make"
+    if record:
+        status = "keep" if record.fingerprint == mark else "remake"
+    return SequencePlan(
+        id=sequence_id,
+        key=key,
+        split=video.split,
+        video=video.number,
+        index=index,
+        scan=video.scan,
+        slots=chunk,
+        first_number=1 + index * config.sequences.pairs,
+        shutter=shutter,
+        draws=draws,
+        rejects=video.rejects,
+        fingerprint=mark,
+        status=status,
+    )
+
+
+def _pipeline_version() -> int:
+    from lolblur_synth.pipeline import VERSION
+
+    return VERSION
+
+
+def _warnings(fps: Fraction, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
+    found = []
+    if fps < LOW_FPS:
+        found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
+    period = 1000 / config.sequences.fps
+    for shutter in shutters:
+        if shutter.milliseconds > period:
+            found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
+    return tuple(dict.fromkeys(found))
+
+
+def _refuse_changes(out: Path, planned: Iterable[VideoPlan]) -> None:
+    changed = [sequence.id for video in planned for sequence in video.sequences if sequence.status == "remake"]
+    if changed:
+        raise UserError(
+            f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, weights, "
+            "capture rate or version; name another --out, or --overwrite to make them anew"
+        )
+
+
+def describe_source(found: VideoScan) -> dict[str, Any]:
+    """The source of a record."""
+    info = asdict(found.info)
+    info.pop("path")
+    plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
+    return {"name": found.info.path.name, "sha256": found.sha256, "frames": found.frames, **plain}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels."""
+    names = ("torch", "numpy", "opencv-python", "av", "bm4d", "scikit-image", "scenedetect")
+    return {"lolblur-synth": __version__} | {name: importlib.metadata.version(name) for name in names}

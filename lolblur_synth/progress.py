@@ -1,0 +1,74 @@
+"""What a person sees while sequences are made: bars on a terminal, lines with --verbose, nothing otherwise."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from lolblur_synth.events import Event
+
+
+class RunProgress:
+    """Shows a run's events; a context manager that is called with each of them."""
+
+    def __init__(self, console: Console, pairs: int, verbose: bool = False):
+        self._console = console
+        self._verbose = verbose
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[operator]}", style="dim"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._whole = self._bars.add_task("pairs", total=pairs, operator="")
+        self._tasks: dict[str, TaskID] = {}
+        self._started: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        if event.kind == "start":
+            self._tasks[event.sequence] = self._bars.add_task(f"  {event.sequence}", total=event.total, operator="")
+            self._started[event.sequence] = time.monotonic()
+            self._say(f"{event.sequence}: {event.total} pairs")
+        elif event.kind == "operator":
+            self._bars.update(self._tasks[event.sequence], operator=event.text)
+        elif event.kind == "pair":
+            self._bars.advance(self._tasks[event.sequence])
+            self._bars.advance(self._whole)
+        else:
+            self._end(event)
+
+    def _end(self, event: Event) -> None:
+        if event.sequence in self._tasks:
+            self._bars.remove_task(self._tasks.pop(event.sequence))
+        if event.kind == "failed":
+            self._console.print(f"{event.sequence}: failed: {event.text}", style="red", highlight=False, markup=False)
+        else:
+            self._say(f"{event.sequence}: made in {time.monotonic() - self._started[event.sequence]:.0f} s")
+
+    def _say(self, text: str) -> None:
+        if self._verbose:
+            self._console.print(text, highlight=False, markup=False)

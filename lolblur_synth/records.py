@@ -1,0 +1,210 @@
+"""What is written about each sequence and pair: records, publishing by rename, the manifest, and their check."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lolblur_synth.dataset import FOLDERS, Split, image_path
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.images import pixel_hash, read_pixels
+
+FORMAT = 1
+SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
+MANIFEST = "manifest.jsonl"
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """One pair: its number, the source frames it came from, and what its pictures hold."""
+
+    number: int  # FFFF
+    slot: int  # counted at the output rate from the start of the video
+    center: int  # source frame of the ground truth
+    first: int  # source frames of the exposure
+    last: int
+    seconds: float  # of the ground truth, from the start of the recording
+    sha256: dict[str, str]  # of the decoded pixels, by folder
+    statistics: dict[str, float]  # of low_blur_noise
+
+
+@dataclass(frozen=True)
+class SequenceRecord:
+    """Everything that explains a sequence."""
+
+    id: str  # VVVV-S
+    fingerprint: str  # same source, settings, weights and code version: same fingerprint
+    split: Split
+    video: int
+    sequence: int
+    source: dict[str, Any]
+    shutter: dict[str, Any]
+    draws: dict[str, Any]
+    noise_sigma: float  # of the footage, on the scale of 255, as given to the denoiser; 0 when it was off
+    config: dict[str, Any]
+    weights: dict[str, str]  # sha256 by network
+    versions: dict[str, str]
+    device: str
+    seconds: dict[str, float]  # by operator
+    pairs: list[PairRecord]
+    rejects: list[dict[str, Any]]  # windows of the whole video that gave no pair, and why
+    format: int = FORMAT
+
+    def images(self) -> Iterator[tuple[Path, str]]:
+        """Relative path and pixel hash of each image."""
+        for pair in self.pairs:
+            for folder in FOLDERS:
+                yield image_path(self.split, folder, self.video, pair.number), pair.sha256[folder]
+
+
+def fingerprint(parts: dict[str, Any]) -> str:
+    """sha256 of plain values in canonical JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def record_path(root: Path, sequence_id: str) -> Path:
+    """The record of a sequence: that it exists says that the sequence is complete."""
+    return root / "records" / f"{sequence_id}.json"
+
+
+def staging_path(root: Path, sequence_id: str) -> Path:
+    """Where a sequence is made before it is published."""
+    return root / f".{sequence_id}.partial"
+
+
+def read_record(path: Path) -> SequenceRecord:
+    """Read a record; raises `UserError` for a damaged one or one of a later format."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise UserError(
+                f"{path}: record format {data['format']}, this version reads {FORMAT}: update lolblur-synth"
+            )
+        return SequenceRecord(**{**data, "pairs": [PairRecord(**pair) for pair in data["pairs"]]})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: damaged record ({error}); delete it and run again to make its sequence anew"
+        ) from None
+
+
+def read_records(root: Path) -> dict[str, SequenceRecord]:
+    """All records of a dataset by sequence id, in order."""
+    records = (read_record(path) for path in sorted((root / "records").glob("*.json")))
+    return {record.id: record for record in records}
+
+
+def stage_record(staging: Path, record: SequenceRecord) -> None:
+    """Write the record beside its images: from here on the sequence is complete and can be published."""
+    write_text(staging / RECORD, json.dumps(asdict(record), indent=1) + "\n")
+
+
+def publish(root: Path, staging: Path) -> SequenceRecord:
+    """Move a complete staged sequence into the dataset, its record last; run again after a kill, it goes on."""
+    record = read_record(staging / RECORD)
+    previous = record_path(root, record.id)
+    stale = {path for path, _ in read_record(previous).images()} if previous.exists() else set()
+    previous.unlink(missing_ok=True)  # from here to the end the sequence counts as unfinished
+    for path, _ in record.images():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        if (staging / path).exists():
+            (staging / path).replace(root / path)
+    for path in stale - {path for path, _ in record.images()}:
+        (root / path).unlink(missing_ok=True)
+    previous.parent.mkdir(exist_ok=True)
+    (staging / RECORD).replace(previous)
+    shutil.rmtree(staging)
+    return record
+
+
+def recover(root: Path) -> None:
+    """Finish what a killed run had completed but not published, and clear what it had not completed."""
+    for staging in root.glob(".*.partial"):
+        if (staging / RECORD).exists():
+            publish(root, staging)
+        elif staging.is_dir():
+            shutil.rmtree(staging)
+        else:
+            staging.unlink()
+
+
+def remove(root: Path, record: SequenceRecord) -> None:
+    """Take a sequence out of a dataset, its record first."""
+    record_path(root, record.id).unlink()
+    for path, _ in record.images():
+        (root / path).unlink(missing_ok=True)
+        folder = (root / path).parent
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_manifest(root: Path, records: dict[str, SequenceRecord]) -> None:
+    """Write one line per pair: pictures, hashes, source frames and draws."""
+    lines = []
+    for record in records.values():
+        for pair in record.pairs:
+            images = {
+                folder: {
+                    "path": str(image_path(record.split, folder, record.video, pair.number)),
+                    "sha256": pair.sha256[folder],
+                }
+                for folder in FOLDERS
+            }
+            lines.append(
+                {
+                    "pair": f"{record.video:04d}/{pair.number:04d}",
+                    "split": record.split,
+                    "sequence": record.id,
+                    "source": record.source["name"],
+                    "frames": {"first": pair.first, "center": pair.center, "last": pair.last},
+                    "seconds": pair.seconds,
+                    "draws": record.draws,
+                    "shutter": record.shutter,
+                    "statistics": pair.statistics,
+                    "images": images,
+                }
+            )
+    write_text(root / MANIFEST, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tuple[int, list[str]]:
+    """Decode and hash every image again; returns how many were looked at and what is wrong, a line each.
+
+    Raises `UserError` when `root` is no dataset of ours.
+    """
+    if not (root / SETTINGS).is_file():
+        raise UserError(f"{root}: not a dataset made by lolblur-synth run (it has no {SETTINGS})")
+    records = read_records(root)
+    expected = [entry for record in records.values() for entry in record.images()]
+    faults = []
+    with ThreadPoolExecutor() as pool:
+        for done, fault in enumerate(pool.map(lambda entry: _check_image(root, *entry), expected), 1):
+            faults += [fault] if fault else []
+            if notify:
+                notify(done, len(expected))
+    known = {root / path for path, _ in expected}
+    strays = sorted(path for split in ("train", "test") for path in (root / split).glob("*/*/*") if path not in known)
+    faults += [f"{path.relative_to(root)}: no record names it" for path in strays]
+    faults += [f"{path.name}: an unfinished sequence; run again to finish it" for path in root.glob(".*.partial")]
+    return len(expected), faults
+
+
+def _check_image(root: Path, path: Path, sha256: str) -> str | None:
+    if not (root / path).is_file():
+        return f"{path}: missing"
+    try:
+        pixels = read_pixels(root / path)
+    except SequenceError:
+        return f"{path}: cannot be decoded"
+    return None if pixel_hash(pixels) == sha256 else f"{path}: its pixels differ from its record"

@@ -1,0 +1,86 @@
+"""Plans and results as tables for people."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from lolblur_synth.maker import Estimate
+from lolblur_synth.plan import Plan, VideoPlan
+from lolblur_synth.records import SequenceRecord
+from lolblur_synth.runner import Outcome
+
+
+def show_plan(console: Console, plan: Plan, estimate: Estimate | None) -> None:
+    """Print what a run would make, what it drops and why, and what it costs."""
+    table = Table(title=f"Plan for {plan.out}", title_justify="left")
+    for column in ("video", "file", "rate (from)", "frames", "split", "sequences", "pairs", "dropped"):
+        table.add_column(column, overflow="fold")
+    for video in plan.videos:
+        table.add_row(*_plan_row(video))
+    console.print(table)
+    for video in plan.videos:
+        for line in (*video.warnings, *_drop_reasons(video), *([f"no pairs: {video.fault}"] if video.fault else [])):
+            console.print(f"{video.path.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+    due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
+    pairs = sum(len(sequence.slots) for sequence in due)
+    console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
+    if plan.stale:
+        console.print(f"To remove (--overwrite): {', '.join(record.id for record in plan.stale)}")
+    if estimate and pairs:
+        hours = estimate.seconds_per_pair * pairs / 3600 / plan.config.run.workers
+        size = estimate.bytes_per_pair
+        console.print(
+            f"Estimate from one pair made just now ({estimate.seconds_per_pair:.1f} s, {size / 1e6:.1f} MB): "
+            f"{_duration(3600 * hours)}, {size * pairs / 1e9:.2f} GB; {estimate.free_bytes / 1e9:.0f} GB are free there.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _plan_row(video: VideoPlan) -> list[str]:
+    if video.scan is None:
+        return ["-", video.path.name, "-", "-", "-", "0", "0", "the video"]
+    info = video.scan.info
+    number = "-" if video.number is None else f"{video.number:04d}"
+    rate = f"{float(info.capture_fps):g} fps ({info.capture_source})"
+    pairs = sum(len(sequence.slots) for sequence in video.sequences)
+    counts = [str(len(video.sequences)), str(pairs), str(len(video.rejects))]
+    return [number, video.path.name, rate, str(video.scan.frames), video.split or "-", *counts]
+
+
+def _drop_reasons(video: VideoPlan) -> list[str]:
+    reasons = Counter(reject.reason.split(" at frame")[0] for reject in video.rejects)
+    return [f"{count} windows dropped: {reason}" for reason, count in reasons.most_common()]
+
+
+def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[str, SequenceRecord]) -> None:
+    """Print what a run made, what it cost, and what failed."""
+    table = Table(title=f"Dataset in {plan.out}", title_justify="left")
+    for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
+        table.add_column(column, overflow="fold")
+    for sequence_id in sorted((*outcome.made, *outcome.kept)):
+        record = records[sequence_id]
+        total = sum(record.seconds.values())
+        slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:3]
+        table.add_row(
+            sequence_id,
+            record.source["name"],
+            record.split,
+            str(len(record.pairs)),
+            f"{record.draws['exposure']:.3f}",
+            f"{total / len(record.pairs):.2f}",
+            ", ".join(f"{name} {seconds / total:.0%}" for name, seconds in slowest),
+            "made" if sequence_id in outcome.made else "kept",
+        )
+    console.print(table)
+    for failure in outcome.failures:
+        console.print(
+            f"not made: {failure.name}: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True
+        )

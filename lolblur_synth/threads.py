@@ -1,0 +1,53 @@
+"""Work spread over threads, results in order: the number of threads decides who computes, never what."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+import cv2
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Map(Protocol):
+    """As Python's own `map` over one stream: lazy, in order."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...  # noqa: D102
+
+
+@contextmanager
+def ordered_map(threads: int) -> Iterator[Map]:
+    """A `map` that works ahead on `threads` threads, and by no more than that, so that memory stays bounded.
+
+    Each call of torch or OpenCV stays on one thread: how they cut an array into pieces would otherwise show in the
+    last bit, and the same seed would not give the same pixels on every machine.
+    """
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        if threads == 1:
+            yield map
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                yield _ahead(pool, threads)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def _ahead(pool: ThreadPoolExecutor, threads: int) -> Map:
+    def ahead(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+    return ahead

@@ -1,0 +1,106 @@
+"""Photographs in memory, and batches of random crops as a pure function of seed and step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from math import exp, log
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lolblur_synth.draws import rng_for
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.images import SUFFIXES, Pixels, dequantize, is_picture, read_pixels
+from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One image of the folder, decoded."""
+
+    name: str  # path below the folder
+    sha256: str  # of the file
+    pixels: NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+def read_photographs(folder: Path, crop: int, long_side: int) -> list[Photograph]:
+    """Read every image below `folder`, in order of name, none with a long side above `long_side` pixels."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give a folder of photographs")
+    paths = sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file())
+    if not paths:
+        raise UserError(f"{folder}: no images in it; {', '.join(sorted(SUFFIXES))} are read")
+    return [_read(path, path.relative_to(folder).as_posix(), crop, long_side) for path in paths]
+
+
+def _read(path: Path, name: str, crop: int, long_side: int) -> Photograph:
+    try:
+        pixels = read_pixels(path)
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+    except (SequenceError, OSError) as error:
+        raise UserError(f"{error}; remove it from the folder or repair it") from None
+    height, width = pixels.shape[:2]
+    if min(height, width) < crop:
+        raise UserError(f"{path}: {width}x{height} is smaller than the crop of {crop}; remove it or set a smaller crop")
+    factor = max(long_side / max(height, width), crop / min(height, width))
+    if factor < 1:
+        size = max(crop, round(width * factor)), max(crop, round(height * factor))
+        pixels = _resize(pixels, size)
+    return Photograph(name, digest, (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8))
+
+
+def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    resized = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+    return resized.astype(pixels.dtype, copy=False)
+
+
+def split(photographs: Sequence[Photograph], fraction: float, seed: int) -> tuple[list[Photograph], list[Photograph]]:
+    """Whole photographs for training and for validation, of which there are `fraction`, rounded; never all of them."""
+    order = rng_for(seed, "validation").permutation(len(photographs)).tolist()
+    held_out = set(order[: min(round(fraction * len(order)), len(order) - 1)])
+    training = [photograph for i, photograph in enumerate(photographs) if i not in held_out]
+    return training, [photograph for i, photograph in enumerate(photographs) if i in held_out]
+
+
+def batch(
+    photographs: Sequence[Photograph],
+    count: int,
+    crop: int,
+    gain: tuple[float, float],
+    exposure: tuple[float, float],
+    seed: int,
+    step: int,
+) -> tuple[Tensor, Tensor]:
+    """Crops (count, 3, crop, crop), sRGB in [0, 1], and an exposure (count,) for each; the same for a seed and step.
+
+    A crop is a square of any size from `crop` to the whole height, scaled, mirrored by chance, and lit by a factor
+    drawn log-uniformly from `gain` in linear light, so that more and fewer lights clip than in the photograph.
+    """
+    rng = rng_for(seed, "batch", step)
+    chosen = rng.integers(len(photographs), size=count)
+    crops = np.stack([_crop(photographs[i].pixels, crop, rng) for i in chosen])
+    frames = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+    factors = torch.from_numpy(np.exp(rng.uniform(log(gain[0]), log(gain[1]), (count, 1, 1, 1)))).float()
+    lit = linear_to_srgb((srgb_to_linear(frames) * factors).clamp(0, 1)).clamp(0, 1)
+    return lit.contiguous(), torch.from_numpy(rng.uniform(*exposure, count)).float()
+
+
+def _crop(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    side = round(exp(rng.uniform(log(crop), log(min(height, width)))))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    square = pixels[top : top + side, left : left + side]
+    return _resize(square[:, ::-1] if rng.random() < 0.5 else square, (crop, crop)).astype(np.uint8)
+
+
+def whole(photograph: Photograph, crop: int) -> Tensor:
+    """The middle square of a photograph at the size of a crop, (3, crop, crop), sRGB in [0, 1]."""
+    height, width = photograph.pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return dequantize(_resize(photograph.pixels[top : top + side, left : left + side], (crop, crop)))

@@ -1,0 +1,261 @@
+"""Train EC-Zero-DCE on a folder of photographs; no picture of a night is needed.
+
+The paper trains Zero-DCE with its curve reversed and an exposure map for the constant 0.6 of the exposure loss. What is
+different here, and why, stands beside each field of `TrainECDCE` and each loss. Every loss sees the lightness of the
+picture as written, after RGB · L_low / L and the pinning of lights, so that what is asked is what is measured.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from lolblur_synth.config import TrainECDCE, load, to_yaml
+from lolblur_synth.draws import torch_rng_for
+from lolblur_synth.errors import UserError
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
+from lolblur_synth.nets.weights import save_weights
+from lolblur_synth.ops.color import lightness as lightness_of
+from lolblur_synth.ops.darken import darken, exposure_map, light_weight, pin, relight
+from lolblur_synth.train.data import Photograph, batch, read_photographs, split, whole
+from lolblur_synth.train.loop import catch_interrupt, choose_device, cosine, load_checkpoint, save_checkpoint
+from lolblur_synth.train.losses import (
+    exposure_gain,
+    exposure_loss,
+    picture_exposure_loss,
+    smoothness_loss,
+    spatial_loss,
+)
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+
+_LOG_EVERY = 10
+_CHECKPOINT, _WEIGHTS, _CONFIG, _DATA, _METRICS = (
+    "last.pt", "ec_zero_dce.safetensors", "config.yaml", "data.json", "metrics.json",
+)  # fmt: skip
+
+
+@dataclass
+class _Run:
+    net: ECZeroDCE
+    optimizer: torch.optim.Adam
+    step: int = 0  # steps done
+    best: float = float("inf")  # the lowest validation loss
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train_ecdce(
+    images: Path,
+    out: Path,
+    config: TrainECDCE,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_step: OnStep | None = None,
+) -> Path:
+    """Train on the photographs below `images` and return the path of the best weights, in `out`.
+
+    `on_step(steps done, latest losses)` is called after every step. Ctrl-C saves and raises `KeyboardInterrupt`;
+    `resume` then goes on to the very same weights. Raises `UserError` for unusable images, an `out` that holds another
+    run, or a loss that is no longer finite.
+    """
+    device = choose_device(config.device)
+    photographs = read_photographs(images, config.crop, config.long_side)
+    training, validation = split(photographs, config.validation_fraction, config.seed)
+    data = _data_list(training, validation)
+    _prepare(out, config, data, resume, overwrite)
+    run = _start(config, device)
+    if resume:
+        _restore(run, out, device)
+    else:
+        _save(run, out)
+    with SummaryWriter(str(out / "tensorboard"), purge_step=run.step) as board:
+        _train(run, training, validation or training, out, config, board, on_step)
+    return out / _WEIGHTS
+
+
+def _train(
+    run: _Run,
+    training: Sequence[Photograph],
+    validation: Sequence[Photograph],
+    out: Path,
+    config: TrainECDCE,
+    board: SummaryWriter,
+    on_step: OnStep | None,
+) -> None:
+    device = next(run.net.parameters()).device
+    diverged = torch.full((), -1, device=device)  # the first step without a finite loss, kept on the device
+    latest: dict[str, float] = {}
+    with catch_interrupt() as stop:
+        while run.step < config.steps:
+            frames, exposure = batch(
+                training, config.batch, config.crop, config.gain, config.exposure, config.seed, run.step
+            )
+            losses = _losses(run.net, frames.to(device), exposure.to(device), config)
+            diverged = torch.where((diverged < 0) & ~losses["total"].isfinite(), run.step, diverged)
+            _update(run, losses["total"], config)
+            run.step += 1
+            last = run.step == config.steps or stop.is_set()
+            if run.step % _LOG_EVERY == 0 or run.step % config.save_every == 0 or last:
+                latest = _log(run, losses, diverged, out, board)
+            if run.step % config.validate_every == 0 or run.step == config.steps:
+                _validate(run, validation, out, config, board)
+            if run.step % config.save_every == 0 or last:
+                _save(run, out)
+            if on_step:
+                on_step(run.step, latest)
+            if stop.is_set() and run.step < config.steps:
+                _save(run, out)
+                raise KeyboardInterrupt
+
+
+def _losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE) -> dict[str, Tensor]:
+    lightness = lightness_of(frames)
+    asked = exposure_map(lightness, exposure)
+    maps, light = net(lightness, asked), light_weight(lightness, exposure)
+    dark = pin(lightness, apply_curves(lightness, maps), light)
+    written = lightness_of(relight(frames, lightness, dark))
+    gain = exposure_gain(lightness, exposure, config.contrast)
+    parts = {
+        "exposure": config.weight_exposure * exposure_loss(written, lightness, asked),
+        "picture": config.weight_picture * picture_exposure_loss(written, lightness, exposure),
+        "spatial": config.weight_spatial * spatial_loss(written, lightness, gain, light),
+        "smooth": config.weight_smooth * smoothness_loss(maps),
+    }
+    return {"total": torch.stack(list(parts.values())).sum(), **parts}
+
+
+def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
+    for group in run.optimizer.param_groups:
+        group["lr"] = cosine(run.step, config.steps, config.learning_rate)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.net.parameters(), config.clip_gradient)
+    run.optimizer.step()
+
+
+def _log(
+    run: _Run, losses: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter
+) -> dict[str, float]:
+    if int(diverged) >= 0:
+        raise UserError(
+            f"training: the loss of step {int(diverged)} is not finite; {out / _CHECKPOINT} has the state before; "
+            "train again with a lower learning_rate"
+        )
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    for name, value in values.items():
+        board.add_scalar(f"training/{name}", value, run.step)
+    return values
+
+
+@torch.no_grad()
+def _validate(
+    run: _Run, photographs: Sequence[Photograph], out: Path, config: TrainECDCE, board: SummaryWriter
+) -> None:
+    device = next(run.net.parameters()).device
+    frames = [whole(photograph, config.crop)[None].to(device) for photograph in photographs]
+    asked = torch.linspace(*config.exposure, 4, device=device)
+    losses = [_losses(run.net, frame, exposure[None], config) for frame in frames for exposure in asked]
+    total, picture = (torch.stack([loss[name] for loss in losses]) for name in ("total", "picture"))
+    error = (picture / max(config.weight_picture, 1e-9)).sqrt()  # of the mean lightness, one picture and exposure each
+    row = {"step": run.step, "loss": float(total.mean()), "error": float(error.mean())}
+    run.history.append(row)
+    board.add_scalar("validation/loss", row["loss"], run.step)
+    board.add_scalar("validation/exposure error", row["error"], run.step)
+    for number, frame in enumerate(frames[:4]):
+        shown = [frame[0], *(darken(frame[0], float(exposure), run.net) for exposure in asked.tolist())]
+        board.add_image(f"sample/{number}", torch.cat(shown, 2).cpu(), run.step)
+    (out / _METRICS).write_text(json.dumps(run.history, indent=1) + "\n", encoding="utf-8")
+    if row["loss"] < run.best:
+        run.best = row["loss"]
+        metadata = {"config": config.model_dump(mode="json"), "step": run.step, "validation": row}
+        save_weights(out / _WEIGHTS, run.net, metadata)
+
+
+def _start(config: TrainECDCE, device: torch.device) -> _Run:
+    net = ECZeroDCE(**config.net.model_dump())
+    initialize(net, torch_rng_for(config.seed, "initial weights"))
+    net.to(device).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return _Run(net, optimizer)
+
+
+@torch.no_grad()
+def initialize(net: ECZeroDCE, generator: torch.Generator) -> None:
+    """Draw first weights from N(0, 2 / inputs), so that a narrow network passes its signal on; the last N(0, 0.02).
+
+    Zero-DCE draws all from N(0, 0.02), which is about the same at the released width and nearly nothing at 24.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(module.bias)
+    nn.init.normal_(net.e_conv7.weight, std=0.02, generator=generator)
+
+
+def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph]) -> list[dict[str, str]]:
+    parts = (("training", training), ("validation", validation))
+    return [{"name": p.name, "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs]
+
+
+def _prepare(out: Path, config: TrainECDCE, data: list[dict[str, str]], resume: bool, overwrite: bool) -> None:
+    if overwrite and not resume:
+        _remove_run(out)
+    if (out / _CONFIG).is_file():
+        _check_same(out, config, data)
+        if not resume:
+            raise UserError(f"{out}: holds a run with these settings already; resume it, or overwrite it")
+        return
+    if resume:
+        raise UserError(f"{out}: no run to resume; train without resume first")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: not an empty folder and not a training run; choose another")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _DATA).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    (out / _CONFIG).write_text(to_yaml(config), encoding="utf-8")
+
+
+def _check_same(out: Path, config: TrainECDCE, data: list[dict[str, str]]) -> None:
+    before = load(TrainECDCE, [str(out / _CONFIG)]).model_dump()
+    now = config.model_dump()
+    changed = [key for key in now if key != "device" and now[key] != before[key]]
+    if changed:
+        difference = "; ".join(f"{key} was {before[key]}, is {now[key]}" for key in changed)
+        raise UserError(f"{out}: holds a run with other settings ({difference}); choose another folder, or overwrite")
+    if json.loads((out / _DATA).read_text(encoding="utf-8")) != data:
+        raise UserError(f"{out}: holds a run on other photographs (see {_DATA}); choose another folder, or overwrite")
+
+
+def _remove_run(out: Path) -> None:
+    if (out / _CONFIG).is_file():
+        for name in (_CHECKPOINT, _WEIGHTS, _DATA, _METRICS, _CONFIG):
+            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / "tensorboard", ignore_errors=True)
+
+
+def _save(run: _Run, out: Path) -> None:
+    state: dict[str, Any] = {
+        "arguments": run.net.arguments(),
+        "net": run.net.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "step": run.step,
+        "best": run.best,
+        "history": run.history,
+    }
+    save_checkpoint(out / _CHECKPOINT, state)
+
+
+def _restore(run: _Run, out: Path, device: torch.device) -> None:
+    state = load_checkpoint(out / _CHECKPOINT, device)
+    try:
+        run.net.load_state_dict(state["net"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.step, run.best, run.history = state["step"], state["best"], state["history"]
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UserError(f"{out / _CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None

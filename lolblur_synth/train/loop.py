@@ -1,0 +1,72 @@
+"""What every training loop needs: a learning rate, checkpoints that appear whole, a stop that loses nothing."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import cos, pi
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from lolblur_synth.errors import UserError
+
+
+def cosine(step: int, steps: int, peak: float, floor: float = 0.01) -> float:
+    """The learning rate at `step` of `steps`: from `peak` down to `floor` of it along half a cosine."""
+    return peak * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one; raises `UserError` when CUDA is asked for and missing."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda: torch sees no CUDA device here; use device=cpu or device=auto")
+    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else name.replace("auto", "cpu"))
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values; the file appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote; raises `UserError` when it is missing or damaged."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no checkpoint to resume from; train without resume first") from None
+    except Exception as error:  # damaged files raise whatever the parser that met the damage does
+        reason = str(error).split("\n", 1)[0][:120]
+        raise UserError(f"{path}: not a checkpoint that can be read ({reason}); start again") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: not a checkpoint of a training run; start again")
+    return state
+
+
+@contextmanager
+def catch_interrupt() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a termination request sets, so that a loop can end its step and save.
+
+    A second Ctrl-C interrupts at once. Outside the main thread no signal can be caught and the event stays clear.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,489 @@
+"""Video in and out: what a file is, a range of its frames as tensors, lossless and camera-like files.
+
+This file and `scan.py` are the only ones that know codecs. A folder of numbered images is a video too.
+swscale repacks samples but never computes colours: its levels differ between FFmpeg releases, by up to 1/255.
+"""
+
+import math
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import av
+import cv2
+import numpy as np
+import torch
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.images import Pixels, quantize, read_pixels
+
+Size = tuple[int, int] | Literal["source"]
+
+_VIDEOS = {".3g2", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov"}
+_VIDEOS |= {".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv", ".y4m"}
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+_INDEXED = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}  # formats with a time for each frame
+_BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
+_MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
+_NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
+_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}  # weights of red and blue
+_REPACK = {  # the same samples with a plane for each component
+    "monob": "gray",
+    "monow": "gray",
+    "nv12": "yuv420p",
+    "nv16": "yuv422p",
+    "nv21": "yuv420p",
+    "p010le": "yuv420p10le",
+    "uyvy422": "yuv422p",
+    "ya16be": "gray16le",
+    "ya16le": "gray16le",
+    "ya8": "gray",
+    "yuyv422": "yuv422p",
+}
+_TO_SDR = (
+    "ffmpeg -i IN -vf zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -crf 8 OUT.mp4"
+)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the headers and the first frame tell; width and height are square pixels as displayed."""
+
+    path: Path
+    width: int
+    height: int
+    stored_fps: Fraction  # rate of the timestamps
+    capture_fps: Fraction  # rate of the sensor; higher than stored_fps for slow motion
+    capture_source: str  # "--capture-fps", "tag com.android.capture.fps", "sidecar C0001M01.XML", "stream rate", ...
+    codec: str
+    pixel_format: str
+    bit_depth: int
+    color_matrix: str  # "bt601", "bt709" or "bt2020"
+    color_range: str  # "limited" or "full"
+    rotation: int  # degrees counter-clockwise that the stored frames are turned by
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """A window of frames that holds both `first` and `last` cannot be used."""
+
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class VideoScan:
+    """What one full decode found, on a timeline of equal steps."""
+
+    info: VideoInfo
+    frames: int
+    pts: tuple[int | None, ...]  # by timeline index; None where no frame is
+    flaws: tuple[Flaw, ...]
+    sha256: str
+    time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
+
+    def time(self, index: int) -> Fraction:
+        """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""
+        pts, first = self.pts[index], self.pts[0]
+        if pts is None or first is None or self.time_base is None:
+            return index / self.info.stored_fps
+        return (pts - first) * self.time_base
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Video files and sub-folders of numbered images in `folder`, or itself if it is one; sorted; `UserError`."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos")
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and _looks_like_video(path)]
+    if not found and _looks_like_video(folder):
+        return [folder]
+    if not found:
+        raise UserError(f"{folder}: no video in it; put .mp4, .mov, .mkv, ... or sub-folders of numbered images there")
+    return found
+
+
+def _looks_like_video(path: Path) -> bool:
+    if path.is_dir():
+        return len(list(_images(path))) >= 2
+    return path.is_file() and path.suffix.lower() in _VIDEOS
+
+
+def _images(folder: Path) -> Iterator[tuple[int, Path]]:
+    for path in folder.iterdir():
+        number = re.search(r"\d+$", path.stem)
+        if number and path.suffix.lower() in _IMAGES and not path.name.startswith("."):
+            yield int(number[0]), path
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """Images of a folder by the number that ends their name, ascending; raises `SequenceError`."""
+    files: dict[int, Path] = {}
+    for number, path in sorted(_images(folder)):
+        if number in files:
+            raise SequenceError(f"{folder}: {files[number].name} and {path.name} have one number; keep one of them")
+        files[number] = path
+    if len(files) < 2:
+        raise SequenceError(f"{folder}: fewer than two numbered images (png, jpg, tif) in it")
+    return files
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its largest video stream, ready to decode; raises `SequenceError`."""
+    if not path.is_file():
+        raise SequenceError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise SequenceError(f"{path}: the file is empty (0 bytes); copy it again")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise SequenceError(
+                f"{path}: no video in it, only {', '.join(sorted({s.type for s in container.streams}))}"
+            )
+        stream = max(streams, key=lambda s: s.width * s.height)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = torch.get_num_threads()  # a worker's share of the cores
+        yield container, stream
+
+
+def decode(
+    container: InputContainer, stream: VideoStream
+) -> "Iterator[tuple[Packet[VideoStream], list[av.VideoFrame] | None]]":
+    """Packets with the frames that they complete, in order of display; None for frames where decoding failed."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError):  # reading fails where the file is cut off; the scan counts
+            return
+        try:
+            frames: list[av.VideoFrame] | None = list(packet.decode())
+        except av.FFmpegError:
+            frames = None
+        yield packet, frames
+
+
+def probe(path: Path, capture_fps: Fraction | float | None = None) -> VideoInfo:
+    """Read the headers and decode one frame; raises `SequenceError` for what cannot be used, saying what to do."""
+    given = None if capture_fps is None else exact_rate(capture_fps)
+    if path.is_dir():
+        return _probe_folder(path, given)
+    with open_stream(path) as (container, stream):
+        frame = next(_frames(container, stream), None)
+        if frame is None:
+            raise SequenceError(f"{path}: no frame of it can be decoded; it is damaged or encrypted")
+        _refuse(path, stream, frame)
+        stored = stream.average_rate or stream.guessed_rate or given
+        if not stored:
+            raise SequenceError(f"{path}: it tells no frame rate; give --capture-fps")
+        tags = {**stream.metadata, **container.metadata}
+        capture, source = (given, "--capture-fps") if given else _capture_rate(path, tags, stored)
+        return _describe(path, stream, frame, stored, capture, source)
+
+
+def _refuse(path: Path, stream: VideoStream, frame: av.VideoFrame) -> None:
+    transfer = _NOT_SDR.get(stream.codec_context.color_trc)
+    if transfer:
+        raise SequenceError(f"{path}: its transfer is {transfer}, not SDR; convert it first: {_TO_SDR}")
+    if frame.colorspace not in _MATRICES:
+        raise SequenceError(f"{path}: colour matrix {int(frame.colorspace)} is not known; convert it to BT.709 first")
+    if frame.rotation % 90:
+        raise SequenceError(f"{path}: it is to be turned by {frame.rotation} degrees; only multiples of 90 are known")
+    try:
+        _planes(frame)
+    except ValueError as error:
+        raise SequenceError(f"{path}: {error}; convert it: ffmpeg -i IN -pix_fmt yuv444p16 -c:v ffv1 OUT.mkv") from None
+
+
+def _describe(
+    path: Path, stream: VideoStream, frame: av.VideoFrame, stored: Fraction, capture: Fraction, source: str
+) -> VideoInfo:
+    fmt, rotation = frame.format, frame.rotation % 360
+    width, height = round(frame.width * (stream.sample_aspect_ratio or 1)), frame.height
+    says_nothing = frame.color_range == ColorRange.UNSPECIFIED
+    full = frame.color_range == ColorRange.JPEG or fmt.is_rgb or fmt.has_palette or fmt.name.startswith("yuvj")
+    full = full or (says_nothing and fmt.name.startswith("gray"))  # as FFmpeg takes it
+    return VideoInfo(
+        path=path,
+        width=height if rotation % 180 else width,
+        height=width if rotation % 180 else height,
+        stored_fps=stored,
+        capture_fps=capture,
+        capture_source=source,
+        codec=stream.codec_context.name,
+        pixel_format=fmt.name,
+        bit_depth=max(component.bits for component in fmt.components),
+        color_matrix=_MATRICES[frame.colorspace] or ("bt709" if frame.height >= 720 else "bt601"),
+        color_range="full" if full else "limited",
+        rotation=rotation,
+    )
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """A rate as a fraction, 239.76 as 240000/1001; raises `UserError` unless it is above 0."""
+    value = float(fps)
+    if not 0 < value < math.inf:
+        raise UserError(f"--capture-fps {fps}: a rate is above 0")
+    if isinstance(fps, Fraction):
+        return fps
+    ntsc = Fraction(round(value * 1.001) * 1000, 1001)
+    rounds_ntsc = abs(value - ntsc) < 0.006 < abs(value - round(value))
+    return ntsc if rounds_ntsc else Fraction(value).limit_denominator(1000)
+
+
+def _capture_rate(path: Path, tags: dict[str, str], stored: Fraction) -> tuple[Fraction, str]:
+    """Slow motion is stored at a playing rate: Android writes the sensor's rate in a tag, Sony beside the clip."""
+    tag = "com.android.capture.fps"
+    sidecars = (path.with_name(f"{path.stem}M01{suffix}") for suffix in (".XML", ".xml"))
+    sidecar = next((file for file in sidecars if file.is_file()), None)
+    if tag in tags:
+        value, source = tags[tag], f"tag {tag}"
+    elif sidecar:
+        match = re.search(r'captureFps="([^"]*?)[pi]?"', sidecar.read_text(encoding="utf-8", errors="replace"))
+        value, source = match[1] if match else "", f"sidecar {sidecar.name}"
+    else:
+        return stored, "stream rate"
+    try:
+        return exact_rate(float(value)), source
+    except (ValueError, UserError):
+        raise SequenceError(f"{path}: no capture rate in {source}, but {value!r}; give --capture-fps") from None
+
+
+def _probe_folder(folder: Path, capture_fps: Fraction | None) -> VideoInfo:
+    first = next(iter(numbered_images(folder).values()))
+    if capture_fps is None:
+        raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
+    image = read_pixels(first)
+    depth = 8 * image.dtype.itemsize
+    return VideoInfo(
+        path=folder,
+        width=image.shape[1],
+        height=image.shape[0],
+        stored_fps=capture_fps,
+        capture_fps=capture_fps,
+        capture_source="--capture-fps",
+        codec=first.suffix.lower().removeprefix("."),
+        pixel_format=f"rgb{3 * depth}",
+        bit_depth=depth,
+        color_matrix="bt709",
+        color_range="full",
+        rotation=0,
+    )
+
+
+def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
+    """Frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height), centred.
+
+    Where the timeline has no frame the one before stands in, to keep the count: every window that holds it is flawed.
+    Raises `SequenceError` when a frame that the scan found is not there any more.
+    """
+    if not 0 <= start <= stop <= scan.frames:
+        raise ValueError(f"frames {start} to {stop} of a video that has {scan.frames}")
+    wanted: list[int] = []
+    for pts in scan.pts[start:stop]:
+        before = wanted[-1:] or [p for p in scan.pts[:start] if p is not None][-1:]
+        wanted.append(before[0] if pts is None else pts)
+    arrivals = (_read_images if scan.info.path.is_dir() else _read_stream)(scan, list(dict.fromkeys(wanted)), size)
+    with closing(arrivals):
+        arrived, picture = None, torch.empty(0)
+        for index, pts in enumerate(wanted, start):
+            if pts != arrived:
+                arrived, picture = next(arrivals, (None, picture))
+            if pts != arrived:
+                raise SequenceError(f"{scan.info.path}: frame {index} is gone; has the file changed during the run?")
+            yield picture
+
+
+def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    files = numbered_images(scan.info.path)
+    for number in wanted:
+        if number in files:
+            pixels = read_pixels(files[number])
+            yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
+
+
+def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    missing = set(wanted)
+    with closing(_frames_from(scan, wanted[0])) as frames:
+        while missing:
+            pts, frame = next(frames, (None, None))
+            if frame is None:
+                return
+            if pts is not None and pts in missing:
+                missing.remove(pts)
+                yield pts, fit(to_rgb(frame, scan.info), size, scan.info)
+
+
+def _frames_from(scan: VideoScan, pts: int) -> Generator[tuple[int | None, av.VideoFrame]]:
+    """Frames with their pts, or their number where they are counted, from a key frame at or before `pts` on."""
+    with open_stream(scan.info.path) as (container, stream):
+        frames = _frames(container, stream)
+        key = None
+        if scan.time_base is not None and container.format.name in _INDEXED:
+            with suppress(av.FFmpegError):  # an index may be broken
+                container.seek(pts, stream=stream)
+                key = next((frame for frame in frames if frame.key_frame), None)
+        # What comes before the first key frame, or from one after `pts`, may lack its references.
+        if key is not None and key.pts is not None and key.pts <= pts:
+            yield key.pts, key
+            yield from ((frame.pts, frame) for frame in frames)
+            return
+    with open_stream(scan.info.path) as (container, stream):
+        for number, frame in enumerate(_frames(container, stream)):
+            yield (number if scan.time_base is None else frame.pts), frame
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    return (frame for _, frames in decode(container, stream) for frame in frames or ())
+
+
+def _planes(frame: av.VideoFrame) -> tuple[list[NDArray[Any]], av.VideoFormat]:
+    """Views of a frame's samples without alpha: luma, luma and two chromas, or red, green, blue; `ValueError`."""
+    name, fmt = frame.format.name, frame.format
+    if fmt.has_palette or (fmt.is_rgb and not fmt.is_planar):
+        frame = frame.reformat(format="gbrp" if all(c.bits <= 8 for c in fmt.components) else "gbrp16le")
+    elif name in _REPACK:
+        frame = frame.reformat(format=_REPACK[name])
+    fmt = frame.format
+    order, depth = [component.plane for component in fmt.components[:3]], fmt.components[0].bits
+    if not 8 <= depth <= 16 or len(set(order)) != len(order):
+        raise ValueError(f"its pixel format {name} cannot be read")
+    dtype = np.dtype(np.uint8 if depth == 8 else ">u2" if fmt.is_big_endian else "<u2")
+    planes = [frame.planes[index] for index in order]
+    rows = [np.frombuffer(cast(Any, plane), dtype).reshape(plane.height, -1) for plane in planes]
+    return [row[:, : plane.width] for row, plane in zip(rows, planes, strict=True)], fmt
+
+
+def luma(frame: av.VideoFrame) -> NDArray[Any]:
+    """The samples of luma, of green for RGB: (H, W), uint8 or uint16; a view of the frame."""
+    planes, fmt = _planes(frame)
+    return native(planes[1] if fmt.is_rgb else planes[0])
+
+
+def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:
+    """A stored frame as (H, W, 3) RGB in [0, 1], not turned; fast for a `thumbnail` of (width, height)."""
+    planes, fmt = _planes(frame)
+    if thumbnail:
+        planes = [cv2.resize(native(plane), thumbnail, interpolation=cv2.INTER_AREA) for plane in planes]
+    else:
+        planes = [_spread(plane, (frame.width, frame.height), info) for plane in planes]
+    samples = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
+    depth = fmt.components[0].bits
+    if fmt.is_rgb:
+        return samples / np.float32(2**depth - 1)
+    rgb = np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32)
+    return rgb.clip(0, 1, out=rgb)
+
+
+def native(samples: NDArray[Any]) -> NDArray[Any]:
+    """The same in the byte order of the machine, as OpenCV wants it."""
+    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
+
+
+def _spread(plane: NDArray[Any], size: tuple[int, int], info: VideoInfo) -> NDArray[Any]:
+    """A chroma plane at the size of luma, linear; its samples lie on even columns (MJPEG: between) and between rows."""
+    (width, height), (rows, columns) = size, plane.shape
+    if (columns, rows) == size:
+        return plane
+    x, y = 1 / round(width / columns), 1 / round(height / rows)
+    left = (x - 1) / 2 if info.codec == "mjpeg" else 0
+    source = np.array([[x, 0, left], [0, y, (y - 1) / 2]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(plane.astype(np.float32), source, size, None, flags, cv2.BORDER_REPLICATE))
+
+
+def _rgb_matrix(channels: int, depth: int, info: VideoInfo) -> NDArray[np.float64]:
+    """From luma, two chromas and 1, or from luma and 1, to RGB (ITU-T H.273): (3, channels + 1)."""
+    full = info.color_range == "full"
+    black, white, swing = (0, 2**depth - 1, 2**depth - 1) if full else (x << depth - 8 for x in (16, 235, 224))
+    red, blue = _LUMA[info.color_matrix]
+    green = 1 - red - blue
+    from_ycc = [
+        [1, 0, 2 - 2 * red],
+        [1, (blue - 1) * 2 * blue / green, (red - 1) * 2 * red / green],
+        [1, 2 - 2 * blue, 0],
+    ]
+    gain = np.array(from_ycc)[:, :channels] / np.array([white - black, swing, swing])[:channels]
+    return np.column_stack((gain, -gain @ np.array([black, 128 << depth - 8, 128 << depth - 8])[:channels]))
+
+
+def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
+    """Scale a stored frame (H, W, 3) to cover `size`, crop the middle, turn it up, square its pixels: (3, H, W)."""
+    turned = info.rotation % 180 == 90
+    shown = (info.height, info.width) if turned else (info.width, info.height)
+    width, height = shown if size == "source" else size[::-1] if turned else size
+    rows, columns = rgb.shape[:2]
+    scale = max(width / shown[0], height / shown[1])
+    crop_w = min(columns, round(width / scale * columns / shown[0]))
+    crop_h = min(rows, round(height / scale * rows / shown[1]))
+    x, y = (columns - crop_w) // 2, (rows - crop_h) // 2
+    rgb = rgb[y : y + crop_h, x : x + crop_w]
+    if (crop_w, crop_h) != (width, height):
+        method = cv2.INTER_AREA if width <= crop_w and height <= crop_h else cv2.INTER_CUBIC
+        rgb = np.clip(cv2.resize(rgb, (width, height), interpolation=method), 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(np.rot90(rgb, info.rotation // 90).transpose(2, 0, 1)))
+
+
+def write_video(
+    path: Path, frames: Iterable[Tensor], fps: Fraction, crf: int | None = None, pixel_format: str = "yuv420p"
+) -> None:
+    """Write (3, H, W) sRGB frames in [0, 1], rounded to 8 bits; the file appears whole or not at all.
+
+    Without `crf` losslessly: FFV1 for .mkv, H.264 in RGB for .mp4. With it as an ordinary camera writes: H.264 in
+    `pixel_format`, BT.709, limited range, tagged. Equal frames give equal bytes. Raises `UserError`.
+    """
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    codecs = {".mkv": ("ffv1", "bgr0", {}), ".mp4": ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})}
+    if path.suffix not in codecs:
+        raise UserError(f"{path}: videos are written as .mkv or .mp4")
+    codec, stored, options = codecs[path.suffix]
+    if crf is not None:
+        codec, stored, options = "libx264", pixel_format, {"crf": str(crf), "preset": "veryfast"}
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        with av.open(str(partial), "w", options={"fflags": "+bitexact"}) as container:
+            stream = cast(VideoStream, container.add_stream(codec, rate=fps, options=options))
+            stream.pix_fmt = stored
+            _encode(container, stream, fps, (quantize(frame) for frame in frames))
+        partial.replace(path)
+    except av.FFmpegError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); is there room, and is the size even?") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encode(container: OutputContainer, stream: VideoStream, fps: Fraction, pictures: Iterator[Pixels]) -> None:
+    colors = {}
+    if not stream.format.is_rgb:
+        colors = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = ColorRange.MPEG
+    number = -1
+    for number, picture in enumerate(pictures):
+        if number == 0:
+            stream.height, stream.width = picture.shape[:2]
+        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=stream.pix_fmt, **colors)
+        frame.pts, frame.time_base = number, 1 / fps
+        container.mux(stream.encode(frame))
+    if number < 0:
+        raise ValueError("there are no frames to write")
+    container.mux(stream.encode(None))

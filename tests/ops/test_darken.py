@@ -1,0 +1,174 @@
+from importlib import resources
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
+from lolblur_synth.ops.color import lightness as lightness_of
+from lolblur_synth.ops.darken import SATURATED, darken, exposure_map, light_weight, pin, relight
+
+
+def net_of(bias: float, **arguments: int | bool) -> ECZeroDCE:
+    """A network whose curves are tanh(bias) everywhere, whatever it sees."""
+    net = ECZeroDCE(**{"width": 2, "iterations": 10, "scale": 8, **arguments}).eval()
+    torch.nn.init.zeros_(net.e_conv7.weight)
+    torch.nn.init.constant_(net.e_conv7.bias, bias)
+    return net
+
+
+def wild_net(seed: int) -> ECZeroDCE:
+    """A network that has learnt nothing and darkens and brightens at random."""
+    torch.manual_seed(seed)
+    net = ECZeroDCE(4, 6, 2, context=True).eval()
+    torch.nn.init.normal_(net.e_conv7.weight)
+    torch.nn.init.normal_(net.e_conv7.bias)
+    return net
+
+
+def picture(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 7, 13), (2, 3, 33, 17), (5, 3, 16, 16)])
+def test_shape_and_type_are_kept(shape):
+    frames = picture(*shape)
+    copy = frames.clone()
+    out = darken(frames, 0.1, net_of(0.5))
+    assert out.shape == frames.shape
+    assert out.dtype == torch.float32
+    assert torch.equal(frames, copy)
+    assert not out.requires_grad
+
+
+def test_a_frame_is_darkened_the_same_alone_and_in_a_clip():
+    clip = picture(3, 3, 24, 40)
+    together = darken(clip, 0.1, wild_net(1))
+    torch.testing.assert_close(darken(clip[1], 0.1, wild_net(1)), together[1])
+
+
+def test_every_frame_can_have_its_own_exposure():
+    clip = picture(2, 3, 24, 24)
+    both = darken(clip, torch.tensor([0.05, 0.3]), wild_net(2))
+    torch.testing.assert_close(both[1], darken(clip[1], 0.3, wild_net(2)))
+
+
+@given(seed=st.integers(0, 99), exposure=st.floats(0.01, 1), gain=st.floats(0.5, 3))
+def test_never_brighter_and_in_range_whatever_the_network(seed, exposure, gain):
+    frame = (picture(3, 18, 22, seed=seed) * gain).clamp(0, 1)
+    out = darken(frame, exposure, wild_net(seed))
+    assert torch.isfinite(out).all()
+    assert out.min() >= 0
+    assert (out - frame).max() <= 1e-6
+
+
+@given(seed=st.integers(0, 99), exposure=st.floats(0.01, 1))
+def test_lights_are_kept_exactly(seed, exposure):
+    frame = picture(3, 18, 22, seed=seed)
+    frame[:, 4:9, 5:8] = 1 - 0.02 * frame[:, 4:9, 5:8]
+    saturated = (lightness_of(frame) > SATURATED).expand_as(frame)
+    assert saturated.any()
+    assert torch.equal(darken(frame, exposure, wild_net(seed))[saturated], frame[saturated])
+
+
+@given(bias=st.floats(0, 3), exposure=st.floats(0.02, 1), bright=st.floats(0, 1))
+def test_the_order_of_tones_is_kept(bias, exposure, bright):
+    """Every grey, in patches so wide that no neighbour decides, in pictures with more and with fewer bright tones."""
+    tones = torch.linspace(0, 1, 41) ** (1 - 0.9 * bright)
+    frame = tones.repeat_interleave(8).expand(3, 8, -1)
+    out = lightness_of(darken(frame, exposure, net_of(bias)))[0, 4, 4::8]
+    assert out.diff().min() >= -1e-6
+
+
+def test_black_stays_black_without_nan():
+    frame = torch.zeros(3, 8, 8)
+    frame[2, 0, 0] = 1 / 255  # blue of lightness 0.0002
+    for as_released in (True, False):
+        out = darken(frame, 0.05, net_of(1.0), as_released=as_released)
+        assert torch.isfinite(out).all()
+        assert torch.equal(out[:, 1:], torch.zeros(3, 7, 8))
+
+
+def test_released_form_may_brighten_and_clips():
+    frame = picture(3, 16, 16)
+    out = darken(frame, 0.1, net_of(-1.0), as_released=True)
+    assert (out > frame + 0.05).any()
+    assert out.max() <= 1
+    assert torch.equal(darken(frame, 0.1, net_of(-1.0)), frame)
+
+
+def test_released_form_is_rgb_times_the_ratio_of_lightness():
+    frame = picture(3, 8, 8) * 0.8
+    net = net_of(100.0, iterations=1)  # r = 1: the lightness is squared, so the ratio is the lightness
+    expected = frame * lightness_of(frame)
+    torch.testing.assert_close(darken(frame, 0.1, net, as_released=True), expected)
+
+
+def test_exposure_map():
+    lightness = torch.tensor([0.2, 0.97, 0.98]).view(1, 1, 1, 3)
+    assert exposure_map(lightness, 0.1).flatten().tolist() == pytest.approx([0.1, 0.1, 0.98])
+    two = exposure_map(lightness.repeat(2, 1, 1, 1), torch.tensor([0.1, 0.3]))
+    assert two[:, 0, 0, 0].tolist() == pytest.approx([0.1, 0.3])
+
+
+def test_the_edge_of_a_lamp_keeps_its_ramp_and_far_tones_do_not():
+    """A disc on a wall of 0.5: where the disc covers part of a pixel, the picture stays between wall and lamp."""
+    row = torch.full((32,), 0.5)
+    row[8:16] = 1.0
+    row[7] = row[16] = 0.75
+    weight = light_weight(row.expand(1, 1, 16, 32), 0.05)[0, 0, 8]
+    assert torch.equal(weight[8:16], torch.ones(8))
+    assert 0.2 < weight[7] < 0.9
+    assert weight[5:9].diff().min() >= 0
+    assert weight[:5].max() == 0
+    assert weight[19:].max() == 0
+
+
+def test_the_knee_is_low_where_there_is_room_and_high_where_there_is_not():
+    glow = torch.full((1, 1, 64, 64), 0.5)
+    glow[..., :4, :4] = 0.9
+    sky = torch.full((1, 1, 64, 64), 0.9)
+    assert light_weight(glow, 0.1)[0, 0, 1, 1] > 0.5
+    assert light_weight(sky, 0.1).max() == 0
+    assert light_weight(sky, torch.tensor([0.1])).max() == 0
+
+
+def test_grain_in_a_glow_is_not_turned_into_speckle():
+    """A knee amplifies differences of tone; the mean around a pixel has a fraction of its grain."""
+    grain = 0.01 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    weight = light_weight(0.88 + grain, 1.0)[..., 4:-4, 4:-4]
+    t = (0.88 + grain[..., 4:-4, 4:-4] - 0.8) / 0.17
+    assert weight.std() < 0.35 * (t * t * (3 - 2 * t)).std()
+
+
+def test_a_flat_bright_area_has_no_rim_at_its_edge():
+    frame = torch.full((1, 1, 32, 32), 0.9)
+    frame[..., 16:] = 0.1
+    weight = light_weight(frame, 1.0)[0, 0, 16]
+    torch.testing.assert_close(weight[:16], weight[8].expand(16))
+    assert weight[16:].max() == 0
+
+
+def test_pin_blends():
+    lightness, dark = torch.tensor([0.6, 0.6, 0.6]), torch.tensor([0.2, 0.8, 0.2])
+    out = pin(lightness, dark, torch.tensor([0.0, 0.0, 0.5]))
+    assert out.tolist() == pytest.approx([0.2, 0.6, 0.4])
+
+
+def test_gradients_reach_the_curve():
+    generator = torch.Generator().manual_seed(0)
+    frame = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=generator) * 0.8 + 0.1
+    lightness = lightness_of(frame)
+    dark = (lightness * 0.3).requires_grad_()
+    weight = torch.rand(1, 1, 4, 4, dtype=torch.float64, generator=generator)
+
+    def written(value: Tensor) -> Tensor:
+        return lightness_of(relight(frame, lightness, pin(lightness, value, weight)))
+
+    assert torch.autograd.gradcheck(written, (dark,))
+
+
+def test_bundled_weights_are_in_the_package():
+    assert (resources.files("lolblur_synth") / "weights" / "ec_zero_dce.safetensors").is_file()

@@ -1,0 +1,95 @@
+"""The house stays one picture: imports go one way, `--help` is light, nothing is larger than it should be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lolblur_synth
+
+PACKAGE = Path(lolblur_synth.__file__).parent
+LAYERS = [  # each may import from those above it, and within its own line
+    {"errors", "events", "threads", "clock"},
+    {"config", "devices", "ops.color"},
+    {"images", "draws", "sequences", "scenes"},
+    {"nets.ec_zero_dce", "nets.weights"},
+    {
+        "ops.average",
+        "ops.darken",
+        "ops.defocus",
+        "ops.denoise",
+        "ops.dim",
+        "ops.flow",
+        "ops.interpolate",
+        "ops.noise",
+        "ops.unclip",
+    },  # fmt: skip
+    {"dataset", "video", "scan"},
+    {"pipeline", "records"},
+    {"train.data", "train.losses", "train.loop"},
+    {"card", "plan", "demo", "doctor", "darkening", "train.ecdce"},
+    {"maker"},
+    {"runner"},
+    {"progress", "tables"},
+    {"cli"},
+    {"__main__"},
+]
+RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
+MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "card", "draws", "sequences", "doctor", "train.data", "train.loop", "train.ecdce"}  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lolblur_synth"):
+            base = node.module.removeprefix("lolblur_synth").lstrip(".")
+            names = [".".join(filter(None, (base, alias.name))) for alias in node.names]
+            found |= {name if name in modules() else base for name in names} - {""}
+    return found
+
+
+def test_every_module_has_its_place():
+    assert set(modules()) == set(RANK)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_one_way(module: str):
+    upwards = {other for other in imports_of(modules()[module]) if RANK[other] > RANK[module]}
+    assert not upwards
+
+
+def test_operators_and_networks_never_see_the_config():
+    assert {module for module, path in modules().items() if "config" in imports_of(path)} <= MAY_READ_CONFIG
+
+
+def test_only_one_file_knows_bgr_and_two_know_codecs():
+    sources = {module: path.read_text() for module, path in modules().items()}
+    assert {module for module, text in sources.items() if "BGR" in text} <= {"images"}
+    assert {module for module, text in sources.items() if "import av" in text} <= {"video", "scan"}
+
+
+def test_help_is_light():
+    code = (
+        "import sys, lolblur_synth.cli as c\n"
+        "from click.testing import CliRunner\n"
+        "assert CliRunner().invoke(c.cli, ['run', '--help']).exit_code == 0\n"
+        "heavy = {'torch', 'cv2', 'numpy', 'pydantic', 'rich', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_order_of_the_method_fits_on_one_screen():
+    tree = ast.parse((PACKAGE / "pipeline.py").read_text())
+    synthesize = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "synthesize")
+    assert synthesize.end_lineno - synthesize.lineno < 60

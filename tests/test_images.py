@@ -1,0 +1,67 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lolblur_synth.errors import SequenceError
+from lolblur_synth.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
+
+
+@given(st.integers(0, 255))
+def test_eight_bit_codes_survive(code):
+    pixels = np.full((2, 3, 3), code, np.uint8)
+    assert np.array_equal(quantize(dequantize(pixels), 8), pixels)
+
+
+@given(st.integers(0, 65535))
+def test_sixteen_bit_codes_survive(code):
+    pixels = np.full((2, 3, 3), code, np.uint16)
+    assert np.array_equal(quantize(dequantize(pixels), 16), pixels)
+
+
+def test_quantize_rounds_and_clips():
+    values = torch.tensor([-0.2, 0.49 / 255, 0.51 / 255, 1.0, 1.7])[None, :, None].expand(3, -1, -1)
+    assert quantize(values)[:, 0, 0].tolist() == [0, 0, 1, 255, 255]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_round_trip_keeps_rgb_order_and_depth(tmp_path, dtype):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (5, 7, 3), dtype)
+    write_png(tmp_path / "a.png", pixels)
+    assert np.array_equal(read_pixels(tmp_path / "a.png"), pixels)
+    assert np.array_equal(cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)[..., ::-1], pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_hash_sees_pixels_shape_and_depth_only(tmp_path):
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    other = pixels.copy()
+    other[0, 0, 0] ^= 1
+    hashes = {pixel_hash(p) for p in (pixels, other, pixels.reshape(2, 8, 3), pixels.astype(np.uint16))}
+    assert len(hashes) == 4
+    cv2.imwrite(str(tmp_path / "slow.png"), pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    assert pixel_hash(read_pixels(tmp_path / "slow.png")) == pixel_hash(pixels)
+
+
+def test_grey_is_spread_and_alpha_dropped(tmp_path):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((4, 5), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.full((4, 5, 4), 9, np.uint8))
+    assert read_image(tmp_path / "grey.png").shape == (3, 4, 5)
+    assert read_pixels(tmp_path / "alpha.png").shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(20)])
+def test_unreadable_pictures_are_named(tmp_path, content):
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(SequenceError, match=r"bad\.png: not a picture"):
+        read_pixels(tmp_path / "bad.png")
+
+
+def test_missing_and_float_pictures(tmp_path):
+    with pytest.raises(SequenceError, match="cannot be read"):
+        read_pixels(tmp_path / "none.png")
+    cv2.imwrite(str(tmp_path / "float.tiff"), np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(SequenceError, match="float32 samples"):
+        read_pixels(tmp_path / "float.tiff")

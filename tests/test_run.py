@@ -1,0 +1,286 @@
+"""End to end: real clips in, a dataset out, the same pixels however the work is done."""
+
+import errno
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from lolblur_synth import runner
+from lolblur_synth.cli import cli
+from lolblur_synth.dataset import FOLDERS, pair_paths
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.images import read_image
+from lolblur_synth.records import read_records, verify
+from tests.footage import SMALL, film
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    film(folder / "a.mkv", seed=1)
+    film(folder / "b.mkv", seed=2)
+    return folder
+
+
+def run(videos: Path, out: Path, *options: str) -> Result:
+    return CliRunner().invoke(cli, ["run", "--videos", str(videos), "--out", str(out), *SMALL, *options])
+
+
+def hashes(out: Path) -> dict[str, str]:
+    return {str(path): sha256 for record in read_records(out).values() for path, sha256 in record.images()}
+
+
+@pytest.fixture(scope="module")
+def made(videos, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "dataset"
+    result = run(videos, out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_layout_records_and_card(made):
+    assert verify(made) == (2 * 4 * 5, [])
+    train, test = list(pair_paths(made, "train")), list(pair_paths(made, "test"))
+    assert (len(train), len(test)) == (4, 4)  # by video
+    assert all(path.is_file() for pair in train + test for path in pair.values())
+    assert {path.stem for pair in train for path in pair.values()} == {"0001", "0002", "0003", "0004"}
+    assert sorted(read_records(made)) == ["0000-0", "0000-1", "0001-0", "0001-1"]
+    card = (made / "README.md").read_text()
+    for part in ("8 pairs from 2 videos", "a.mkv", "b.mkv", "linear light", "exposure", "torch"):
+        assert part in card
+    assert (made / "contact_sheet.png").stat().st_size > 10000
+    assert len((made / "manifest.jsonl").read_text().splitlines()) == 8
+    assert not (made / "failed").exists()
+
+
+def test_pictures_are_what_their_folders_say(made):
+    for record in read_records(made).values():
+        for pair in pair_paths(made, record.split):
+            picture = {folder: read_image(path) for folder, path in pair.items()}
+            assert {tuple(image.shape) for image in picture.values()} == {(3, 96, 128)}
+            assert (picture["high_sharp_scaled"] <= picture["high_sharp_original"] + 1e-6).all()
+            assert (picture["low_sharp"] <= picture["high_sharp_scaled"] + 1e-6).all()
+            assert picture["low_sharp"].mean() < 0.6 * picture["high_sharp_scaled"].mean()
+            assert 0 < (picture["low_blur_noise"] - picture["low_blur"]).abs().mean() < 0.03
+            assert (picture["low_blur"] - picture["low_sharp"]).abs().mean() > 1e-3
+
+
+def test_the_record_explains_a_pair(made):
+    record = read_records(made)["0000-1"]
+    assert record.source["name"] in {"a.mkv", "b.mkv"}
+    assert record.source["capture_fps"] == "250"
+    assert record.shutter["frames"] in {7, 9}
+    assert record.shutter["sub_frames"] in {49, 65}
+    for pair in record.pairs:
+        assert pair.last - pair.first + 1 == record.shutter["frames"]
+        assert 2 * pair.center == pair.first + pair.last
+        assert pair.seconds == pair.center / 250
+    assert {"decode", "darken", "interpolate", "average", "noise", "write"} <= set(record.seconds)
+    assert yaml.safe_load((made / "dataset.yaml").read_text())["seed"] == 0
+
+
+def test_sequences_of_one_video_draw_differently_and_are_not_consecutive(made):
+    first, second = read_records(made)["0000-0"], read_records(made)["0000-1"]
+    assert first.draws != second.draws
+    assert first.pairs[-1].number + 1 == second.pairs[0].number
+
+
+@pytest.mark.parametrize("options", [["--workers", "2"], ["--workers", "3", "--verbose"]])
+def test_workers_change_no_pixel(videos, made, tmp_path, options):
+    assert run(videos, tmp_path / "d", *options).exit_code == 0
+    assert hashes(tmp_path / "d") == hashes(made)
+
+
+def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatch):
+    """The reverse order of work, and names that sort the other way round."""
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/2.mkv").symlink_to(videos / "a.mkv")
+    (tmp_path / "v/1.mkv").symlink_to(videos / "b.mkv")
+    forward = runner._work
+    monkeypatch.setattr(runner, "_work", lambda plan, due, *rest: forward(plan, due[::-1], *rest))
+    assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
+    assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
+
+
+def test_another_seed_gives_other_pixels(videos, made, tmp_path):
+    assert run(videos, tmp_path / "d", "--seed", "1").exit_code == 0
+    changed = {path for path, sha256 in hashes(tmp_path / "d").items() if "high_sharp_original" not in path}
+    assert not {hashes(tmp_path / "d")[path] for path in changed} & set(hashes(made).values())
+
+
+def test_kill_and_run_again(videos, made, tmp_path):
+    out = tmp_path / "d"
+    command = [sys.executable, "-m", "lolblur_synth", "run", "--videos", str(videos), "--out", str(out), *SMALL]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("records/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = {path: path.stat().st_mtime_ns for path in out.glob("records/*.json")}
+    assert 1 <= len(done) < 4
+    result = run(videos, out)
+    assert result.exit_code == 0, result.output
+    assert hashes(out) == hashes(made)
+    assert verify(out) == (40, [])
+    assert all(path.stat().st_mtime_ns == before for path, before in done.items())  # kept, not made again
+
+
+def test_a_second_run_makes_nothing(videos, made):
+    before = {path: path.stat().st_mtime_ns for path in made.glob("records/*.json")}
+    result = run(videos, made)
+    assert result.exit_code == 0
+    assert "kept" in result.output
+    assert before == {path: path.stat().st_mtime_ns for path in made.glob("records/*.json")}
+
+
+def test_other_settings_are_refused_with_their_names(videos, made):
+    before = hashes(made)
+    result = run(videos, made, "--set", "average.space=srgb", "--seed", "5")
+    assert isinstance(result.exception, UserError)
+    for part in ("average.space is linear there, srgb here", "seed is 0 there, 5 here", "--overwrite"):
+        assert part in str(result.exception)
+    assert hashes(made) == before
+    assert verify(made)[1] == []
+
+
+def test_overwrite_makes_it_anew(videos, tmp_path):
+    out = tmp_path / "d"
+    assert run(videos, out).exit_code == 0
+    before = hashes(out)
+    only_a = tmp_path / "v"
+    only_a.mkdir()
+    (only_a / "a.mkv").symlink_to(videos / "a.mkv")
+    assert run(only_a, out, "--seed", "5", "--overwrite").exit_code == 0
+    assert verify(out) == (20, [])
+    assert not set(hashes(out).values()) & set(before.values()) - {
+        value for path, value in before.items() if "high_sharp_original" in path
+    }
+
+
+def test_more_videos_join_a_dataset_and_numbers_stay(videos, tmp_path):
+    growing = tmp_path / "v"
+    growing.mkdir()
+    (growing / "b.mkv").symlink_to(videos / "b.mkv")
+    assert run(growing, tmp_path / "d").exit_code == 0
+    before = hashes(tmp_path / "d")
+    (growing / "a.mkv").symlink_to(videos / "a.mkv")
+    assert run(growing, tmp_path / "d").exit_code == 0
+    after = hashes(tmp_path / "d")
+    assert before.items() <= after.items()
+    assert len(after) == 2 * len(before)
+    assert {record.split for record in read_records(tmp_path / "d").values()} == {"train", "test"}
+
+
+def test_dry_run_tells_everything_and_writes_nothing(videos, tmp_path):
+    result = run(videos, tmp_path / "d", "--dry-run")
+    assert result.exit_code == 0, result.output
+    for part in ("a.mkv", "b.mkv", "250 fps", "4 sequences, 8 pairs", "Estimate from one pair", "GB"):
+        assert part in result.output
+    assert not (tmp_path / "d").exists()
+
+
+def test_one_bad_file_among_good_ones(videos, made, tmp_path):
+    mixed = tmp_path / "v"
+    mixed.mkdir()
+    for name in ("a.mkv", "b.mkv"):
+        (mixed / name).symlink_to(videos / name)
+    (mixed / "text.mp4").write_text("this is no video")
+    (mixed / "zero.mp4").touch()
+    film(mixed / "short.mkv", frames=20, seed=3)
+    (mixed / "copy.mkv").write_bytes((videos / "a.mkv").read_bytes())
+    result = run(mixed, tmp_path / "d")
+    assert isinstance(result.exception, SequenceError)
+    assert "4 not made" in str(result.exception)
+    for name in ("text.mp4", "zero.mp4", "short.mkv", "copy.mkv"):
+        assert f"not made: {name}" in result.output
+    assert "too few frames" in result.output
+    assert "same content as a.mkv" in result.output or "same content as copy.mkv" in result.output
+    assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
+    assert len(list((tmp_path / "d/failed").iterdir())) == 4
+
+
+def test_nothing_usable_writes_nothing(tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/text.mp4").write_text("this is no video")
+    result = run(tmp_path / "v", tmp_path / "d")
+    assert isinstance(result.exception, UserError)
+    assert "text.mp4" in str(result.exception)
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])
+def test_no_videos(tmp_path, make):
+    make(tmp_path / "v")
+    assert isinstance(run(tmp_path / "v", tmp_path / "d").exception, UserError)
+
+
+def test_a_foreign_folder_is_left_alone(videos, tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    result = run(videos, tmp_path, "--overwrite")
+    assert isinstance(result.exception, UserError)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_as_output(videos, tmp_path):
+    (tmp_path / "d").write_text("x")
+    assert run(videos, tmp_path / "d").exit_code == 2
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_was_done(videos, made, tmp_path, monkeypatch):
+    write, left = runner.write_png, [15]
+
+    def write_until_full(path, pixels):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, pixels)
+
+    monkeypatch.setattr(runner, "write_png", write_until_full)
+    result = run(videos, tmp_path / "d")
+    assert isinstance(result.exception, UserError)
+    assert "No space left" in str(result.exception)
+    assert len(read_records(tmp_path / "d")) == 1
+    assert not list((tmp_path / "d").glob(".*.partial"))
+    monkeypatch.undo()
+    assert run(videos, tmp_path / "d").exit_code == 0
+    assert hashes(tmp_path / "d") == hashes(made)
+
+
+def test_a_failing_sequence_is_recorded_and_the_others_are_made(videos, tmp_path, monkeypatch):
+    make = runner.make_sequence
+
+    def make_all_but_one(task, *rest):
+        if task.id == "0000-1":
+            raise RuntimeError("boom")
+        make(task, *rest)
+
+    monkeypatch.setattr(runner, "make_sequence", make_all_but_one)
+    result = run(videos, tmp_path / "d")
+    assert isinstance(result.exception, SequenceError)
+    failure = json.loads((tmp_path / "d/failed/0000-1.json").read_text())
+    assert "RuntimeError: boom" in failure["message"]
+    assert "make_all_but_one" in failure["detail"]
+    assert sorted(read_records(tmp_path / "d")) == ["0000-0", "0001-0", "0001-1"]
+
+
+def test_sixteen_bit_and_all_folders(videos, tmp_path):
+    assert run(videos, tmp_path / "d", "--set", "dataset.bit_depth=16", "--config", "paper").exit_code == 0
+    pair = next(pair_paths(tmp_path / "d", "train"))
+    assert set(pair) == set(FOLDERS)
+    values = (read_image(pair["low_blur"]) * 65535).round()
+    assert ((values % 257) != 0).float().mean() > 0.9  # more than 8-bit levels
+
+
+def test_two_runs_do_not_share_a_folder(videos, tmp_path):
+    with runner._locked(tmp_path / "d"):
+        result = run(videos, tmp_path / "d")
+    assert isinstance(result.exception, UserError)
+    assert "another run" in str(result.exception)

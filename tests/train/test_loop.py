@@ -1,0 +1,75 @@
+import os
+import signal
+import threading
+
+import pytest
+import torch
+
+from lolblur_synth.errors import UserError
+from lolblur_synth.train.loop import catch_interrupt, choose_device, cosine, load_checkpoint, save_checkpoint
+
+
+def test_cosine_falls_from_peak_to_floor():
+    rates = [cosine(step, 100, 2.0) for step in range(101)]
+    assert rates[0] == 2
+    assert rates[50] == pytest.approx(1.01)
+    assert rates[100] == pytest.approx(0.02)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_checkpoint_round_trip(tmp_path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"net": {"weight": torch.ones(2)}, "step": 3, "best": 0.5, "history": [{"loss": 1.0}]})
+    state = load_checkpoint(path, torch.device("cpu"))
+    assert state["step"] == 3
+    assert torch.equal(state["net"]["weight"], torch.ones(2))
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_missing_and_damaged_checkpoints(tmp_path):
+    path = tmp_path / "last.pt"
+    with pytest.raises(UserError, match="no checkpoint to resume from"):
+        load_checkpoint(path, torch.device("cpu"))
+    torch.save({"step": 3}, path)
+    for data in (b"", b"junk", path.read_bytes()[:50]):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"last.pt: not a checkpoint that can be read"):
+            load_checkpoint(path, torch.device("cpu"))
+    torch.save([1], path)
+    with pytest.raises(UserError, match="not a checkpoint of a training run"):
+        load_checkpoint(path, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_interrupt_is_an_event_and_a_second_is_at_once(number):
+    before = signal.getsignal(number)
+    with catch_interrupt() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), number)
+        assert stop.wait(5)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone():
+    seen = []
+
+    def work() -> None:
+        with catch_interrupt() as stop:
+            seen.append(stop.is_set())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+def test_devices(monkeypatch):
+    assert choose_device("cpu").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(UserError, match="sees no CUDA device"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").type == "cuda"
