@@ -1,5 +1,6 @@
 """The footage of `lolblur-synth demo`: two photographs by lamplight, filmed by hand at 250 fps."""
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from torch import Tensor
 from lolblur_synth.draws import rng_for
 from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Lamp, Scene, render, shake
+from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import write_video
 
 FPS = Fraction(250)
@@ -33,11 +35,12 @@ def render_clips(folder: Path, seed: int) -> Path:
     for name in _LAMPS:
         path = folder / f"{name}_seed{seed}.mp4"
         if not path.exists():
-            write_video(path, _film(name, seed), FPS, crf=12)
+            with ordered_map(os.cpu_count() or 1) as each:
+                write_video(path, _film(name, seed, each), FPS, crf=12)
     return folder
 
 
-def _film(name: str, seed: int) -> Iterator[Tensor]:
+def _film(name: str, seed: int, each: Map) -> Iterator[Tensor]:
     camera = shake(rng_for(seed, "demo", name), _SPEED, _FRAMES)
     scene = Scene(read_image(PHOTOS / f"{name}.jpg"), camera, density=1.8, lamps=_LAMPS[name])
-    return (render(scene, t, _SIZE) for t in range(_FRAMES))
+    return each(lambda t: render(scene, t, _SIZE), range(_FRAMES))

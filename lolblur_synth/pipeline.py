@@ -65,7 +65,7 @@ def synthesize(
             bright = [dim(frame, draws.dim) for frame in window]
             dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))
 
-        sub_frames = clock.each("interpolate", interpolate(dark, bright, shutter.factor, config.interpolate.backend))
+        sub_frames = clock.each("interpolate", interpolate(dark, bright, shutter.factor, config.interpolate.backend, each))
         with clock("average"):
             lit = (unclip(frame, draws.streak, config.unclip.threshold) for frame in sub_frames)
             exposed = average(to_light(frame) for frame in lit)

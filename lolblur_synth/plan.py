@@ -111,7 +111,7 @@ def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, Seque
     if not out.is_dir():
         raise UserError(f"--out {out}: is a file; name a folder")
     if not (out / SETTINGS).is_file():
-        if any(out.iterdir()):
+        if any(path.name != ".lock" for path in out.iterdir()):
             raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
         return {}
     if not overwrite:

@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise, repeat
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,7 +31,7 @@ _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, bu
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
 _CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
 _BESIDE = 2  # frames on each side
-_DUPLICATE = 0.02  # of the change that is usual around it
+_DUPLICATE = 0.05  # of the change that is usual around it: what is left where the repetition was encoded anew
 _STILL = 0.25 / 255  # less is usual in a scene that stands still, whose frames may well be equal
 _AROUND = 8  # frames on each side
 _REORDER = 16  # frames by which H.264 and HEVC may show a frame ahead of one that it refers to
@@ -42,18 +43,23 @@ class _Findings:
 
     pts: list[int | None] = field(default_factory=list)
     change: list[float] = field(default_factory=list)  # mean |difference| of luma from the frame before, in [0, 1]
+    span: list[float] = field(default_factory=list)  # the same from three frames before
     keys: list[int] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)  # the number of the frame that came next
     pending: set[int] = field(default_factory=set)  # pts of packets that no frame came from
+    latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     packets: int = 0
     timed: bool = True  # every packet and frame has a pts
 
-    def add(self, pts: int | None, key: bool, damaged: bool, change: float) -> None:
+    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int) -> None:
         """Note one more frame."""
         number = len(self.pts)
         self.pts.append(pts)
-        self.change.append(change)
+        self.latest.append(samples)
+        for lag, distances in ((1, self.change), (3, self.span)):
+            distance = cv2.norm(samples, self.latest[-1 - lag], cv2.NORM_L1) if lag < len(self.latest) else 0.0
+            distances.append(distance / samples.size / (2**depth - 1))
         self.keys += [number] * key
         self.damaged += [number] * damaged
         self.timed = self.timed and pts is not None
@@ -106,7 +112,6 @@ def _watch_stream(
     info: VideoInfo, container: InputContainer, stream: VideoStream, found: _Findings
 ) -> Iterator[Pixels]:
     """Decode, add to the findings, and pass on small pictures."""
-    last: NDArray[Any] | None = None
     found.timed = _tells_times(info, container, stream)
     for packet, frames in decode(container, stream):
         if packet.size and not packet.is_discard:  # an edit list discards
@@ -117,9 +122,8 @@ def _watch_stream(
             found.failures.append(len(found.pts))
         for frame in frames or ():
             samples = luma(frame)
-            _refuse_frame(info, frame, len(found.pts), last is None or last.shape == samples.shape)
-            found.add(frame.pts, frame.key_frame, frame.is_corrupt, _difference(samples, last, info))
-            last = samples
+            _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
+            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth)
             yield (to_rgb(frame, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
 
@@ -142,23 +146,15 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size:
 
 def _watch_images(info: VideoInfo, found: _Findings) -> Iterator[Pixels]:
     first: Pixels | None = None
-    last: NDArray[Any] | None = None
     for number, path in numbered_images(info.path).items():
         picture = read_pixels(path)
         first = picture if first is None else first
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
             raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
         samples = np.ascontiguousarray(picture[..., 1])
-        found.add(number, True, False, _difference(samples, last, info))
-        last = samples
+        found.add(number, True, False, samples, info.bit_depth)
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
-
-
-def _difference(samples: NDArray[Any], last: NDArray[Any] | None, info: VideoInfo) -> float:
-    if last is None:
-        return 0.0
-    return float(cv2.norm(samples, last, cv2.NORM_L1)) / samples.size / (2.0**info.bit_depth - 1)
 
 
 def _thumbnail_size(samples: NDArray[Any]) -> tuple[int, int]:
@@ -176,18 +172,21 @@ def _cuts(pictures: Iterable[Pixels], info: VideoInfo) -> Iterator[int]:
         min_scene_len=1,
         weights=weights,
     )
-    for number, picture in enumerate(_padded(pictures)):
+    for number, picture in enumerate(_mirrored(pictures)):
         for cut in detector.process_frame(FrameTimecode(number, info.stored_fps), picture):
             yield cut.frame_num - _BESIDE
 
 
-def _padded(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
-    """The ends, held for as long as the detector looks around: else it would see no cut near them."""
-    picture = None
-    for number, picture in enumerate(pictures):
-        yield from repeat(picture, 1 if number else 1 + _BESIDE)
-    if picture is not None:
-        yield from repeat(picture, _BESIDE)
+def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+    """With as many more at both ends as the detector looks at beside one, so that it sees the first and the last."""
+    stream = iter(pictures)
+    latest = deque(islice(stream, _BESIDE + 1), maxlen=_BESIDE + 1)
+    yield from reversed([*latest][1:])
+    yield from latest
+    for picture in stream:
+        latest.append(picture)
+        yield picture
+    yield from reversed([*latest][:-1])
 
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: _Findings) -> None:
@@ -218,19 +217,19 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> float:
 
 def _lay_out(info: VideoInfo, found: _Findings, time_base: Fraction) -> tuple[VideoInfo, _Timeline]:
     """Place the frames on a timeline of equal steps; corrects the rate of `info` where the headers tell an average."""
-    numbers = list(range(len(found.pts)))
     pts = [value for value in found.pts if value is not None]
     if not found.timed:
+        numbers = list(range(len(found.pts)))
         return info, _Timeline(numbers, numbers, 1)
     step, headers_step = _usual_step(info, pts), 1 / (info.stored_fps * time_base)
     if abs(step - headers_step) <= headers_step / 1000 + Fraction(1, len(pts)):  # time bases round
-        timeline = _Timeline(pts, _place(info, pts, headers_step), float(headers_step))
+        step = headers_step
     else:
-        timeline = _Timeline(pts, _place(info, pts, step), float(step))
         measured = (1 / (step * time_base)).limit_denominator(1001)
         info = replace(info, stored_fps=measured)
         if info.capture_source == "stream rate":
             info = replace(info, capture_fps=measured, capture_source="timestamps")
+    timeline = _Timeline(list(accumulate(pts, max)), _place(info, pts, step), float(step))
     if timeline.slots[-1] + 1 > 2 * len(pts):
         raise SequenceError(
             f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
@@ -254,7 +253,7 @@ def _place(info: VideoInfo, pts: Sequence[int], step: Fraction) -> list[int]:
     gap, expected, slots = float(step), float(pts[0]), [0]
     for number, value in enumerate(pts[1:], 1):
         ahead = round((value - expected) / gap)
-        if ahead < -1:
+        if ahead < -_REORDER:  # by less where frames are damaged
             raise SequenceError(f"{info.path}: timestamps run backwards at frame {number}; split the file there")
         slots.append(slots[-1] + max(0, ahead))
         if ahead > 0:
@@ -266,13 +265,18 @@ def _place(info: VideoInfo, pts: Sequence[int], step: Fraction) -> list[int]:
 def _flaws(
     found: _Findings, timeline: _Timeline, pts: Sequence[int | None], cuts: Iterable[int], reorder: int
 ) -> list[Flaw]:
-    slots = timeline.slots
     damaged = _damaged_slots(found, timeline, pts, reorder)
     missing = {slot for slot, value in enumerate(pts) if value is None} - damaged
-    repeated = [number for number in _repeated(found.change) if slots[number - 1] < slots[number]]
+
+    def between(numbers: Iterable[int], reason: str) -> Iterator[Flaw]:
+        for number in numbers:
+            first, second = timeline.slots[number - 1], timeline.slots[number]
+            if second - first < 2:  # else the missing frames between tell
+                yield Flaw(first, first + 1, reason)
+
     flaws = [
-        *(Flaw(slots[number - 1], slots[number], "scene cut") for number in cuts),
-        *(Flaw(slots[number - 1], slots[number], "duplicated frame") for number in repeated),
+        *between((number for number in cuts if 0 < number < len(timeline.slots)), "scene cut"),
+        *between(_repeated(found.change, found.span), "duplicated frame"),
         *(Flaw(slot, slot, "missing frame") for slot in missing),
         *(Flaw(slot, slot, "decode error") for slot in damaged),
     ]
@@ -281,32 +285,35 @@ def _flaws(
 
 def _damaged_slots(found: _Findings, timeline: _Timeline, pts: Sequence[int | None], reorder: int) -> set[int]:
     """Slots that are damaged or may refer to such a one: up to the next key frame, and `reorder` slots before."""
-    slots, damaged = timeline.slots, set[int]()
+    slots, keys, damaged = timeline.slots, [timeline.slots[number] for number in found.keys], set[int]()
     if found.timed:
-        lost = {slot for slot in map(timeline.slot_at, found.pending) if 0 <= slot < len(pts) and pts[slot] is None}
+        filled = {slot for slot, value in enumerate(pts) if value is not None}
+        broken = {timeline.slot_at(lost) for lost in found.pending} - filled
     else:
-        lost = {slots[min(number, len(slots) - 1)] for number in found.failures}
-    keys = [slots[number] for number in found.keys]
-    for slot in lost | {slots[number] for number in found.damaged}:
-        next_key = bisect_right(keys, slot)
-        stop = keys[next_key] if next_key < len(keys) else len(pts)
-        damaged |= set(range(max(keys[next_key - 1] if next_key else 0, slot - reorder), stop))
+        broken = {slots[min(number, len(slots) - 1)] for number in found.failures}
+    for slot in broken | {slots[number] for number in found.damaged}:
+        before, after = bisect_left(keys, slot), bisect_right(keys, slot)
+        start = max(slot - reorder, keys[before - 1] if before else 0)
+        damaged.update(range(start, keys[after] if after < len(keys) else len(pts)))
     return damaged
 
 
-def _repeated(change: Sequence[float]) -> Iterator[int]:
-    """Numbers of frames that equal the one before while those around them move.
+def _repeated(change: Sequence[float], span: Sequence[float]) -> Iterator[int]:
+    """Numbers of frames that equal the one before while the scene moves on.
 
-    A hand that shakes stands still at its turning points too, but slows down before: there the frames beside change
-    less than is usual around.
+    A hand that shakes stands still at its turning points too, but there the frames on either side are alike.
     """
     for number in range(1, len(change)):
-        before, after = change[max(1, number - _AROUND) : number], change[number + 1 : number + 1 + _AROUND]
-        beside = max((*before[-1:], *after[:1]), default=0)
-        if beside >= _STILL / 2 and change[number] <= 2 * _DUPLICATE * beside:
-            usual = float(np.quantile((*before, *after), 0.8))  # holds where all frames come four times, too
-            if usual >= _STILL and change[number] <= _DUPLICATE * usual and beside >= usual / 2:
-                yield number
+        if change[number] > 2 * _DUPLICATE * max(change[max(0, number - _AROUND) : number + 1 + _AROUND]):
+            continue  # a quick look, for speed
+        around = *change[max(1, number - _AROUND) : number], *change[number + 1 : number + 1 + _AROUND]
+        usual = float(np.quantile(around, 0.8)) if around else 0.0  # holds where all frames come four times, too
+        if number + 1 == len(change):
+            moved = change[number - 1]
+        else:
+            moved = span[number + 1] if number > 1 else change[2]
+        if usual >= _STILL and change[number] <= _DUPLICATE * usual <= _DUPLICATE * moved:
+            yield number
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from lolblur_synth import runner
+from lolblur_synth import maker, runner
 from lolblur_synth.cli import cli
 from lolblur_synth.dataset import FOLDERS, pair_paths
 from lolblur_synth.errors import SequenceError, UserError
@@ -67,7 +67,7 @@ def test_pictures_are_what_their_folders_say(made):
             assert {tuple(image.shape) for image in picture.values()} == {(3, 96, 128)}
             assert (picture["high_sharp_scaled"] <= picture["high_sharp_original"] + 1e-6).all()
             assert (picture["low_sharp"] <= picture["high_sharp_scaled"] + 1e-6).all()
-            assert picture["low_sharp"].mean() < 0.6 * picture["high_sharp_scaled"].mean()
+            assert picture["low_sharp"].mean() < 0.8 * picture["high_sharp_scaled"].mean()
             assert 0 < (picture["low_blur_noise"] - picture["low_blur"]).abs().mean() < 0.03
             assert (picture["low_blur"] - picture["low_sharp"]).abs().mean() > 1e-3
 
@@ -235,7 +235,7 @@ def test_a_file_as_output(videos, tmp_path):
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_was_done(videos, made, tmp_path, monkeypatch):
-    write, left = runner.write_png, [15]
+    write, left = maker.write_png, [15]
 
     def write_until_full(path, pixels):
         left[0] -= 1
@@ -243,7 +243,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_done(videos, made, tmp_pat
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, pixels)
 
-    monkeypatch.setattr(runner, "write_png", write_until_full)
+    monkeypatch.setattr(maker, "write_png", write_until_full)
     result = run(videos, tmp_path / "d")
     assert isinstance(result.exception, UserError)
     assert "No space left" in str(result.exception)

@@ -80,7 +80,7 @@ def test_holes_are_found_where_they_are(tmp_path, name, base, fps):
     assert [n for n, pts in enumerate(found.pts) if pts is None] == holes
     assert float(found.info.stored_fps) == pytest.approx(fps, rel=0.01)  # not the average, which is a sixth less
     assert found.info.capture_fps == found.info.stored_fps
-    assert found.info.capture_source == "timestamps"
+    assert found.info.capture_source == ("stream rate" if name == "a.mkv" else "timestamps")  # Matroska tells it
     assert float(found.time(59)) == pytest.approx(59 / fps, abs=0.0011)
 
 
@@ -172,37 +172,36 @@ def damage(path: Path, at: float, length: int = 40) -> None:
     path.write_bytes(bytes(data))
 
 
-@pytest.mark.parametrize("at", [0.2, 0.45, 0.5, 0.62, 0.8])
-@pytest.mark.parametrize(("codec", "pixel_format"), [("libx264", "yuv420p"), ("mpeg4", "yuv420p"), ("mjpeg", "yuvj420p")])
-def test_whatever_a_damaged_byte_reaches_is_flawed(tmp_path, codec, pixel_format, at):
-    options = {"g": "10", "bf": "2"} if codec != "mjpeg" else {}
-    options |= {"movflags": "faststart"}
-    path = encode(tmp_path / "a.mp4", scene(60), codec, pixel_format, options=options)
+@pytest.mark.parametrize("at", [0.2, 0.45, 0.5, 0.62, 0.8, 0.97])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_whatever_a_damaged_byte_reaches_is_flawed(tmp_path, codec, at):
+    container_options = {"movflags": "faststart"}
+    path = tmp_path / "a.mp4"
+    encode(path, scene(60), codec, options={"g": "10", "bf": "2"}, container_options=container_options)
     clean = torch.stack(list(read_frames(opened(path), 0, 60)))
     damage(path, at)
     found = opened(path)
     bad = {frame for flaw in found.flaws for frame in range(flaw.first, flaw.last + 1)}
-    assert found.frames == 60
+    assert 54 <= found.frames <= 60
     assert len(bad) < 40
-    for index, frame in enumerate(read_frames(found, 0, 60)):
+    for index, frame in enumerate(read_frames(found, 0, found.frames)):
         assert index in bad or torch.equal(frame, clean[index])
 
 
 def test_frames_that_cannot_be_decoded_are_told_from_those_that_were_never_there(tmp_path):
     kept = [n for n in range(60) if n != 5]
     pictures = scene(60)
-    options = FAST | {"x264-params": "slices=1"}
-    path = encode(tmp_path / "a.mp4", [pictures[n] for n in kept], options=options, pts=lambda n: kept[n])
+    path = encode(tmp_path / "a.mkv", [pictures[n] for n in kept], options=FAST, pts=lambda n: kept[n])
     with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size, packet.pts) for packet in container.demux(video=0) if packet.size]
-    position, size, pts = packets[34]
-    data = bytearray(path.read_bytes())
-    data[position : position + size] = bytes(size)
-    path.write_bytes(bytes(data))
+        packet = [packet for packet in container.demux(video=0) if packet.size][34]
+    data = path.read_bytes()
+    start = data.find(bytes(packet))
+    path.write_bytes(data[:start] + bytes(packet.size) + data[start + packet.size :])
     found = opened(path)
+    lost = round(packet.pts * packet.time_base * 250)
     assert flaws(found, "missing frame") == [(5, 5)]
-    lost = pts // (packets[1][2] // 1 or 1) if False else round(pts * 250 / 16000)
     assert (lost, lost) in flaws(found, "decode error")
+    assert [n for n, pts in enumerate(found.pts) if pts is None] == [5, lost]
 
 
 def test_an_interlaced_file_is_refused(tmp_path):
@@ -226,7 +225,9 @@ def test_a_size_that_changes_is_refused(tmp_path):
 def test_a_frame_that_comes_twice_is_found(tmp_path, repeat, codec):
     pictures = scene(30)
     pictures[repeat] = pictures[repeat - 1]
-    found = lossless(tmp_path, pictures) if codec == "ffv1" else clip(tmp_path, pictures)
+    options = {"preset": "veryfast", "crf": "15"} if codec == "libx264" else {}
+    pixel_format = "yuv420p" if codec == "libx264" else "bgr0"
+    found = opened(encode(tmp_path / "a.mkv", pictures, codec, pixel_format, options=options))
     assert flaws(found) == flaws(found, "duplicated frame") == [(repeat - 1, repeat)]
 
 
@@ -240,10 +241,9 @@ def test_frames_that_all_come_several_times_leave_no_window(tmp_path, times):
 @pytest.mark.parametrize("hertz", [2, 5, 9])
 @pytest.mark.parametrize("phase", [0.0, 0.5, 0.25])
 def test_a_hand_that_turns_back_repeats_nothing(tmp_path, hertz, phase):
-    period = 250 / hertz
-    swing = [12 / hertz * np.sin(2 * np.pi * (n + phase) / period) for n in range(100)]
-    pictures = [textured(0, shift=0.0) for _ in swing]
-    pictures = [moved(textured(0, (128, 96)), shift)[16:80, 16:112] for shift in swing]
+    wide = textured(0, (192, 160))
+    swing = [40 / hertz * np.sin(2 * np.pi * (n + phase) * hertz / 250) for n in range(80)]  # 1 pixel a frame
+    pictures = [moved(wide, shift)[48:112, 48:144] for shift in swing]
     assert not lossless(tmp_path, pictures).flaws
     assert not clip(tmp_path, pictures).flaws
 

@@ -10,10 +10,11 @@ from lolblur_synth.ops.color import lightness as lightness_of
 SATURATED = 0.97  # lightness above which a pixel is a light
 _KNEES = (0.80, 0.95)  # lightness at which pinning sets in: at the first where few pixels are bright, else later
 _STEPS = 10  # knees that are tried between these
+_ROOM = 0.02
 _SHARE = 0.25  # of the exposure that pinned tones below 0.97 may add to the mean
 _BRIGHT = 0.70  # tones below this are never lifted by a knee
 _EDGE = 0.30  # lightness at which pinning sets in beside a light, where in-between values are its anti-aliased edge
-_STRENGTH = 3.0  # the most that metering multiplies curves by
+_BISECTIONS = 6
 _BLACK = 1e-6  # lightness below this is divided by this
 
 
@@ -74,7 +75,8 @@ def _knee(lightness: Tensor, exposure: float | Tensor) -> Tensor:
     step = (_KNEES[1] - _KNEES[0]) / _STEPS
     knees = [_KNEES[0] + step * i for i in range(_STEPS)]
     added = torch.stack([(_smoothstep(tones, knee) * tones).sum(1) / count for knee in knees], 1)  # (N, steps), falling
-    excess = (2 * added / (_SHARE * torch.as_tensor(exposure, device=tones.device).view(-1, 1)) - 1.5).clamp(0, 1)
+    room = (_SHARE * torch.as_tensor(exposure, device=tones.device).view(-1, 1)).clamp(max=_ROOM)
+    excess = (2 * added / room - 1.5).clamp(0, 1)
     return (_KNEES[0] + step * excess.sum(1)).view(-1, 1, 1, 1)
 
 
@@ -83,54 +85,56 @@ def relight(rgb: Tensor, lightness: Tensor, dark: Tensor) -> Tensor:
     return rgb * (dark / lightness.clamp(min=_BLACK))
 
 
-def mean_unsaturated(image: Tensor, lightness: Tensor) -> Tensor:
-    """Mean (N,) of an image (N, 1, H, W) over the pixels whose lightness is at most 0.97; 0 where there is none."""
-    unsaturated = (lightness <= SATURATED).to(image.dtype)
-    return (image * unsaturated).sum((1, 2, 3)) / unsaturated.sum((1, 2, 3)).clamp(min=1)
+def mean_of(image: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean (N,) of an image (N, 1, H, W); 0 where all weights are."""
+    return (image * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=_BLACK)
 
 
-def metering_target(lightness: Tensor, exposure: float | Tensor) -> Tensor:
-    """The mean lightness (N,) that unsaturated pixels are to have; lightness (N, 1, H, W).
+def metering_target(lightness: Tensor, unlit: Tensor, exposure: float | Tensor) -> Tensor:
+    """The mean lightness (N,) of what is no light: `unlit` is 1 there, 0 in lights; both (N, 1, H, W).
 
     A dark region cannot be darkened to the exposure. Counted by picture the mean is min(E, mean); counted by 16x16
     patches, as the network's exposure loss does, it is the mean of min(E, patch), which is lower. This is halfway,
     but no more than 0.02 below the first.
     """
     asked = torch.as_tensor(exposure, dtype=lightness.dtype, device=lightness.device).view(-1)
-    counted = (lightness <= SATURATED).to(lightness.dtype)
-    share, sums = (F.avg_pool2d(x, 16, ceil_mode=True, count_include_pad=False) for x in (counted, counted * lightness))
-    reached = torch.minimum(sums, share * asked.view(-1, 1, 1, 1)).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(min=1)
-    picture = torch.minimum(asked, mean_unsaturated(lightness, lightness))
-    return picture - ((picture - reached) / 2).clamp(0, 0.02)
+    share, sums = (F.avg_pool2d(x, 16, ceil_mode=True, count_include_pad=False) for x in (unlit, unlit * lightness))
+    patches = torch.minimum(sums, share * asked.view(-1, 1, 1, 1)).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(
+        min=_BLACK
+    )
+    picture = torch.minimum(asked, mean_of(lightness, unlit))
+    return picture - ((picture - patches) / 2).clamp(0, 0.02)
 
 
 def meter(rgb: Tensor, lightness: Tensor, light: Tensor, maps: Tensor, exposure: float | Tensor) -> Tensor:
-    """Scale curve maps so that the picture's mean lightness, measured after RGB · L_low / L, is the one asked for.
+    """Shift curve maps so that the picture's mean lightness, measured after RGB · L_low / L, is the one asked for.
 
-    A network that saw a few photographs is some percent off on others, and so from frame to frame. One factor for a
-    picture, found by bisection on a sixteenth of its pixels, keeps the shape of its curves. Shapes as in `pin`.
+    A network that saw a few photographs is some percent off on others, and so from frame to frame. One number added
+    to all maps of a picture corrects that and leaves the differences between regions as they are; it is found by
+    bisection on a sixteenth of the pixels. Pixels count as far as they are no light, not up to a threshold that a
+    grain of noise crosses. Shapes as in `pin`; the maps that are returned are in [0, 1]: no curve brightens.
     """
-    target = metering_target(lightness, exposure).view(-1, 1, 1, 1)
+    unlit = 1 - light
+    target = metering_target(lightness, unlit, exposure).view(-1, 1, 1, 1)
     step = 4 if min(rgb.shape[-2:]) >= 128 else 1
-    rgb, lightness, light = (image[..., step // 2 :: step, step // 2 :: step] for image in (rgb, lightness, light))
+    rgb, lightness, light, unlit = (
+        x[..., step // 2 :: step, step // 2 :: step] for x in (rgb, lightness, light, unlit)
+    )
 
-    def mean_at(strength: Tensor) -> Tensor:
-        dark = pin(lightness, apply_curves(lightness, _scaled(maps, strength)), light)
-        return mean_unsaturated(lightness_of(relight(rgb, lightness, dark)), lightness).view(-1, 1, 1, 1)
+    def mean_at(shift: Tensor) -> Tensor:
+        dark = pin(lightness, apply_curves(lightness, (maps + shift).clamp(0, 1)), light)
+        return mean_of(lightness_of(relight(rgb, lightness, dark)), unlit).view(-1, 1, 1, 1)
 
-    weak, strong = torch.zeros_like(target), torch.full_like(target, _STRENGTH)
-    bright, dark = mean_at(weak), mean_at(strong)
-    for _ in range(5):
-        middle = (weak + strong) / 2
+    less, more = torch.full_like(target, -1), torch.full_like(target, 2)  # maps are all 0, all 1
+    bright, dark = mean_at(less), mean_at(more)
+    for _ in range(_BISECTIONS):
+        middle = (less + more) / 2
         mean = mean_at(middle)
-        weak, bright = torch.where(mean > target, middle, weak), torch.where(mean > target, mean, bright)
-        strong, dark = torch.where(mean > target, strong, middle), torch.where(mean > target, dark, mean)
+        less, bright = torch.where(mean > target, middle, less), torch.where(mean > target, mean, bright)
+        more, dark = torch.where(mean > target, more, middle), torch.where(mean > target, dark, mean)
+    bright, dark, target = (x.clamp(min=_BLACK).log() for x in (bright, dark, target))  # nearly linear in the shift
     share = ((bright - target) / (bright - dark).clamp(min=_BLACK)).clamp(0, 1)
-    return _scaled(maps, weak + (strong - weak) * share)
-
-
-def _scaled(maps: Tensor, strength: Tensor) -> Tensor:
-    return (maps * strength).clamp(-1, 1)
+    return (maps + less + (more - less) * share).clamp(0, 1)
 
 
 def _smoothstep(value: Tensor, low: float | Tensor, high: float = SATURATED) -> Tensor:

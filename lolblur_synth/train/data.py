@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import SUFFIXES, Pixels, dequantize, is_picture, read_pixels
+from lolblur_synth.images import SUFFIXES, dequantize, is_picture, quantize, read_pixels
 from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
 
 
@@ -47,16 +47,15 @@ def _read(path: Path, name: str, crop: int, long_side: int) -> Photograph:
     height, width = pixels.shape[:2]
     if min(height, width) < crop:
         raise UserError(f"{path}: {width}x{height} is smaller than the crop of {crop}; remove it or set a smaller crop")
+    if pixels.dtype == np.uint16:
+        pixels = quantize(dequantize(pixels))
     factor = max(long_side / max(height, width), crop / min(height, width))
-    if factor < 1:
-        size = max(crop, round(width * factor)), max(crop, round(height * factor))
-        pixels = _resize(pixels, size)
-    return Photograph(name, digest, (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8))
+    size = (max(crop, round(width * factor)), max(crop, round(height * factor)))
+    return Photograph(name, digest, _resize(pixels.astype(np.uint8), size if factor < 1 else (width, height)))
 
 
-def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    resized = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
-    return resized.astype(pixels.dtype, copy=False)
+def _resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def split(photographs: Sequence[Photograph], fraction: float, seed: int) -> tuple[list[Photograph], list[Photograph]]:
@@ -95,7 +94,7 @@ def _crop(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> NDA
     side = round(exp(rng.uniform(log(crop), log(min(height, width)))))
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     square = pixels[top : top + side, left : left + side]
-    return _resize(square[:, ::-1] if rng.random() < 0.5 else square, (crop, crop)).astype(np.uint8)
+    return _resize(square[:, ::-1] if rng.random() < 0.5 else square, (crop, crop))
 
 
 def whole(photograph: Photograph, crop: int) -> Tensor:

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from lolblur_synth.config import TrainECDCE, load, to_yaml
+from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import torch_rng_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
 from lolblur_synth.nets.weights import save_weights
 from lolblur_synth.ops.color import lightness as lightness_of
-from lolblur_synth.ops.darken import darken, exposure_map, light_weight, pin, relight
+from lolblur_synth.ops.darken import darken, exposure_map, light_weight, metering_target, pin, relight
 from lolblur_synth.train.data import Photograph, batch, read_photographs, split, whole
-from lolblur_synth.train.loop import catch_interrupt, choose_device, cosine, load_checkpoint, save_checkpoint
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
 from lolblur_synth.train.losses import (
     exposure_gain,
     exposure_loss,
@@ -36,9 +37,8 @@ from lolblur_synth.train.losses import (
 OnStep = Callable[[int, Mapping[str, float]], None]
 
 _LOG_EVERY = 10
-_CHECKPOINT, _WEIGHTS, _CONFIG, _DATA, _METRICS = (
-    "last.pt", "ec_zero_dce.safetensors", "config.yaml", "data.json", "metrics.json",
-)  # fmt: skip
+_FILES = "last.pt", "ec_zero_dce.safetensors", "config.yaml", "data.json", "metrics.json"
+_CHECKPOINT, _WEIGHTS, _CONFIG, _DATA, _METRICS = _FILES
 
 
 @dataclass
@@ -55,23 +55,24 @@ def train_ecdce(
     out: Path,
     config: TrainECDCE,
     *,
-    resume: bool = False,
+    resume: bool = True,
     overwrite: bool = False,
     on_step: OnStep | None = None,
 ) -> Path:
     """Train on the photographs below `images` and return the path of the best weights, in `out`.
 
-    `on_step(steps done, latest losses)` is called after every step. Ctrl-C saves and raises `KeyboardInterrupt`;
-    `resume` then goes on to the very same weights. Raises `UserError` for unusable images, an `out` that holds another
-    run, or a loss that is no longer finite.
+    An interrupted run in `out` with the same settings and photographs goes on, to the very same weights; with
+    `resume=False` it is refused, and with `overwrite` it is replaced. `on_step(steps done, latest losses)` is called
+    after every step. Ctrl-C saves and raises `KeyboardInterrupt`. Raises `UserError` for unusable images, an `out` that
+    holds something else, or a loss that is no longer finite.
     """
     device = choose_device(config.device)
     photographs = read_photographs(images, config.crop, config.long_side)
     training, validation = split(photographs, config.validation_fraction, config.seed)
     data = _data_list(training, validation)
-    _prepare(out, config, data, resume, overwrite)
+    goes_on = _prepare(out, config, data, resume, overwrite)
     run = _start(config, device)
-    if resume:
+    if goes_on:
         _restore(run, out, device)
     else:
         _save(run, out)
@@ -120,12 +121,13 @@ def _losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE
     asked = exposure_map(lightness, exposure)
     maps, light = net(lightness, asked), light_weight(lightness, exposure)
     dark = pin(lightness, apply_curves(lightness, maps), light)
-    written = lightness_of(relight(frames, lightness, dark))
-    gain = exposure_gain(lightness, exposure, config.contrast)
+    written, unlit = lightness_of(relight(frames, lightness, dark)), 1 - light
+    target = metering_target(lightness, unlit, exposure)
+    gain = exposure_gain(lightness, unlit, target, config.contrast)
     parts = {
         "exposure": config.weight_exposure * exposure_loss(written, lightness, asked),
-        "picture": config.weight_picture * picture_exposure_loss(written, lightness, exposure),
-        "spatial": config.weight_spatial * spatial_loss(written, lightness, gain, light),
+        "picture": config.weight_picture * picture_exposure_loss(written, unlit, target),
+        "spatial": config.weight_spatial * spatial_loss(written, lightness, unlit, gain),
         "smooth": config.weight_smooth * smoothness_loss(maps),
     }
     return {"total": torch.stack(list(parts.values())).sum(), **parts}
@@ -204,21 +206,26 @@ def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph])
     return [{"name": p.name, "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs]
 
 
-def _prepare(out: Path, config: TrainECDCE, data: list[dict[str, str]], resume: bool, overwrite: bool) -> None:
-    if overwrite and not resume:
+def _prepare(out: Path, config: TrainECDCE, data: list[dict[str, str]], resume: bool, overwrite: bool) -> bool:
+    """Make the folder of a run, or find that it holds this run already; returns whether it does."""
+    if overwrite:
         _remove_run(out)
-    if (out / _CONFIG).is_file():
+    if (out / _CHECKPOINT).is_file():
         _check_same(out, config, data)
         if not resume:
             raise UserError(f"{out}: holds a run with these settings already; resume it, or overwrite it")
-        return
-    if resume:
-        raise UserError(f"{out}: no run to resume; train without resume first")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        return True
+    if out.exists() and (not out.is_dir() or any(_foreign(path) for path in out.iterdir())):
         raise UserError(f"{out}: not an empty folder and not a training run; choose another")
     out.mkdir(parents=True, exist_ok=True)
     (out / _DATA).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     (out / _CONFIG).write_text(to_yaml(config), encoding="utf-8")
+    return False
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a file is not of a run, nor a part of one that was being written."""
+    return path.name.removeprefix(".").removesuffix(".partial") not in _FILES
 
 
 def _check_same(out: Path, config: TrainECDCE, data: list[dict[str, str]]) -> None:
@@ -234,7 +241,7 @@ def _check_same(out: Path, config: TrainECDCE, data: list[dict[str, str]]) -> No
 
 def _remove_run(out: Path) -> None:
     if (out / _CONFIG).is_file():
-        for name in (_CHECKPOINT, _WEIGHTS, _DATA, _METRICS, _CONFIG):
+        for name in _FILES:
             (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / "tensorboard", ignore_errors=True)
 

@@ -19,13 +19,6 @@ def cosine(step: int, steps: int, peak: float, floor: float = 0.01) -> float:
     return peak * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one; raises `UserError` when CUDA is asked for and missing."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device cuda: torch sees no CUDA device here; use device=cpu or device=auto")
-    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else name.replace("auto", "cpu"))
-
-
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values; the file appears whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")

@@ -6,6 +6,7 @@ prints one table. `python tests/bench/pair.py [--pairs N]`
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from lolblur_synth.demo import PHOTOS
 from lolblur_synth.draws import rng_for
 from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Scene, render, shake
+from lolblur_synth.threads import ordered_map
 
 SIZE = (640, 1120)
 
@@ -28,7 +30,8 @@ def film(folder: Path, frames: int) -> None:
 
     scene = Scene(read_image(PHOTOS / "room.jpg"), shake(rng_for(0, "bench"), 4, frames), density=1.15)
     folder.mkdir(parents=True)
-    write_video(folder / "clip.mp4", (render(scene, t, SIZE) for t in range(frames)), Fraction(250), crf=12)
+    with ordered_map(os.cpu_count() or 1) as each:
+        write_video(folder / "clip.mp4", each(lambda t: render(scene, t, SIZE), range(frames)), Fraction(250), crf=12)
 
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:

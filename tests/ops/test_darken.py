@@ -8,7 +8,16 @@ from torch import Tensor
 
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.color import lightness as lightness_of
-from lolblur_synth.ops.darken import SATURATED, darken, exposure_map, light_weight, pin, relight
+from lolblur_synth.ops.darken import (
+    SATURATED,
+    darken,
+    exposure_map,
+    light_weight,
+    mean_of,
+    metering_target,
+    pin,
+    relight,
+)
 
 
 def net_of(bias: float, **arguments: int | bool) -> ECZeroDCE:
@@ -96,7 +105,49 @@ def test_released_form_may_brighten_and_clips():
     out = darken(frame, 0.1, net_of(-1.0), as_released=True)
     assert (out > frame + 0.05).any()
     assert out.max() <= 1
-    assert torch.equal(darken(frame, 0.1, net_of(-1.0)), frame)
+
+
+@pytest.mark.parametrize("exposure", [0.05, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 0.2, 2.0])
+def test_the_exposure_is_metered_whatever_the_network(bias, exposure):
+    frame = picture(3, 6, 8).mul(0.8).repeat_interleave(32, 1).repeat_interleave(32, 2)
+    target = metering_target(lightness_of(frame[None]), torch.ones(1, 1, *frame.shape[1:]), exposure).item()
+    made = lightness_of(darken(frame, exposure, net_of(bias))).mean().item()
+    assert target == pytest.approx(exposure, abs=0.02)
+    assert made == pytest.approx(target, rel=0.02)
+
+
+def test_a_picture_darker_than_the_exposure_stays_as_it_is():
+    frame = picture(3, 32, 32) * 0.2
+    torch.testing.assert_close(darken(frame, 0.5, net_of(1.0)), frame)
+
+
+def test_metering_keeps_the_differences_between_regions():
+    """A network that darkens the left more than the right still does when both were too bright."""
+    frame, net = torch.full((3, 64, 64), 0.6), net_of(0.0, scale=1, context=False)
+    one = darken(frame, 0.1, net)
+    torch.testing.assert_close(one, one[:, :1, :1].expand_as(one))
+    torch.nn.init.constant_(net.e_conv7.weight, 0.3)
+    frame[..., 32:] = 0.7
+    two = darken(frame, 0.1, net)
+    assert two[0, 32, 50] / 0.7 != pytest.approx(two[0, 32, 10].item() / 0.6, rel=0.01)
+    assert lightness_of(two).mean().item() == pytest.approx(0.1, rel=0.02)
+
+
+def test_metering_target_by_hand():
+    """Half at 0.05, half at 0.55: the mean of both is 0.3; at 0.2 the dark half reaches 0.05 only, so 0.125."""
+    lightness, unlit = torch.full((1, 1, 32, 32), 0.05), torch.ones(1, 1, 32, 32)
+    lightness[..., 16:] = 0.55
+    assert metering_target(lightness, unlit, 0.2).item() == pytest.approx(0.2 - 0.02)
+    assert metering_target(lightness, unlit, 0.06).item() == pytest.approx((0.06 + 0.055) / 2)
+    assert metering_target(lightness, unlit, 0.9).item() == pytest.approx(0.3)
+    assert metering_target(lightness, unlit, torch.tensor([0.04])).item() == pytest.approx(0.04)
+
+
+def test_mean_of():
+    image = torch.tensor([0.2, 0.4, 1.0]).view(1, 1, 1, 3)
+    assert mean_of(image, torch.tensor([1.0, 0.5, 0.0]).view(1, 1, 1, 3)).item() == pytest.approx(0.4 / 1.5)
+    assert mean_of(image, torch.zeros(1, 1, 1, 3)).item() == 0
 
 
 def test_released_form_is_rgb_times_the_ratio_of_lightness():

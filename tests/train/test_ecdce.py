@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_never_stopped(photographs, tmp_
     with pytest.raises(KeyboardInterrupt):
         train_ecdce(photographs, parts, tiny(), on_step=interrupt_at(stop))
     assert checkpoint(parts)["step"] == stop
-    train_ecdce(photographs, parts, tiny(), resume=True)
+    train_ecdce(photographs, parts, tiny())
     one, other = checkpoint(whole), checkpoint(parts)
     assert one.keys() == other.keys()
     assert all(torch.equal(value, other["net"][key]) for key, value in one["net"].items())
@@ -94,19 +95,19 @@ def test_another_run_is_not_overwritten_unless_asked(photographs, tmp_path):
     with pytest.raises(UserError, match=r"other settings \(steps was 1, is 2\)"):
         train_ecdce(photographs, out, tiny(steps=2))
     with pytest.raises(UserError, match="with these settings already; resume it"):
-        train_ecdce(photographs, out, tiny(steps=1))
+        train_ecdce(photographs, out, tiny(steps=1), resume=False)
     train_ecdce(photographs, out, tiny(steps=2), overwrite=True)
     assert checkpoint(out)["step"] == 2
     write_png(photographs / "new.png", torch.zeros(64, 64, 3, dtype=torch.uint8).numpy())
     with pytest.raises(UserError, match="on other photographs"):
-        train_ecdce(photographs, out, tiny(steps=2), resume=True)
+        train_ecdce(photographs, out, tiny(steps=2))
 
 
 def test_a_finished_run_resumes_to_itself(photographs, tmp_path):
     out = tmp_path / "run"
     path = train_ecdce(photographs, out, tiny(steps=1))
     before = path.read_bytes()
-    assert train_ecdce(photographs, out, tiny(steps=1), resume=True).read_bytes() == before
+    assert train_ecdce(photographs, out, tiny(steps=1)).read_bytes() == before
 
 
 def test_folders_of_other_things_are_left_alone(photographs, tmp_path):
@@ -117,10 +118,15 @@ def test_folders_of_other_things_are_left_alone(photographs, tmp_path):
         with pytest.raises(UserError, match="not an empty folder and not a training run"):
             train_ecdce(photographs, out, tiny(), overwrite=overwrite)
     assert [p.name for p in out.iterdir()] == ["letter.txt"]
-    with pytest.raises(UserError, match="no run to resume"):
-        train_ecdce(photographs, tmp_path / "none", tiny(), resume=True)
-    with pytest.raises(UserError, match="no run to resume"):
-        train_ecdce(photographs, out, tiny(), resume=True)
+
+
+def test_a_start_that_was_cut_off_before_its_first_checkpoint_starts_again(photographs, tmp_path):
+    out = tmp_path / "run"
+    train_ecdce(photographs, out, tiny(steps=1))
+    (out / "last.pt").rename(out / ".last.pt.partial")
+    shutil.rmtree(out / "tensorboard")
+    train_ecdce(photographs, out, tiny(steps=1))
+    assert checkpoint(out)["step"] == 1
 
 
 def test_a_damaged_checkpoint_is_named(photographs, tmp_path):
@@ -128,7 +134,7 @@ def test_a_damaged_checkpoint_is_named(photographs, tmp_path):
     train_ecdce(photographs, out, tiny(steps=1))
     torch.save({"step": 1}, out / "last.pt")
     with pytest.raises(UserError, match=r"last.pt: not a checkpoint of this run"):
-        train_ecdce(photographs, out, tiny(steps=1), resume=True)
+        train_ecdce(photographs, out, tiny(steps=1))
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_state_before(photographs, tmp_path):

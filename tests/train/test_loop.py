@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.train.loop import catch_interrupt, choose_device, cosine, load_checkpoint, save_checkpoint
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
 
 
 def test_cosine_falls_from_peak_to_floor():
@@ -63,13 +63,3 @@ def test_outside_the_main_thread_signals_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [False]
-
-
-def test_devices(monkeypatch):
-    assert choose_device("cpu").type == "cpu"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto").type == "cpu"
-    with pytest.raises(UserError, match="sees no CUDA device"):
-        choose_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto").type == "cuda"
