@@ -188,7 +188,7 @@ class TrainECDCE(Section):
 
     seed: int = Field(0, ge=0, lt=2**63)
     net: CurveNet = CurveNet()
-    steps: int = Field(4000, ge=1)
+    steps: int = Field(1500, ge=1)
     batch: int = Field(8, ge=1)
     crop: int = Field(256, ge=64)
     long_side: int = Field(1280, ge=64)  # photographs are kept in memory at this size
@@ -197,11 +197,11 @@ class TrainECDCE(Section):
     learning_rate: float = Field(1e-3, gt=0)  # falls to 1 % of it along a cosine; Zero-DCE: 1e-4, constant
     weight_decay: float = Field(1e-4, ge=0)
     clip_gradient: float = Field(0.1, gt=0)
-    weight_exposure: float = Field(1, ge=0)  # of 16x16 patches; Zero-DCE: 10
+    weight_exposure: float = Field(0.2, ge=0)  # of 16x16 patches; Zero-DCE: 10
     weight_picture: float = Field(100, ge=0)  # of the picture as a whole; Zero-DCE: none
     weight_spatial: float = Field(10, ge=0)  # Zero-DCE: 1
     contrast: float = Field(1, ge=0, le=1)  # 1: differences shrink with the exposure, 0: as in the input (Zero-DCE)
-    weight_smooth: float = Field(200, ge=0)
+    weight_smooth: float = Field(2000, ge=0)  # Zero-DCE: 200, at full resolution, where maps are smoother
     validation_fraction: float = Field(0.2, ge=0, lt=1)
     validate_every: int = Field(250, ge=1)
     save_every: int = Field(250, ge=1)

@@ -301,18 +301,20 @@ def _damaged_slots(found: _Findings, timeline: _Timeline, pts: Sequence[int | No
 def _repeated(change: Sequence[float], span: Sequence[float]) -> Iterator[int]:
     """Numbers of frames that equal the one before while the scene moves on.
 
-    A hand that shakes stands still at its turning points too, but there the frames on either side are alike.
+    A hand that shakes stands still at its turning points too; but there either the motion is slow for a while, or the
+    frames on both sides are alike. A key frame may change a lot in one step, for it is encoded afresh.
     """
     for number in range(1, len(change)):
-        if change[number] > 2 * _DUPLICATE * max(change[max(0, number - _AROUND) : number + 1 + _AROUND]):
-            continue  # a quick look, for speed
-        around = *change[max(1, number - _AROUND) : number], *change[number + 1 : number + 1 + _AROUND]
-        usual = float(np.quantile(around, 0.8)) if around else 0.0  # holds where all frames come four times, too
-        if number + 1 == len(change):
-            moved = change[number - 1]
+        before, after = change[max(1, number - _AROUND) : number], change[number + 1 : number + 1 + _AROUND]
+        beside = sorted((*before[-3:], *after[:3], 0, 0))[-2]
+        if beside < _STILL / 2 or change[number] > 2 * _DUPLICATE * beside:
+            continue
+        usual = float(np.quantile((*before, *after), 0.8))  # holds where all frames come four times, too
+        if 1 < number < len(change) - 1:
+            moved = span[number + 1]
         else:
-            moved = span[number + 1] if number > 1 else change[2]
-        if usual >= _STILL and change[number] <= _DUPLICATE * usual <= _DUPLICATE * moved:
+            moved = after[0] if after else before[-1]
+        if max(_STILL, change[number] / _DUPLICATE) <= usual <= min(2 * beside, moved / 0.75):
             yield number
 
 

@@ -93,13 +93,13 @@ def shake(
     (1 to 12 Hz at 250 fps); `roll` is the root-mean-square turn in radians per pixel of `speed`. Velocities have a flat
     spectrum: each axis is a sum of `waves` sines with amplitude 1/frequency and random phase.
     """
-    omega = 2 * math.pi * np.exp(rng.uniform(*np.log(band), (3, waves)))
+    omega = 2 * math.pi * np.exp(rng.uniform(math.log(band[0]), math.log(band[1]), (3, waves)))
     phase = rng.uniform(0, 2 * math.pi, (3, waves))
 
-    def velocity(t: float) -> np.ndarray:
-        return np.cos(omega * t + phase).sum(1)
+    def speed_at(t: float) -> float:
+        return math.hypot(*np.cos(omega[:2] * t + phase[:2]).sum(1))
 
-    fastest = max(math.hypot(*velocity(t)[:2]) for t in np.linspace(0, frames, max(2, math.ceil(frames * 8) + 1)))
+    fastest = max(speed_at(t) for t in np.linspace(0, frames, max(2, math.ceil(frames * 8) + 1)))
     gain = np.array([speed / fastest, speed / fastest, speed * roll / math.sqrt(waves / 2)])
 
     def path(t: float) -> Pose:

@@ -192,9 +192,9 @@ def test_a_folder_of_numbered_images_is_itself_a_video(tmp_path):
 
 def test_where_no_video_is_found_the_reason_is_told(tmp_path):
     (tmp_path / "a.txt").touch()
-    for path, message in ((tmp_path, "no video in it"), (tmp_path / "x", "no such folder"), (tmp_path / "a.txt", "not a")):
+    for name, message in ((".", "no video in it"), ("x", "no such folder"), ("a.txt", "not a folder")):
         with pytest.raises(UserError, match=message):
-            find_videos(path)
+            find_videos(tmp_path / name)
 
 
 # --- reading
@@ -270,7 +270,7 @@ def test_colours_survive(tmp_path, pixel_format, matrix, full):
     assert error <= {8: 1.5, 10: 0.4, 12: 0.1}[DEPTHS[pixel_format]] / 255  # what rounding to these samples costs
 
 
-@pytest.mark.parametrize(("pixel_format", "full"), [("gray", True), ("gray", False), ("gray10le", True), ("gray16le", True)])
+@pytest.mark.parametrize(("pixel_format", "full"), [("gray", 1), ("gray", 0), ("gray10le", 1), ("gray16le", 1)])
 def test_grey_is_spread_over_the_channels(tmp_path, pixel_format, full):
     (luma,) = as_planes(BLOCKS, pixel_format, "bt709", full)
     frames = [frame_of([luma], (96, 64), pixel_format)] * 2
@@ -321,10 +321,10 @@ def test_rgb_comes_through_unchanged(tmp_path, name, codec, pixel_format):
     assert torch.equal(pixels(clip), as_tensor(pictures))
 
 
-@pytest.mark.parametrize(("name", "codec", "pixel_format"), [("a.mov", "png", "rgb48be"), ("a.mkv", "ffv1", "gbrp16le")])
-def test_16_bit_rgb_keeps_its_depth(tmp_path, name, codec, pixel_format):
+@pytest.mark.parametrize(("codec", "pixel_format"), [("png", "rgb48be"), ("ffv1", "gbrp16le")])
+def test_16_bit_rgb_keeps_its_depth(tmp_path, codec, pixel_format):
     pictures = [deep(number) for number in range(3)]
-    clip = encode(tmp_path / name, as_frames(pictures, "rgb48le", pixel_format), codec, pixel_format)
+    clip = encode(tmp_path / "a.mkv", as_frames(pictures, "rgb48le", pixel_format), codec, pixel_format)
     assert probe(clip).bit_depth == 16
     assert torch.equal(pixels(clip), as_tensor(pictures))
 
@@ -339,7 +339,8 @@ def test_alpha_is_dropped(tmp_path):
 
 
 def test_a_palette_is_looked_up(tmp_path):
-    grey = np.repeat(np.kron(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10, np.ones((16, 16), np.uint8))[..., None], 3, 2)
+    steps = np.kron(np.arange(24).reshape(4, 6) * 10, np.ones((16, 16)))
+    grey = np.repeat(steps[..., None], 3, 2).astype(np.uint8)
     pictures = [grey, np.roll(grey, 16, 1)]
     clip = encode(tmp_path / "a.gif", [as_frames([p], "rgb24", "gray")[0] for p in pictures], "gif", "gray", fps=50)
     assert torch.equal(pixels(clip), as_tensor(pictures))
@@ -453,16 +454,20 @@ def test_a_folder_of_images_is_read_by_number(tmp_path):
     assert next(read_frames(found, 0, 1, (40, 40))).shape == (3, 40, 40)
 
 
-def test_images_of_16_bits_grey_and_alpha(tmp_path):
-    for name, picture in (("deep", deep(1)), ("grey", deep(1)[..., 0]), ("alpha", np.dstack((deep(1), deep(2)[..., 0])))):
-        folder = tmp_path / name
-        folder.mkdir()
-        for number in range(2):
-            stored = picture if picture.ndim == 2 else picture[..., [2, 1, 0, 3][: picture.shape[2]]]
-            cv2.imwrite(str(folder / f"{number}.tif" if name == "deep" else folder / f"{number}.png"), stored)
-        expected = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture[..., :3]
-        assert torch.equal(pixels(folder, Fraction(240))[1], as_tensor([expected])[0])
-        assert probe(folder, 240).bit_depth == 16
+@pytest.mark.parametrize(
+    ("name", "stored", "shown"),
+    [
+        ("{}.tif", deep(1)[..., ::-1], deep(1)),
+        ("{}.png", deep(1)[..., 0], np.repeat(deep(1)[..., :1], 3, 2)),
+        ("{}.png", np.dstack((deep(1)[..., ::-1], deep(2)[..., 0])), deep(1)),
+    ],
+    ids=["rgb", "grey", "alpha"],
+)
+def test_images_of_16_bits(tmp_path, name, stored, shown):
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / name.format(number)), stored)
+    assert probe(tmp_path, 240).bit_depth == 16
+    assert torch.equal(pixels(tmp_path, Fraction(240)), as_tensor([shown, shown]))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from lolblur_synth.ops.color import lightness as lightness_of
 SATURATED = 0.97  # lightness above which a pixel is a light
 _KNEES = (0.80, 0.95)  # lightness at which pinning sets in: at the first where few pixels are bright, else later
 _STEPS = 10  # knees that are tried between these
-_ROOM = 0.02
-_SHARE = 0.25  # of the exposure that pinned tones below 0.97 may add to the mean
+_SHARE, _ROOM = 0.25, 0.02  # pinned tones below 0.97 may add this share of the exposure to the mean, and this at most
 _BRIGHT = 0.70  # tones below this are never lifted by a knee
 _EDGE = 0.30  # lightness at which pinning sets in beside a light, where in-between values are its anti-aliased edge
-_BISECTIONS = 6
+_BISECTIONS = 8  # to 3/256 of a curve map, and by interpolation from there to about 0.1 % of the mean
+_SAMPLES, _GOLDEN = 90_000, 0.618034
 _BLACK = 1e-6  # lightness below this is divided by this
 
 
@@ -68,7 +68,10 @@ def light_weight(lightness: Tensor, exposure: float | Tensor) -> Tensor:
 
 
 def _knee(lightness: Tensor, exposure: float | Tensor) -> Tensor:
-    """The lowest knee (N, 1, 1, 1) at which pinned tones add about a fixed share of the exposure to the mean."""
+    """The lowest knee (N, 1, 1, 1) at which pinned tones add no more to the mean than there is room for.
+
+    It moves smoothly with the picture, so that it does not make a clip flicker.
+    """
     tones = lightness[..., ::4, ::4].flatten(1)
     counted = (tones <= SATURATED).to(tones.dtype)
     tones, count = tones * counted, counted.sum(1).clamp(min=1)
@@ -111,19 +114,18 @@ def meter(rgb: Tensor, lightness: Tensor, light: Tensor, maps: Tensor, exposure:
 
     A network that saw a few photographs is some percent off on others, and so from frame to frame. One number added
     to all maps of a picture corrects that and leaves the differences between regions as they are; it is found by
-    bisection on a sixteenth of the pixels. Pixels count as far as they are no light, not up to a threshold that a
+    bisection on a sample of the pixels. Pixels count as far as they are no light, not up to a threshold that a
     grain of noise crosses. Shapes as in `pin`; the maps that are returned are in [0, 1]: no curve brightens.
     """
-    unlit = 1 - light
-    target = metering_target(lightness, unlit, exposure).view(-1, 1, 1, 1)
-    step = 4 if min(rgb.shape[-2:]) >= 128 else 1
-    rgb, lightness, light, unlit = (
-        x[..., step // 2 :: step, step // 2 :: step] for x in (rgb, lightness, light, unlit)
-    )
+    target = metering_target(lightness, 1 - light, exposure)
+    lifted = mean_of(light * lightness, (lightness <= SATURATED).to(light.dtype))  # by the glow of lights
+    target = torch.maximum(target - (lifted - _ROOM).clamp(min=0), target / 4).view(-1, 1, 1, 1)
+    size = rgb.shape[-2:]
+    rgb, lightness, light, curves = (_sample(image, *size) for image in (rgb, lightness, light, maps))
 
     def mean_at(shift: Tensor) -> Tensor:
-        dark = pin(lightness, apply_curves(lightness, (maps + shift).clamp(0, 1)), light)
-        return mean_of(lightness_of(relight(rgb, lightness, dark)), unlit).view(-1, 1, 1, 1)
+        dark = pin(lightness, apply_curves(lightness, (curves + shift).clamp(0, 1)), light)
+        return mean_of(lightness_of(relight(rgb, lightness, dark)), 1 - light).view(-1, 1, 1, 1)
 
     less, more = torch.full_like(target, -1), torch.full_like(target, 2)  # maps are all 0, all 1
     bright, dark = mean_at(less), mean_at(more)
@@ -137,13 +139,30 @@ def meter(rgb: Tensor, lightness: Tensor, light: Tensor, maps: Tensor, exposure:
     return (maps + less + (more - less) * share).clamp(0, 1)
 
 
+def _sample(image: Tensor, height: int, width: int) -> Tensor:
+    """About 90,000 pixels, evenly spread, (..., height, n), of an image that has or would have this size.
+
+    Each row starts elsewhere: on a straight grid a post would come and go as the camera pans.
+    """
+    stride = min(max(height * width // _SAMPLES, 1), width)
+    rows = torch.arange(height, device=image.device)[:, None]
+    starts = (rows * _GOLDEN % 1 * stride).long()
+    columns = starts + stride * torch.arange(width // stride, device=image.device)
+    return image[..., rows * image.shape[-2] // height, columns * image.shape[-1] // width]
+
+
 def _smoothstep(value: Tensor, low: float | Tensor, high: float = SATURATED) -> Tensor:
     t = ((value - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def _tent(image: Tensor) -> Tensor:
-    """Mean over 5x5 pixels, weighted (1, 2, 3, 2, 1) along each axis; beyond the border there are none."""
-    for _ in range(2):
-        image = F.avg_pool2d(image, 3, stride=1, padding=1, count_include_pad=False)
+    """Mean over 5x5 pixels, weighted (1, 2, 3, 2, 1) along each axis; the border is continued.
+
+    Sums of shifted copies take a tenth of the time that pooling does on a CPU.
+    """
+    image = F.pad(image, (2, 2, 2, 2), mode="replicate")
+    for axis in (2, 3):
+        a, b, c, d, e = (image.narrow(axis, shift, image.shape[axis] - 4) for shift in range(5))
+        image = (a + e + 2 * (b + d) + 3 * c) / 9
     return image

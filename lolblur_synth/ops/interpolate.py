@@ -5,6 +5,7 @@ Darkened frames are too dark to match, and an interpolator that works on 8 bits 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, starmap
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.ops.flow import estimate_flow, sample, trace_back
+from lolblur_synth.threads import Map
 
 _LEAST_WEIGHT = 1e-3  # of a source pixel out of frame: decides only where both are
 
@@ -34,14 +36,19 @@ class Gap:
     after: _Side
 
 
+def _highest(frame: Tensor) -> Tensor:
+    padded = F.pad(frame[None], (1, 1, 1, 1), "replicate")[0]
+    rows = padded[:, :-2].maximum(padded[:, 1:-1]).maximum(padded[:, 2:])
+    return rows[..., :-2].maximum(rows[..., 1:-1]).maximum(rows[..., 2:])
+
+
 def _side(frame: Tensor, flow: Tensor) -> _Side:
-    high, negative_low = F.max_pool2d(torch.stack((frame, -frame)), 3, 1, 1)
-    return _Side(frame, -negative_low, high, flow)
+    return _Side(frame, -_highest(-frame), _highest(frame), flow)
 
 
-def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> Gap:
+def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor, each: Map = map) -> Gap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
-    forward, backward = estimate_flow(guide_before, guide_after)
+    forward, backward = estimate_flow(guide_before, guide_after, each)
     return Gap(_side(before, forward), _side(after, backward))
 
 
@@ -63,10 +70,12 @@ def _move(side: _Side, time: float) -> tuple[Tensor, Tensor]:
 
 
 def subframe(gap: Gap, time: float) -> Tensor:
-    """The frame at `time` in (0, 1) of the gap, (3, H, W): both sides moved there and blended by time.
+    """The frame at `time` in [0, 1) of the gap, (3, H, W): both sides moved there and blended by time.
 
-    What came from beyond the border of one frame is taken from the other.
+    What came from beyond the border of one frame is taken from the other. At 0 it is the first frame, untouched.
     """
+    if time == 0:
+        return gap.before.frame
     from_before, known_before = _move(gap.before, time)
     from_after, known_after = _move(gap.after, 1 - time)
     after_weight = time * known_after
@@ -85,25 +94,28 @@ def _check(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int) -> None
 
 
 def interpolate(
-    dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int, backend: Literal["flow", "linear"] = "flow"
+    dark: Sequence[Tensor],
+    guide: Sequence[Tensor],
+    factor: int,
+    backend: Literal["flow", "linear"] = "flow",
+    each: Map = map,
 ) -> Iterator[Tensor]:
     """Yield `factor` - 1 sub-frames in every gap of `dark` and, untouched, the frames themselves: gaps * factor + 1.
 
     Frames (3, H, W), float32, sRGB; those of `dark` from 0 upwards, those of `guide` in [0, 1] and of the same size.
-    `flow` moves `dark` along the motion of `guide`; `linear` blends without motion. Made one at a time: memory grows
-    with neither the factor nor the number of frames. Raises `ValueError` for counts, sizes or types that do not fit.
+    `flow` moves `dark` along the motion of `guide`; `linear` blends without motion. Made as they are asked for, by
+    `each`, a `map` that may work ahead on threads: memory grows with neither the factor nor the number of frames.
+    Raises `ValueError` for counts, sizes or types that do not fit.
     """
     _check(dark, guide, factor)
-    return _interpolate(dark, guide, factor, backend)
-
-
-def _interpolate(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int, backend: str) -> Iterator[Tensor]:
-    times = [step / factor for step in range(1, factor)]
-    for before, after, *guides in zip(dark, dark[1:], guide, guide[1:], strict=False):
-        yield before
-        if backend == "linear":
-            yield from (torch.lerp(before, after, time) for time in times)
-        elif times:
-            gap = open_gap(before, after, *guides)
-            yield from (subframe(gap, time) for time in times)
-    yield dark[-1]
+    times = [step / factor for step in range(factor)]
+    gaps = zip(dark, dark[1:], guide, guide[1:], strict=False)
+    if backend == "linear":
+        blends = ((before, after, time) for before, after, *_ in gaps for time in times)
+        between = each(lambda blend: torch.lerp(*blend), blends)
+    elif factor == 1:
+        between = iter(dark[:-1])
+    else:
+        moments = ((gap, time) for gap in starmap(open_gap, gaps) for time in times)
+        between = each(lambda moment: subframe(*moment), moments)
+    return chain(between, dark[-1:])

@@ -17,7 +17,9 @@ from lolblur_synth.ops.color import (
 IMAGE = torch.from_numpy(np.random.default_rng(0).random((3, 17, 23), dtype=np.float32))
 
 
-@pytest.mark.parametrize(("srgb", "linear"), [(0, 0), (1, 1), (0.04045, 0.04045 / 12.92), (0.5, 0.21404114), (0.02, 0.02 / 12.92)])
+@pytest.mark.parametrize(
+    ("srgb", "linear"), [(0, 0), (1, 1), (0.04045, 0.04045 / 12.92), (0.5, 0.21404114), (0.02, 0.02 / 12.92)]
+)
 def test_decoding_known_values(srgb, linear):
     assert srgb_to_linear(torch.tensor(srgb, dtype=torch.float64)).item() == pytest.approx(linear, abs=1e-7)
 

@@ -1,12 +1,14 @@
-from importlib import resources
-
 import pytest
+import skimage.data
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 from torch import Tensor
 
+from lolblur_synth.images import dequantize, quantize
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
+from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.color import lightness as lightness_of
 from lolblur_synth.ops.darken import (
     SATURATED,
@@ -221,5 +223,35 @@ def test_gradients_reach_the_curve():
     assert torch.autograd.gradcheck(written, (dark,))
 
 
-def test_bundled_weights_are_in_the_package():
-    assert (resources.files("lolblur_synth") / "weights" / "ec_zero_dce.safetensors").is_file()
+@pytest.fixture(scope="module")
+def bundled() -> ECZeroDCE:
+    return load_ec_zero_dce("ec_zero_dce")[0]
+
+
+@pytest.mark.parametrize("exposure", [0.05, 0.1, 0.2, 0.3])
+def test_bundled_weights_on_a_photograph_they_never_saw(bundled, exposure):
+    frame = dequantize(skimage.data.stereo_motorcycle()[0])
+    out = dequantize(quantize(darken(frame, exposure, bundled)))
+    before, after = lightness_of(frame), lightness_of(out)
+    dim = before <= SATURATED
+    assert after[dim].mean().item() == pytest.approx(exposure, abs=0.02)
+    assert (after - before)[~dim].abs().max() <= 0.001
+    assert spearmanr(before[dim].numpy(), after[dim].numpy()).statistic > 0.95
+
+
+def test_bundled_weights_alone_are_near_what_is_asked(bundled):
+    """Metering corrects the network; it does not replace it."""
+    frame = dequantize(skimage.data.stereo_motorcycle()[0])
+    for exposure in (0.05, 0.1, 0.2, 0.3):
+        made = lightness_of(darken(frame, exposure, bundled, as_released=True)).mean().item()
+        assert made == pytest.approx(exposure, abs=0.03)
+
+
+def test_bundled_weights_follow_a_moving_window_without_flicker(bundled):
+    """A pan over a photograph with lamps: the darkened mean changes as smoothly as the picture's."""
+    photograph = dequantize(skimage.data.rocket())
+    clip = torch.stack([photograph[:, 40:400, x : x + 520] for x in range(0, 24, 3)])
+    before = lightness_of(clip).mean((1, 2, 3))
+    after = lightness_of(darken(clip, 0.1, bundled)).mean((1, 2, 3))
+    steps_before, steps_after = (mean.diff().abs() / mean[:-1] for mean in (before, after))
+    assert (steps_after - steps_before).max() < 0.005
