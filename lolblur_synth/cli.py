@@ -11,7 +11,10 @@ from lolblur_synth import __version__
 from lolblur_synth.errors import SequenceError, UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lolblur_synth.config import Config
+    from lolblur_synth.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -73,6 +76,14 @@ def _load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **short
     return load(Config, sources, [*assignments, *extra])
 
 
+def _console(stderr: bool = False) -> "Console":
+    """A console that does not squeeze its tables where nobody has set a width."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=120)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__)
 def cli() -> None:
@@ -101,8 +112,6 @@ def run(
     """Make a dataset from videos; run again after an interruption and it goes on."""
     config = _load_config(sources, assignments, **shortcuts)
 
-    from rich.console import Console
-
     from lolblur_synth.devices import choose_device
     from lolblur_synth.maker import estimate
     from lolblur_synth.nets.weights import load_ec_zero_dce
@@ -110,7 +119,7 @@ def run(
     from lolblur_synth.runner import threads_for
     from lolblur_synth.tables import show_plan
 
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     device = choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     with console.status("reading videos") as status:
@@ -118,16 +127,14 @@ def run(
             videos, out, config, {"ec_zero_dce": sha256}, overwrite, lambda path: status.update(f"reading {path.name}")
         )
     if dry_run:
-        show_plan(Console(), plan, estimate(plan, device, threads_for(1, device)))
+        show_plan(_console(), plan, estimate(plan, device, threads_for(config.run.workers, device)))
         return
     if verbose:
         show_plan(console, plan, None)
     _execute(plan, console, verbose, fail_fast)
 
 
-def _execute(plan: Any, console: Any, verbose: bool, fail_fast: bool) -> None:
-    from rich.console import Console
-
+def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
     from lolblur_synth.progress import RunProgress
     from lolblur_synth.records import read_records
     from lolblur_synth.runner import execute
@@ -136,7 +143,7 @@ def _execute(plan: Any, console: Any, verbose: bool, fail_fast: bool) -> None:
     pairs = sum(len(sequence.slots) for sequence in plan.sequences if sequence.status != "keep")
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast)
-    show_outcome(Console(), plan, outcome, read_records(plan.out))
+    show_outcome(_console(), plan, outcome, read_records(plan.out))
     if outcome.failures:
         raise SequenceError(f"{len(outcome.failures)} not made; the reasons are above and in {plan.out / 'failed'}")
 
@@ -217,13 +224,11 @@ def demo(
     """Render a night clip, make a small dataset from it, and show where to look."""
     config = _load_config(sources or ("demo",), assignments, **shortcuts)
 
-    from rich.console import Console
-
     from lolblur_synth.demo import render_clips
     from lolblur_synth.nets.weights import load_ec_zero_dce
     from lolblur_synth.plan import make_plan
 
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     with console.status("rendering a night clip at 250 fps"):
         videos = render_clips(out / "videos", config.seed)

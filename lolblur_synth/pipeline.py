@@ -53,11 +53,14 @@ def synthesize(
 ) -> Iterator[Pair]:
     """Make the pairs of one sequence; `frames` start at source frame `first` and stream: one window is held at a time.
 
-    Frames are (3, H, W), sRGB in [0, 1], on any device; `noise_field(slot, shape)` is standard normal; `each` is a `map`
-    that may spread its work over threads.
+    Frames are (3, H, W), sRGB in [0, 1], on any device; `noise_field(slot, shape)` is standard normal; `each` is a
+    `map` that may spread its work over threads.
     """
     to_light, to_srgb = space_of(config.average.space)
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+
+    def lit(sub_frame: Tensor) -> Tensor:
+        return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
     clean = clock.each("denoise", denoise(clock.each("decode", frames), config.denoise.backend, sigma))
     for slot, window in windows(clean, first, slots, shutter):
@@ -65,10 +68,10 @@ def synthesize(
             bright = [dim(frame, draws.dim) for frame in window]
             dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))
 
-        sub_frames = clock.each("interpolate", interpolate(dark, bright, shutter.factor, config.interpolate.backend, each))
+        moving = interpolate(dark, bright, shutter.factor, config.interpolate.backend, each)
+        sub_frames = clock.each("interpolate", moving)
         with clock("average"):
-            lit = (unclip(frame, draws.streak, config.unclip.threshold) for frame in sub_frames)
-            exposed = average(to_light(frame) for frame in lit)
+            exposed = average(each(lit, sub_frames))
 
         with clock("defocus"):
             low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)

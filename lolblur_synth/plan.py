@@ -151,8 +151,8 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
         info = probe(path, config.video.capture_fps)
         if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
             return (
-                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow motion, "
-                "give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
+                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow "
+                "motion, give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
             )
         found = scan(info)
     except SequenceError as error:
@@ -290,8 +290,8 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan]) -> None:
     changed = [sequence.id for video in planned for sequence in video.sequences if sequence.status == "remake"]
     if changed:
         raise UserError(
-            f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, weights, "
-            "capture rate or version; name another --out, or --overwrite to make them anew"
+            f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, "
+            "weights, capture rate or version; name another --out, or --overwrite to make them anew"
         )
 
 

@@ -32,7 +32,7 @@ _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up 
 _CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
 _BESIDE = 2  # frames on each side
 _DUPLICATE = 0.05  # of the change that is usual around it: what is left where the repetition was encoded anew
-_STILL = 0.25 / 255  # less is usual in a scene that stands still, whose frames may well be equal
+_STILL = 0.5 / 255  # less is usual in a scene that stands still, whose frames may well be equal
 _AROUND = 8  # frames on each side
 _REORDER = 16  # frames by which H.264 and HEVC may show a frame ahead of one that it refers to
 
@@ -276,7 +276,7 @@ def _flaws(
 
     flaws = [
         *between((number for number in cuts if 0 < number < len(timeline.slots)), "scene cut"),
-        *between(_repeated(found.change, found.span), "duplicated frame"),
+        *between(_repeated(found), "duplicated frame"),
         *(Flaw(slot, slot, "missing frame") for slot in missing),
         *(Flaw(slot, slot, "decode error") for slot in damaged),
     ]
@@ -298,22 +298,23 @@ def _damaged_slots(found: _Findings, timeline: _Timeline, pts: Sequence[int | No
     return damaged
 
 
-def _repeated(change: Sequence[float], span: Sequence[float]) -> Iterator[int]:
+def _repeated(found: _Findings) -> Iterator[int]:
     """Numbers of frames that equal the one before while the scene moves on.
 
     A hand that shakes stands still at its turning points too; but there either the motion is slow for a while, or the
-    frames on both sides are alike. A key frame may change a lot in one step, for it is encoded afresh.
+    frames on both sides are alike. Key frames are encoded afresh and change much in one step; encoders like to repeat
+    them, and to save on the frames before, so none of these counts.
     """
-    for number in range(1, len(change)):
-        before, after = change[max(1, number - _AROUND) : number], change[number + 1 : number + 1 + _AROUND]
-        beside = sorted((*before[-3:], *after[:3], 0, 0))[-2]
-        if beside < _STILL / 2 or change[number] > 2 * _DUPLICATE * beside:
+    change, count = found.change, len(found.change)
+    keys = set[int]() if len(found.keys) == count else set(found.keys)
+    for number in range(1, count):
+        near = [n for n in range(number - _AROUND, number + _AROUND + 1) if 0 < n < count and n not in keys | {number}]
+        beside = sorted([change[n] for n in near if abs(n - number) <= 3] + [0, 0])[-2]
+        if beside < _STILL / 2 or change[number] > 2 * _DUPLICATE * beside or keys & set(range(number - 1, number + 3)):
             continue
-        usual = float(np.quantile((*before, *after), 0.8))  # holds where all frames come four times, too
-        if 1 < number < len(change) - 1:
-            moved = span[number + 1]
-        else:
-            moved = after[0] if after else before[-1]
+        usual = float(np.quantile([change[n] for n in near], 0.8))  # holds where all frames come four times, too
+        inside = 1 < number < count - 1
+        moved = found.span[number + 1] if inside else change[2 if number == 1 else number - 1]
         if max(_STILL, change[number] / _DUPLICATE) <= usual <= min(2 * beside, moved / 0.75):
             yield number
 

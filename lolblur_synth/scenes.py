@@ -55,7 +55,10 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Scene:
-    """A photograph, its pixels per frame pixel (`density`), the camera's path, and what else is to be seen."""
+    """A photograph, the camera's path, the photograph's pixels per frame pixel, and what else is to be seen.
+
+    A `density` much above 1 aliases: `shrink` the photograph first.
+    """
 
     photo: Tensor
     camera: Path = lambda _: Pose()
@@ -71,6 +74,12 @@ def as_photo(image: ArrayLike) -> Tensor:
         raise ValueError(f"a photograph is an (H, W, 3) array, got shape {array.shape}")
     scale = 255 if array.dtype == np.uint8 else 1
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32) / np.float32(scale))
+
+
+def shrink(photo: Tensor, factor: float) -> Tensor:
+    """A photograph (3, H, W) made smaller by `factor`, without aliasing."""
+    smaller = F.interpolate(photo[None], scale_factor=1 / factor, mode="bicubic", antialias=True)
+    return smaller[0].clamp(0, 1)
 
 
 def glide(x: float = 0, y: float = 0, angle: float = 0, zoom: float = 1, start: Pose | None = None) -> Path:

@@ -15,7 +15,7 @@ def show_plan(console: Console, plan: Plan, estimate: Estimate | None) -> None:
     """Print what a run would make, what it drops and why, and what it costs."""
     table = Table(title=f"Plan for {plan.out}", title_justify="left")
     for column in ("video", "file", "rate (from)", "frames", "split", "sequences", "pairs", "dropped"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for video in plan.videos:
         table.add_row(*_plan_row(video))
     console.print(table)
@@ -32,7 +32,7 @@ def show_plan(console: Console, plan: Plan, estimate: Estimate | None) -> None:
         size = estimate.bytes_per_pair
         console.print(
             f"Estimate from one pair made just now ({estimate.seconds_per_pair:.1f} s, {size / 1e6:.1f} MB): "
-            f"{_duration(3600 * hours)}, {size * pairs / 1e9:.2f} GB; {estimate.free_bytes / 1e9:.0f} GB are free there.",
+            f"{_duration(3600 * hours)}, {size * pairs / 1e9:.2f} GB; {estimate.free_bytes / 1e9:.0f} GB are free.",
             highlight=False,
             soft_wrap=True,
         )
@@ -64,11 +64,11 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
     """Print what a run made, what it cost, and what failed."""
     table = Table(title=f"Dataset in {plan.out}", title_justify="left")
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for sequence_id in sorted((*outcome.made, *outcome.kept)):
         record = records[sequence_id]
         total = sum(record.seconds.values())
-        slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:3]
+        slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:2]
         table.add_row(
             sequence_id,
             record.source["name"],

@@ -25,7 +25,7 @@ LAYERS = [  # each may import from those above it, and within its own line
         "ops.interpolate",
         "ops.noise",
         "ops.unclip",
-    },  # fmt: skip
+    },
     {"dataset", "video", "scan"},
     {"pipeline", "records"},
     {"train.data", "train.losses", "train.loop"},
@@ -37,7 +37,9 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"__main__"},
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "card", "draws", "sequences", "doctor", "train.data", "train.loop", "train.ecdce"}  # fmt: skip
+MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "card", "draws", "sequences", "doctor"} | {
+    f"train.{name}" for name in ("data", "loop", "ecdce")
+}
 
 
 def modules() -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """Denoise source frames before anything else: what is noise would be taken for texture, moved and averaged away."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Literal
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Backend = Literal["none", "bm4d"]
-_CORE, _BEFORE, _AFTER = 5, 3, 2  # frames of a volume that are kept, and those to each side that only help
+_CORE, _BEFORE, _AFTER = 8, 3, 2  # frames of a volume that are kept, and those to each side that only help
 _BLOCK = 5  # voxels, of BM4D along each axis: no volume is smaller
 _ROWS, _MARGIN = 128, 16  # of a picture that are filtered at once, and those to each side that only help
 _OPPONENT = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / torch.tensor([[3.0], [2.0], [6.0]]).sqrt()
@@ -20,8 +21,8 @@ def denoise(frames: Iterable[Tensor], backend: Backend, sigma: float) -> Iterato
     """Pass a stream of frames (3, H, W), sRGB in [0, 1], through a denoiser; as many come out, in order.
 
     `sigma` is the standard deviation of the noise on the scale of 255. `none` changes nothing. `bm4d` filters volumes
-    of ten frames, of which five are kept, in an orthonormal opponent colour space, on the CPU (BM4D, Maggioni et al.,
-    TIP 2013); up to seven frames are held. Raises `ValueError` for values that are not finite.
+    of 13 frames, of which the middle 8 are kept, in an orthonormal opponent colour space, on the CPU (BM4D, Maggioni et
+    al., TIP 2013); no more frames than that are held. Raises `ValueError` for values that are not finite.
     """
     if backend == "none" or sigma == 0:
         return iter(frames)
@@ -39,7 +40,7 @@ def estimate_sigma(frames: Sequence[Tensor]) -> float:
     within = median(_noise(frame) for frame in frames)
     if len(frames) == 1:
         return 255 * within
-    between = median(_noise(after - before) for before, after in zip(frames, frames[1:], strict=False)) / 2**0.5
+    between = median(_noise(after - before) for before, after in pairwise(frames)) / 2**0.5
     return 255 * min(within, between)
 
 
