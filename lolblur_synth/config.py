@@ -47,7 +47,8 @@ def _within(low: float, high: float) -> AfterValidator:
 
 
 Range = Annotated[tuple[float, float], BeforeValidator(_as_range), AfterValidator(_ordered)]
-Side = Annotated[int, Field(ge=64, le=16384)]
+SMALLEST_SIDE = 64  # pixels: optical flow and the reach of blur kernels need as much
+Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=16384)]
 Size = Annotated[tuple[Side, Side] | Literal["source"], BeforeValidator(_as_size)]
 
 
@@ -194,7 +195,7 @@ class TrainECDCE(Section):
     long_side: int = Field(1280, ge=64)  # photographs are kept in memory at this size
     gain: Annotated[Range, _within(0.1, 10)] = (0.6, 1.6)  # of light, drawn per crop; Zero-DCE: 1
     exposure: Annotated[Range, _within(0.005, 1)] = (0.05, 0.30)
-    learning_rate: float = Field(1e-3, gt=0)  # falls to 1 % of it along a cosine; Zero-DCE: 1e-4, constant
+    learning_rate: float = Field(3e-4, gt=0)  # after a warm-up, down to 1 % by a cosine; Zero-DCE: 1e-4, constant
     weight_decay: float = Field(1e-4, ge=0)
     clip_gradient: float = Field(0.1, gt=0)
     weight_exposure: float = Field(0.2, ge=0)  # of 16x16 patches; Zero-DCE: 10

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lolblur_synth import __version__
-from lolblur_synth.config import Config, parse_yaml
+from lolblur_synth.config import SMALLEST_SIDE, Config, parse_yaml
 from lolblur_synth.dataset import Split
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
@@ -153,6 +153,11 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
             return (
                 f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow "
                 "motion, give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
+            )
+        if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
+            return (
+                f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
+                "give a --size, or larger footage"
             )
         found = scan(info)
     except SequenceError as error:

@@ -302,13 +302,12 @@ def _repeated(found: _Findings) -> Iterator[int]:
     """Numbers of frames that equal the one before while the scene moves on.
 
     A hand that shakes stands still at its turning points too; but there either the motion is slow for a while, or the
-    frames on both sides are alike. Key frames are encoded afresh and change much in one step; encoders like to repeat
-    them, and to save on the frames before, so none of these counts.
+    frames on both sides are alike. Encoders like to repeat a key frame and to save on the frames before: none counts.
     """
-    change, count = found.change, len(found.change)
+    change, count = _without_key_frames(found), len(found.change)
     keys = set[int]() if len(found.keys) == count else set(found.keys)
     for number in range(1, count):
-        near = [n for n in range(number - _AROUND, number + _AROUND + 1) if 0 < n < count and n not in keys | {number}]
+        near = [n for n in range(number - _AROUND, number + _AROUND + 1) if 0 < n < count and n != number]
         beside = sorted([change[n] for n in near if abs(n - number) <= 3] + [0, 0])[-2]
         if beside < _STILL / 2 or change[number] > 2 * _DUPLICATE * beside or keys & set(range(number - 1, number + 3)):
             continue
@@ -317,6 +316,16 @@ def _repeated(found: _Findings) -> Iterator[int]:
         moved = found.span[number + 1] if inside else change[2 if number == 1 else number - 1]
         if max(_STILL, change[number] / _DUPLICATE) <= usual <= min(2 * beside, moved / 0.75):
             yield number
+
+
+def _without_key_frames(found: _Findings) -> list[float]:
+    """The change from frame to frame; a key frame, encoded afresh, counts no more than the others around it."""
+    change, keys = list(found.change), set(found.keys)
+    if len(keys) < len(change):
+        for key in keys:
+            around = range(max(1, key - _AROUND), min(len(change), key + _AROUND + 1))
+            change[key] = min(change[key], max((found.change[n] for n in around if n not in keys), default=0))
+    return change
 
 
 def _sha256(path: Path) -> str:

@@ -451,7 +451,7 @@ def write_video(
     """
     if not path.parent.is_dir():
         raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
-    codecs = {".mkv": ("ffv1", "bgr0", {}), ".mp4": ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})}
+    codecs = {".mkv": ("ffv1", "bgr0", {"g": "1"}), ".mp4": ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})}
     if path.suffix not in codecs:
         raise UserError(f"{path}: videos are written as .mkv or .mp4")
     codec, stored, options = codecs[path.suffix]

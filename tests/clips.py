@@ -1,5 +1,6 @@
 """Clips of every kind for tests, made through PyAV; colours are computed here from the standard, on their own."""
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -69,7 +70,6 @@ def encode(
     container_options: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
     color: dict[str, int] | None = None,
-    rotation: int = 0,
     aspect: Fraction | None = None,
 ) -> Path:
     """Write a clip; frame n gets pts(n) in units of `time_base`, or of a frame. RGB pictures become `pixel_format`."""
@@ -79,8 +79,6 @@ def encode(
         stream.pix_fmt = pixel_format
         for name, value in (color or {}).items():
             setattr(stream.codec_context, name, value)
-        if rotation:
-            stream.set_display_rotation(rotation)
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
         base = time_base or 1 / Fraction(fps)
@@ -105,4 +103,15 @@ def encode_sound(path: Path) -> Path:
         frame.sample_rate, frame.pts = 48000, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def turn(path: Path, degrees: int) -> Path:
+    """Write a display matrix that turns an MP4 counter-clockwise: x' = a x + c y, y' = b x + d y, with y downwards."""
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd") + 4
+    matrix = header + (40 if data[header] == 0 else 52)  # version 1 has longer times
+    cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))
+    data[matrix : matrix + 36] = struct.pack(">9i", cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
+    path.write_bytes(bytes(data))
     return path

@@ -13,10 +13,10 @@ SIZE = (96, 128)
 SMALL = ["--set", "video.size=[128,96]", "--set", "sequences.pairs=2", "--set", "sequences.min_pairs=2"]
 
 
-def film(path: Path, frames: int = 58, seed: int = 0) -> Path:
+def film(path: Path, frames: int = 58, seed: int = 0, size: tuple[int, int] = SIZE) -> Path:
     """Write a lossless 250 fps clip of 128x96; 58 frames hold four windows of nine."""
     camera = shake(rng_for(seed, "tests"), 2, frames)
     scene = Scene(read_image(PHOTOS / "window.jpg"), camera, density=6, lamps=(Lamp(20, -10, 3),))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, (render(scene, t, SIZE) for t in range(frames)), Fraction(250))
+    write_video(path, (render(scene, t, size) for t in range(frames)), Fraction(250))
     return path

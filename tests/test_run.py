@@ -284,3 +284,17 @@ def test_two_runs_do_not_share_a_folder(videos, tmp_path):
         result = run(videos, tmp_path / "d")
     assert isinstance(result.exception, UserError)
     assert "another run" in str(result.exception)
+
+
+def test_footage_that_is_too_small_for_its_own_size(tmp_path):
+    film(tmp_path / "v/tiny.mkv", size=(48, 80))
+    result = run(tmp_path / "v", tmp_path / "d", "--size", "source")
+    assert isinstance(result.exception, UserError)
+    assert "80x48 is too small" in str(result.exception)
+
+
+def test_the_size_of_the_source_can_be_kept(tmp_path):
+    film(tmp_path / "v/odd.mkv", size=(71, 99))
+    assert run(tmp_path / "v", tmp_path / "d", "--size", "source").exit_code == 0
+    pair = next(pair_paths(tmp_path / "d", "train"))
+    assert {tuple(read_image(path).shape) for path in pair.values()} == {(3, 71, 99)}

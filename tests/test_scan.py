@@ -32,7 +32,7 @@ def clip(folder: Path, pictures: Iterable[Picture], name: str = "a.mp4", **kinds
 
 
 def lossless(folder: Path, pictures: Iterable[Picture], **kinds) -> VideoScan:
-    return opened(encode(folder / "a.mkv", pictures, "ffv1", "bgr0", **kinds))
+    return opened(encode(folder / "a.mkv", pictures, "ffv1", "bgr0", options={"g": "1"}, **kinds))
 
 
 def flaws(found: VideoScan, reason: str | None = None) -> list[tuple[int, int]]:
@@ -220,22 +220,28 @@ def test_a_size_that_changes_is_refused(tmp_path):
 # --- frames that come twice
 
 
-@pytest.mark.parametrize("repeat", [1, 9, 15, 28, 29])
-@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
-def test_a_frame_that_comes_twice_is_found(tmp_path, repeat, codec):
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "repeat"),
+    [*(("ffv1", "bgr0", n) for n in (1, 2, 15, 28, 29)), *(("libx264", "yuv420p", n) for n in (3, 9, 15, 29))],
+)
+def test_a_frame_that_comes_twice_is_found(tmp_path, codec, pixel_format, repeat):
     pictures = scene(30)
     pictures[repeat] = pictures[repeat - 1]
-    options = {"preset": "veryfast", "crf": "15"} if codec == "libx264" else {}
-    pixel_format = "yuv420p" if codec == "libx264" else "bgr0"
+    options = {"preset": "veryfast", "crf": "15"} if codec == "libx264" else {"g": "1"}
     found = opened(encode(tmp_path / "a.mkv", pictures, codec, pixel_format, options=options))
     assert flaws(found) == flaws(found, "duplicated frame") == [(repeat - 1, repeat)]
 
 
 @pytest.mark.parametrize("times", [2, 3, 4])
-def test_frames_that_all_come_several_times_leave_no_window(tmp_path, times):
-    found = lossless(tmp_path, [textured(n // times, shift=3) for n in range(40)])
+@pytest.mark.parametrize("group", ["1", "12"])
+def test_frames_that_all_come_several_times_leave_no_window(tmp_path, times, group):
+    pictures = [textured(n // times, shift=3) for n in range(50)]
+    found = opened(encode(tmp_path / "a.mkv", pictures, "ffv1", "bgr0", options={"g": group}))
     repeated = flaws(found, "duplicated frame")
-    assert all(any(start <= first and last < start + 7 for first, last in repeated) for start in range(34))
+    assert flaws(found) == repeated
+    assert all(last % times for _, last in repeated)
+    for start in range(4, 36):
+        assert any(start <= first and last < start + 9 for first, last in repeated)
 
 
 @pytest.mark.parametrize("hertz", [2, 5, 9])

@@ -45,11 +45,11 @@ def exposure_map(lightness: Tensor, exposure: float | Tensor) -> Tensor:
 
 
 def pin(lightness: Tensor, dark: Tensor, light: Tensor) -> Tensor:
-    """Keep `dark` at or below `lightness`, and equal to it where `light`, the weight of lights, is 1; all (N, 1, H, W).
+    """From `dark` to `lightness`, by the weight of lights: exactly the latter where that is 1; all (N, 1, H, W).
 
-    For one curve the order of tones is kept: the blend's derivative is d'(1 − w) + w + w'(L − d), and d ≤ L.
+    Where one curve holds, the order of tones is kept: the derivative is d'(1 − w) + w + w'(L − d), and d ≤ L.
     """
-    return torch.lerp(torch.minimum(dark, lightness), lightness, light)
+    return torch.lerp(dark, lightness, light)
 
 
 def light_weight(lightness: Tensor, exposure: float | Tensor) -> Tensor:
@@ -102,9 +102,8 @@ def metering_target(lightness: Tensor, unlit: Tensor, exposure: float | Tensor) 
     """
     asked = torch.as_tensor(exposure, dtype=lightness.dtype, device=lightness.device).view(-1)
     share, sums = (F.avg_pool2d(x, 16, ceil_mode=True, count_include_pad=False) for x in (unlit, unlit * lightness))
-    patches = torch.minimum(sums, share * asked.view(-1, 1, 1, 1)).sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp(
-        min=_BLACK
-    )
+    reached = torch.minimum(sums, share * asked.view(-1, 1, 1, 1)).sum((1, 2, 3))
+    patches = reached / share.sum((1, 2, 3)).clamp(min=_BLACK)
     picture = torch.minimum(asked, mean_of(lightness, unlit))
     return picture - ((picture - patches) / 2).clamp(0, 0.02)
 

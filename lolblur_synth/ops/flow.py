@@ -9,14 +9,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.threads import Map
-
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, of encoded values
 _SMALLEST = 32  # pixels: DIS needs a few patches of 8 at half resolution
 _OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 Kernel = Literal["nearest", "bilinear", "bicubic"]
-Grey = NDArray[np.uint8]
 
 
 def _grey(frame: Tensor) -> NDArray[np.uint8]:
@@ -26,7 +23,7 @@ def _grey(frame: Tensor) -> NDArray[np.uint8]:
     return np.pad(grey, ((0, below), (0, right)), mode="edge")
 
 
-def estimate_flow(before: Tensor, after: Tensor, each: Map = map) -> tuple[Tensor, Tensor]:
+def estimate_flow(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """Motion of every pixel from `before` to `after`, and of every pixel of `after` back to `before`.
 
     Frames (3, H, W), sRGB in [0, 1]; two flows (2, H, W) on the frames' device. OpenCV's DIS runs on the CPU: frames
@@ -58,7 +55,7 @@ def pixel_grid(like: Tensor) -> Tensor:
 def sample(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
     """Values of (C, H, W) at positions `at` (2, h, w), the border repeated: (C, h, w).
 
-    The cubic kernel has a = -0.75. OpenCV on the CPU, where it takes a third of the time; PyTorch on other devices.
+    The cubic kernel has a = -0.75. OpenCV on the CPU, in less than half of the time; PyTorch on other devices.
     """
     return _sample_opencv(planes, at, kernel) if planes.device.type == "cpu" else _sample_torch(planes, at, kernel)
 
@@ -76,18 +73,6 @@ def _sample_torch(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
     size = at.new_tensor((width, height))[:, None, None]
     grid = ((2 * at + 1) / size - 1).permute(1, 2, 0)
     return F.grid_sample(planes[None], grid[None], kernel, "border", align_corners=False)[0]
-
-
-def local_range(frame: Tensor) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value in the 3x3 pixels around each, per channel: (C, H, W) each."""
-    if frame.device.type == "cpu":
-        square = np.ones((3, 3), np.uint8)
-        low, high = torch.empty_like(frame), torch.empty_like(frame)
-        for source, least, greatest in zip(frame, low, high, strict=True):
-            cv2.erode(source.numpy(), square, dst=least.numpy())
-            cv2.dilate(source.numpy(), square, dst=greatest.numpy())
-        return low, high
-    return -F.max_pool2d(-frame[None], 3, 1, 1)[0], F.max_pool2d(frame[None], 3, 1, 1)[0]
 
 
 def trace_back(flow: Tensor, time: float, iterations: int = 2) -> Tensor:

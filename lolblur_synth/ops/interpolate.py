@@ -5,7 +5,7 @@ Darkened frames are too dark to match, and an interpolator that works on 8 bits 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, starmap
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -46,9 +46,9 @@ def _side(frame: Tensor, flow: Tensor) -> _Side:
     return _Side(frame, -_highest(-frame), _highest(frame), flow)
 
 
-def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor, each: Map = map) -> Gap:
+def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> Gap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
-    forward, backward = estimate_flow(guide_before, guide_after, each)
+    forward, backward = estimate_flow(guide_before, guide_after)
     return Gap(_side(before, forward), _side(after, backward))
 
 
@@ -109,13 +109,13 @@ def interpolate(
     """
     _check(dark, guide, factor)
     times = [step / factor for step in range(factor)]
-    gaps = zip(dark, dark[1:], guide, guide[1:], strict=False)
+    pairs = zip(dark, dark[1:], guide, guide[1:], strict=False)
+    if factor == 1:
+        return iter(dark)
     if backend == "linear":
-        blends = ((before, after, time) for before, after, *_ in gaps for time in times)
+        blends = ((before, after, time) for before, after, *_ in pairs for time in times)
         between = each(lambda blend: torch.lerp(*blend), blends)
-    elif factor == 1:
-        between = iter(dark[:-1])
     else:
-        moments = ((gap, time) for gap in starmap(open_gap, gaps) for time in times)
-        between = each(lambda moment: subframe(*moment), moments)
+        gaps = each(lambda pair: open_gap(*pair), pairs)
+        between = each(lambda moment: subframe(*moment), ((gap, time) for gap in gaps for time in times))
     return chain(between, dark[-1:])

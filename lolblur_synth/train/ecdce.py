@@ -98,25 +98,27 @@ def _train(
             frames, exposure = batch(
                 training, config.batch, config.crop, config.gain, config.exposure, config.seed, run.step
             )
-            losses = _losses(run.net, frames.to(device), exposure.to(device), config)
-            diverged = torch.where((diverged < 0) & ~losses["total"].isfinite(), run.step, diverged)
-            _update(run, losses["total"], config)
+            parts = losses(run.net, frames.to(device), exposure.to(device), config)
+            diverged = torch.where((diverged < 0) & ~parts["total"].isfinite(), run.step, diverged)
+            _update(run, parts["total"], config)
             run.step += 1
-            last = run.step == config.steps or stop.is_set()
-            if run.step % _LOG_EVERY == 0 or run.step % config.save_every == 0 or last:
-                latest = _log(run, losses, diverged, out, board)
-            if run.step % config.validate_every == 0 or run.step == config.steps:
+            last = run.step == config.steps
+            validates, saves = (last or run.step % every == 0 for every in (config.validate_every, config.save_every))
+            if run.step % _LOG_EVERY == 0 or validates or saves or stop.is_set():
+                latest = _log(run, parts, diverged, out, board)
+            if validates:
                 _validate(run, validation, out, config, board)
-            if run.step % config.save_every == 0 or last:
+            if saves:
                 _save(run, out)
             if on_step:
                 on_step(run.step, latest)
-            if stop.is_set() and run.step < config.steps:
+            if stop.is_set() and not last:
                 _save(run, out)
                 raise KeyboardInterrupt
 
 
-def _losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE) -> dict[str, Tensor]:
+def losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE) -> dict[str, Tensor]:
+    """The losses of frames (N, 3, H, W) darkened to exposures (N,), and their weighted total."""
     lightness = lightness_of(frames)
     asked = exposure_map(lightness, exposure)
     maps, light = net(lightness, asked), light_weight(lightness, exposure)
@@ -125,12 +127,14 @@ def _losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE
     target = metering_target(lightness, unlit, exposure)
     gain = exposure_gain(lightness, unlit, target, config.contrast)
     parts = {
-        "exposure": config.weight_exposure * exposure_loss(written, lightness, asked),
-        "picture": config.weight_picture * picture_exposure_loss(written, unlit, target),
-        "spatial": config.weight_spatial * spatial_loss(written, lightness, unlit, gain),
-        "smooth": config.weight_smooth * smoothness_loss(maps),
+        "exposure": exposure_loss(written, lightness, asked),
+        "picture": picture_exposure_loss(written, unlit, target),
+        "spatial": spatial_loss(written, lightness, unlit, gain),
+        "smooth": smoothness_loss(maps),
     }
-    return {"total": torch.stack(list(parts.values())).sum(), **parts}
+    weights = config.weight_exposure, config.weight_picture, config.weight_spatial, config.weight_smooth
+    weighted = [weight * part for weight, part in zip(weights, parts.values(), strict=True)]
+    return {"total": torch.stack(weighted).sum(), **parts}
 
 
 def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
@@ -142,15 +146,13 @@ def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
     run.optimizer.step()
 
 
-def _log(
-    run: _Run, losses: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter
-) -> dict[str, float]:
+def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
     if int(diverged) >= 0:
         raise UserError(
             f"training: the loss of step {int(diverged)} is not finite; {out / _CHECKPOINT} has the state before; "
             "train again with a lower learning_rate"
         )
-    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    values = {name: float(loss.detach()) for name, loss in parts.items()}
     for name, value in values.items():
         board.add_scalar(f"training/{name}", value, run.step)
     return values
@@ -163,10 +165,10 @@ def _validate(
     device = next(run.net.parameters()).device
     frames = [whole(photograph, config.crop)[None].to(device) for photograph in photographs]
     asked = torch.linspace(*config.exposure, 4, device=device)
-    losses = [_losses(run.net, frame, exposure[None], config) for frame in frames for exposure in asked]
-    total, picture = (torch.stack([loss[name] for loss in losses]) for name in ("total", "picture"))
-    error = (picture / max(config.weight_picture, 1e-9)).sqrt()  # of the mean lightness, one picture and exposure each
-    row = {"step": run.step, "loss": float(total.mean()), "error": float(error.mean())}
+    measured = [losses(run.net, frame, exposure[None], config) for frame in frames for exposure in asked]
+    total, picture = (torch.stack([parts[name] for parts in measured]) for name in ("total", "picture"))
+    error = picture.sqrt().mean()  # of the mean lightness; each `picture` is of one frame
+    row = {"step": run.step, "loss": float(total.mean()), "error": float(error)}
     run.history.append(row)
     board.add_scalar("validation/loss", row["loss"], run.step)
     board.add_scalar("validation/exposure error", row["error"], run.step)

@@ -15,8 +15,9 @@ from lolblur_synth.errors import UserError
 
 
 def cosine(step: int, steps: int, peak: float, floor: float = 0.01) -> float:
-    """The learning rate at `step` of `steps`: from `peak` down to `floor` of it along half a cosine."""
-    return peak * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
+    """The learning rate at `step` of `steps`: up to `peak` in a twentieth of them, then down to `floor` of it."""
+    warm_up = min(1.0, 20 * (step + 1) / steps)
+    return peak * warm_up * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

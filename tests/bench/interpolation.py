@@ -1,8 +1,9 @@
 """How true the sub-frames are: analytic scenes at 2000 fps, of which every eighth frame is kept and the rest rebuilt.
 
-Prints one table of PSNR in dB, for the sub-frames between the source frames and for the average of all of them (the
-blur), against the truth; frames are not darkened, which would only raise the numbers. A border of 16 pixels is left
-out, except in the column `full`. `python tests/bench/interpolation.py [--case NAME ...] [--size HxW]`
+Prints one table of PSNR in dB against the truth: of the sub-frames between source frames (`sub`, their mean, and the
+`worst`), and of the blur, which is the average of all, taken in sRGB or in linear light. Frames are not darkened, which
+would only raise the numbers. A border of 16 pixels is left out, except in `full` (the sRGB blur).
+`python tests/bench/interpolation.py [--case NAME ...] [--photo FILE] [--size HxW]`
 """
 
 import argparse
@@ -13,40 +14,42 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path as FilePath
 
 import numpy as np
+import skimage.data
 import torch
 from torch import Tensor
 
-from lolblur_synth.demo import PHOTOS
 from lolblur_synth.images import read_image
 from lolblur_synth.ops.color import srgb_to_linear
 from lolblur_synth.ops.interpolate import interpolate
-from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, glide, render, shake
+from lolblur_synth.scenes import Cutout, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
 from lolblur_synth.threads import ordered_map
 
 FRAMES, FACTOR, BORDER = 9, 8, 16
 DENSITY = 1.25
 
 
-def cases() -> dict[str, Callable[[], Scene]]:
-    """Scenes by name; speeds are per source frame."""
+def cases(picture: Tensor) -> dict[str, Callable[[], Scene]]:
+    """Scenes of a photograph by name; speeds are per source frame."""
 
-    def photo(camera=glide(), **others) -> Scene:
-        return Scene(read_image(PHOTOS / "room.jpg"), camera, DENSITY, **others)
+    def photo(camera: Path | None = None, **others) -> Scene:
+        return Scene(picture, camera or glide(), DENSITY, **others)
 
     def held(speed: float, seed: int = 0) -> Scene:
         return photo(shake(np.random.default_rng(seed), speed, FRAMES - 1))
 
     def crossing(speed: float) -> Scene:
         path = glide(speed * 0.95, speed * 0.3, start=Pose(-4 * speed, -speed))
-        disc = Cutout(read_image(PHOTOS / "window.jpg"), 70, path, DENSITY)
+        disc = Cutout(as_photo(skimage.data.coffee()), 70, path, DENSITY)
         return photo(glide(0.5), cutouts=(disc,))
 
     def lamps() -> Scene:
         lights = (Lamp(0, 0, 6), Lamp(-200, 100, 3, (3, 3, 8)), Lamp(150, -120, 12, (20, 12, 5)))
         camera = shake(np.random.default_rng(6), 6, FRAMES - 1)
-        return Scene(read_image(PHOTOS / "room.jpg") * 0.35, camera, DENSITY, lamps=lights)
+        return Scene(picture * 0.35, camera, DENSITY, lamps=lights)
 
     shifts = {f"shift {s} px": lambda s=s: photo(glide(0.9 * s, 0.436 * s)) for s in (1, 2, 4, 8)}
     return {
@@ -103,10 +106,10 @@ def timed(frames: Iterator[Tensor], spent: list[float]) -> Iterator[Tensor]:
         yield frame
 
 
-def run(name: str, size: tuple[int, int]) -> str:
+def run(name: str, photo: FilePath | None, size: tuple[int, int]) -> str:
     """One line of the table."""
-    torch.set_num_threads(1)
-    scene = cases()[name]()
+    picture = read_image(photo) if photo else as_photo(skimage.data.stereo_motorcycle()[0])
+    scene = cases(picture)[name]()
     source = [render(scene, index, size) for index in range(FRAMES)]
     truth, flow, linear, alone = Sums(), Sums(), Sums(), Sums()
     spent = [0.0, 0.0]
@@ -133,16 +136,18 @@ def run(name: str, size: tuple[int, int]) -> str:
 def main() -> None:
     """Each case in a process of its own, for the sake of its peak memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", nargs="+", default=list(cases()), choices=list(cases()))
+    names = list(cases(torch.zeros(3, 2, 2)))
+    parser.add_argument("--case", nargs="+", default=names, choices=names)
+    parser.add_argument("--photo", type=FilePath, help="a detailed photograph; scikit-image's motorcycle by default")
     parser.add_argument("--size", default="640x1120", help="height x width")
     arguments = parser.parse_args()
     size = tuple(int(side) for side in arguments.size.split("x"))
     print(f"{'':18s}{'9 frames alone':>14s}{'linear':>21s}{'flow':>35s}{'flow, ms each':>15s}{'peak':>7s}")
-    header = ("blur", "linear") + ("between", "blur", "linear") + ("between", "worst", "blur", "linear", "full")
-    print(f"{'case':18s}" + "".join(f"{h[:6]:>7s}" for h in header) + f"{'wall':>8s}{'CPU':>6s}{'MB':>8s}")
+    header = ("srgb", "linear", "sub", "srgb", "linear", "sub", "worst", "srgb", "linear", "full")
+    print(f"{'case':18s}" + "".join(f"{name:>7s}" for name in header) + f"{'wall':>8s}{'CPU':>6s}{'MB':>8s}")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for line in pool.map(run, arguments.case, [size] * len(arguments.case)):
+        for line in pool.map(partial(run, photo=arguments.photo, size=size), arguments.case):
             print(line, flush=True)
 
 

@@ -205,9 +205,10 @@ def test_a_flat_bright_area_has_no_rim_at_its_edge():
 
 
 def test_pin_blends():
-    lightness, dark = torch.tensor([0.6, 0.6, 0.6]), torch.tensor([0.2, 0.8, 0.2])
-    out = pin(lightness, dark, torch.tensor([0.0, 0.0, 0.5]))
-    assert out.tolist() == pytest.approx([0.2, 0.6, 0.4])
+    lightness, dark = torch.tensor([0.6, 0.6, 0.6]), torch.tensor([0.2, 0.2, 0.2])
+    out = pin(lightness, dark, torch.tensor([0.0, 0.5, 1.0]))
+    assert out[:2].tolist() == pytest.approx([0.2, 0.4])
+    assert out[2] == lightness[2]
 
 
 def test_gradients_reach_the_curve():

@@ -11,8 +11,9 @@ import torch
 from lolblur_synth.config import CurveNet, TrainECDCE, load
 from lolblur_synth.errors import UserError
 from lolblur_synth.images import write_png
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce, read_metadata
-from lolblur_synth.train.ecdce import train_ecdce
+from lolblur_synth.train.ecdce import initialize, losses, train_ecdce
 
 
 def tiny(**changes: object) -> TrainECDCE:
@@ -72,16 +73,28 @@ def test_the_seed_decides(photographs, tmp_path):
     runs = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         train_ecdce(photographs, tmp_path / name, tiny(seed=seed, steps=1))
-        runs[name] = checkpoint(tmp_path / name)["net"]["e_conv7.bias"]
+        runs[name] = checkpoint(tmp_path / name)["net"]["e_conv1.weight"]
     assert torch.equal(runs["a"], runs["b"])
     assert not torch.equal(runs["a"], runs["c"])
 
 
 def test_it_learns(photographs, tmp_path):
-    train_ecdce(photographs, tmp_path / "run", tiny(steps=80, validate_every=20, batch=4, learning_rate=5e-3))
+    config = tiny(steps=60, validate_every=5, batch=4, learning_rate=5e-3, weight_smooth=100.0, seed=2)
+    train_ecdce(photographs, tmp_path / "run", config)
     rows = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert rows[-1]["error"] < 0.5 * rows[0]["error"]
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+
+
+def test_a_network_that_brightens_can_still_learn_to_darken():
+    """What never brightens is assured when a picture is darkened: a clamp while training would leave no gradient."""
+    config, generator = tiny(), torch.Generator().manual_seed(0)
+    net = ECZeroDCE(**config.net.model_dump())
+    initialize(net, generator)
+    torch.nn.init.constant_(net.e_conv7.bias, -0.5)
+    frames = 0.8 * torch.rand(2, 3, 64, 64, generator=generator)
+    losses(net, frames, torch.tensor([0.1, 0.2]), config)["picture"].backward()
+    assert (net.e_conv7.bias.grad < 0).all()
 
 
 def test_without_a_validation_set_the_training_set_is_measured(photographs, tmp_path):

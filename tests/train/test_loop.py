@@ -9,12 +9,14 @@ from lolblur_synth.errors import UserError
 from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
 
 
-def test_cosine_falls_from_peak_to_floor():
+def test_cosine_rises_and_falls_from_peak_to_floor():
     rates = [cosine(step, 100, 2.0) for step in range(101)]
-    assert rates[0] == 2
+    assert rates[0] == pytest.approx(0.4)
     assert rates[50] == pytest.approx(1.01)
     assert rates[100] == pytest.approx(0.02)
-    assert rates == sorted(rates, reverse=True)
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert cosine(0, 1, 2.0) == 2
 
 
 def test_checkpoint_round_trip(tmp_path):
