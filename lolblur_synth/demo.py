@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.draws import rng_for
 from lolblur_synth.images import read_image
-from lolblur_synth.scenes import Lamp, Scene, render, shake
+from lolblur_synth.scenes import Lamp, Scene, render, shake, shrink
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import write_video
 
@@ -42,5 +42,5 @@ def render_clips(folder: Path, seed: int) -> Path:
 
 def _film(name: str, seed: int, each: Map) -> Iterator[Tensor]:
     camera = shake(rng_for(seed, "demo", name), _SPEED, _FRAMES)
-    scene = Scene(read_image(PHOTOS / f"{name}.jpg"), camera, density=1.8, lamps=_LAMPS[name])
+    scene = Scene(shrink(read_image(PHOTOS / f"{name}.jpg"), 1.5), camera, density=1.2, lamps=_LAMPS[name])
     return each(lambda t: render(scene, t, _SIZE), range(_FRAMES))

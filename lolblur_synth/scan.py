@@ -23,7 +23,17 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.images import Pixels, read_pixels
-from lolblur_synth.video import Flaw, VideoInfo, VideoScan, decode, luma, numbered_images, open_stream, to_rgb
+from lolblur_synth.video import (
+    Flaw,
+    VideoInfo,
+    VideoScan,
+    checksum,
+    decode,
+    luma,
+    numbered_images,
+    open_stream,
+    to_rgb,
+)
 
 __all__ = ["VideoScan", "scan"]
 
@@ -48,6 +58,7 @@ class _Findings:
     damaged: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)  # the number of the frame that came next
     pending: set[int] = field(default_factory=set)  # pts of packets that no frame came from
+    checksums: list[int] = field(default_factory=list)
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     packets: int = 0
     timed: bool = True  # every packet and frame has a pts
@@ -56,6 +67,7 @@ class _Findings:
         """Note one more frame."""
         number = len(self.pts)
         self.pts.append(pts)
+        self.checksums.append(checksum(samples))
         self.latest.append(samples)
         for lag, distances in ((1, self.change), (3, self.span)):
             distance = cv2.norm(samples, self.latest[-1 - lag], cv2.NORM_L1) if lag < len(self.latest) else 0.0
@@ -94,17 +106,24 @@ def scan(info: VideoInfo) -> VideoScan:
             _refuse_cut_off(info, container, stream, found)
     if len(found.pts) < 2:
         raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
+    return _conclude(info, found, cuts, time_base, reorder)
+
+
+def _conclude(info: VideoInfo, found: _Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
     info, timeline = _lay_out(info, found, time_base)
-    pts: list[int | None] = [None] * (timeline.slots[-1] + 1)
-    for value, slot in zip(reversed(timeline.pts), reversed(timeline.slots), strict=True):
-        pts[slot] = value  # of two frames for one slot the earlier stays
+    numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
+    taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
+    pts = [None if number is None else timeline.pts[number] for number in taken]
+    damaged = _damaged_slots(found, timeline, pts, reorder)
+    sound = (None if slot in damaged else number for slot, number in enumerate(taken))
     return VideoScan(
         info=info,
         frames=len(pts),
         pts=tuple(pts),
-        flaws=tuple(_flaws(found, timeline, pts, cuts, reorder)),
+        flaws=tuple(_flaws(found, timeline, pts, cuts, damaged)),
         sha256=_sha256(info.path),
         time_base=time_base if found.timed else None,
+        checksums=tuple(None if number is None else found.checksums[number] for number in sound),
     )
 
 
@@ -263,9 +282,8 @@ def _place(info: VideoInfo, pts: Sequence[int], step: Fraction) -> list[int]:
 
 
 def _flaws(
-    found: _Findings, timeline: _Timeline, pts: Sequence[int | None], cuts: Iterable[int], reorder: int
+    found: _Findings, timeline: _Timeline, pts: Sequence[int | None], cuts: Iterable[int], damaged: set[int]
 ) -> list[Flaw]:
-    damaged = _damaged_slots(found, timeline, pts, reorder)
     missing = {slot for slot, value in enumerate(pts) if value is None} - damaged
 
     def between(numbers: Iterable[int], reason: str) -> Iterator[Flaw]:

@@ -6,10 +6,13 @@ swscale repacks samples but never computes colours: its levels differ between FF
 
 import math
 import re
+import zlib
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -33,7 +36,6 @@ Size = tuple[int, int] | Literal["source"]
 _VIDEOS = {".3g2", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov"}
 _VIDEOS |= {".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv", ".y4m"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
-_INDEXED = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}  # formats with a time for each frame
 _BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
@@ -94,6 +96,7 @@ class VideoScan:
     flaws: tuple[Flaw, ...]
     sha256: str
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
+    checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
 
     def time(self, index: int) -> Fraction:
         """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""
@@ -320,34 +323,34 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
 
 
 def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
-    missing = set(wanted)
-    with closing(_frames_from(scan, wanted[0])) as frames:
-        while missing:
-            pts, frame = next(frames, (None, None))
-            if frame is None:
-                return
-            if pts is not None and pts in missing:
-                missing.remove(pts)
-                yield pts, fit(to_rgb(frame, scan.info), size, scan.info)
+    """From a key frame before, or if that does not give the frames that the scan saw, from the beginning."""
+    due = deque(wanted)
+    checksums = dict(zip(scan.pts, scan.checksums, strict=False))
+    for start in (wanted[0], None):
+        with closing(_frames_from(scan, start)) as frames:
+            while due:
+                pts, frame = next(frames, (None, None))
+                expected = checksums.get(pts)
+                if frame is None or (pts == due[0] and expected not in (None, checksum(luma(frame)))):
+                    break
+                if pts == due[0]:
+                    yield due.popleft(), fit(to_rgb(frame, scan.info), size, scan.info)
 
 
-def _frames_from(scan: VideoScan, pts: int) -> Generator[tuple[int | None, av.VideoFrame]]:
-    """Frames with their pts, or their number where they are counted, from a key frame at or before `pts` on."""
-    with open_stream(scan.info.path) as (container, stream):
-        frames = _frames(container, stream)
-        key = None
-        if scan.time_base is not None and container.format.name in _INDEXED:
-            with suppress(av.FFmpegError):  # an index may be broken
-                container.seek(pts, stream=stream)
-                key = next((frame for frame in frames if frame.key_frame), None)
-        # What comes before the first key frame, or from one after `pts`, may lack its references.
-        if key is not None and key.pts is not None and key.pts <= pts:
-            yield key.pts, key
-            yield from ((frame.pts, frame) for frame in frames)
-            return
-    with open_stream(scan.info.path) as (container, stream):
-        for number, frame in enumerate(_frames(container, stream)):
-            yield (number if scan.time_base is None else frame.pts), frame
+def _frames_from(scan: VideoScan, start: int | None) -> Generator[tuple[int | None, av.VideoFrame]]:
+    """Frames with their pts, or their number where they are counted; from a key frame not after `start`, if given."""
+    if start is None or scan.time_base is None:
+        with open_stream(scan.info.path) as (container, stream):
+            for number, frame in enumerate(_frames(container, stream)):
+                yield (number if scan.time_base is None else frame.pts), frame
+        return
+    with open_stream(scan.info.path) as (container, stream), suppress(av.FFmpegError):  # not everything can seek
+        next(_frames(container, stream), None)  # it may carry what later ones need, such as the version of x264
+        container.seek(start, stream=stream)
+        frames = dropwhile(lambda frame: not frame.key_frame, _frames(container, stream))
+        key = next(frames, None)
+        if key is not None and key.pts is not None and key.pts <= start:
+            yield from ((frame.pts, frame) for frame in chain([key], frames))
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
@@ -375,6 +378,11 @@ def luma(frame: av.VideoFrame) -> NDArray[Any]:
     """The samples of luma, of green for RGB: (H, W), uint8 or uint16; a view of the frame."""
     planes, fmt = _planes(frame)
     return native(planes[1] if fmt.is_rgb else planes[0])
+
+
+def checksum(samples: NDArray[Any]) -> int:
+    """Of every eighth row: enough to tell a frame from another, or from one that was decoded without its references."""
+    return zlib.crc32(samples[::8].tobytes())
 
 
 def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:

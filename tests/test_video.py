@@ -1,6 +1,7 @@
 """Files in and out: what probe tells or refuses, which pixels come out of which frame, what is written."""
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from lolblur_synth import video
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.scan import scan
 from lolblur_synth.video import VideoScan, exact_rate, find_videos, probe, read_frames, write_video
@@ -429,8 +431,34 @@ def test_a_range_lies_within_the_video(tmp_path, start, stop):
 def test_a_file_that_changed_since_the_scan_is_noticed(tmp_path):
     found = opened(encode(tmp_path / "a.mp4", scene(9)))
     encode(tmp_path / "a.mp4", scene(4))
-    with pytest.raises(SequenceError, match=r"a\.mp4: frame 4 is gone"):
+    with pytest.raises(SequenceError, match=r"a\.mp4: frame \d is gone"):
         list(read_frames(found, 2, 9))
+
+
+def test_a_frame_that_is_not_the_one_that_was_scanned_is_noticed(tmp_path):
+    found = opened(encode(tmp_path / "a.mp4", scene(9)))
+    checksums = (*found.checksums[:5], 0, *found.checksums[6:])
+    frames = read_frames(replace(found, checksums=checksums), 4, 7)
+    assert next(frames).shape == (3, 64, 96)
+    with pytest.raises(SequenceError, match="frame 5 is gone"):
+        next(frames)
+
+
+def test_where_seeking_gives_other_frames_the_file_is_read_from_the_beginning(tmp_path, monkeypatch):
+    found = opened(encode(tmp_path / "a.mp4", scene(30), options={"g": "8"}))
+    truth = torch.stack(list(read_frames(found, 12, 25)))
+    frames_from, starts = video._frames_from, []
+
+    def lie(scan: VideoScan, start: int | None):
+        """As a decoder that lacks what the first packet told."""
+        starts.append(start)
+        for pts, frame in frames_from(scan, start):
+            broken = start is not None and pts >= found.pts[20]
+            yield pts, av.VideoFrame(96, 64, "yuv420p") if broken else frame
+
+    monkeypatch.setattr(video, "_frames_from", lie)
+    assert torch.equal(torch.stack(list(read_frames(found, 12, 25))), truth)
+    assert starts == [found.pts[12], None]
 
 
 def test_threads_change_no_pixel(tmp_path):
