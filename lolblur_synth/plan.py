@@ -12,8 +12,9 @@ from lolblur_synth.config import SMALLEST_SIDE, Config, parse_yaml
 from lolblur_synth.dataset import Split
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.footage import VideoScan
 from lolblur_synth.records import SETTINGS, SequenceRecord, fingerprint, read_records
-from lolblur_synth.scan import VideoScan, scan
+from lolblur_synth.scan import scan
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video import find_videos, probe
 

@@ -22,20 +22,10 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.footage import Flaw, VideoInfo, VideoScan
 from lolblur_synth.images import Pixels, read_pixels
-from lolblur_synth.video import (
-    Flaw,
-    VideoInfo,
-    VideoScan,
-    checksum,
-    decode,
-    luma,
-    numbered_images,
-    open_stream,
-    to_rgb,
-)
-
-__all__ = ["VideoScan", "scan"]
+from lolblur_synth.planes import checksum, luma, to_rgb
+from lolblur_synth.video import decode, numbered_images, open_stream
 
 _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not

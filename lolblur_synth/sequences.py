@@ -4,20 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
-from typing import Protocol
 
 from lolblur_synth.config import Sequences
-
-
-class Flaw(Protocol):
-    """A window that holds frames `first` and `last` both cannot be used."""
-
-    @property
-    def first(self) -> int: ...  # noqa: D102
-    @property
-    def last(self) -> int: ...  # noqa: D102
-    @property
-    def reason(self) -> str: ...  # noqa: D102
+from lolblur_synth.footage import Flaw
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,19 @@
 """Video in and out: what a file is, a range of its frames as tensors, lossless and camera-like files.
 
-This file and `scan.py` are the only ones that know codecs. A folder of numbered images is a video too.
-swscale repacks samples but never computes colours: its levels differ between FFmpeg releases, by up to 1/255.
+This file, `planes.py` and `scan.py` are the only ones that know codecs. A folder of numbered images is a video too.
 """
 
 import math
 import re
-import zlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import cast
 
 import av
-import cv2
 import numpy as np
 import torch
 from av.container import InputContainer, OutputContainer
@@ -25,13 +21,12 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.images import Pixels, quantize, read_pixels
-
-Size = tuple[int, int] | Literal["source"]
+from lolblur_synth.planes import Size, checksum, fit, luma, to_rgb
 
 _VIDEOS = {".3g2", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov"}
 _VIDEOS |= {".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv", ".y4m"}
@@ -39,71 +34,10 @@ _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 _BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
-_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}  # weights of red and blue
-_REPACK = {  # the same samples with a plane for each component
-    "monob": "gray",
-    "monow": "gray",
-    "nv12": "yuv420p",
-    "nv16": "yuv422p",
-    "nv21": "yuv420p",
-    "p010le": "yuv420p10le",
-    "uyvy422": "yuv422p",
-    "ya16be": "gray16le",
-    "ya16le": "gray16le",
-    "ya8": "gray",
-    "yuyv422": "yuv422p",
-}
 _TO_SDR = (
     "ffmpeg -i IN -vf zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -crf 8 OUT.mp4"
 )
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What the headers and the first frame tell; width and height are square pixels as displayed."""
-
-    path: Path
-    width: int
-    height: int
-    stored_fps: Fraction  # rate of the timestamps
-    capture_fps: Fraction  # rate of the sensor; higher than stored_fps for slow motion
-    capture_source: str  # "--capture-fps", "tag com.android.capture.fps", "sidecar C0001M01.XML", "stream rate", ...
-    codec: str
-    pixel_format: str
-    bit_depth: int
-    color_matrix: str  # "bt601", "bt709" or "bt2020"
-    color_range: str  # "limited" or "full"
-    rotation: int  # degrees counter-clockwise that the stored frames are turned by
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """A window of frames that holds both `first` and `last` cannot be used."""
-
-    first: int
-    last: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class VideoScan:
-    """What one full decode found, on a timeline of equal steps."""
-
-    info: VideoInfo
-    frames: int
-    pts: tuple[int | None, ...]  # by timeline index; None where no frame is
-    flaws: tuple[Flaw, ...]
-    sha256: str
-    time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
-    checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
-
-    def time(self, index: int) -> Fraction:
-        """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""
-        pts, first = self.pts[index], self.pts[0]
-        if pts is None or first is None or self.time_base is None:
-            return index / self.info.stored_fps
-        return (pts - first) * self.time_base
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -210,7 +144,7 @@ def _refuse(path: Path, stream: VideoStream, frame: av.VideoFrame) -> None:
     if frame.rotation % 90:
         raise SequenceError(f"{path}: it is to be turned by {frame.rotation} degrees; only multiples of 90 are known")
     try:
-        _planes(frame)
+        luma(frame)
     except ValueError as error:
         raise SequenceError(f"{path}: {error}; convert it: ffmpeg -i IN -pix_fmt yuv444p16 -c:v ffv1 OUT.mkv") from None
 
@@ -355,98 +289,6 @@ def _frames_from(scan: VideoScan, start: int | None) -> Generator[tuple[int | No
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     return (frame for _, frames in decode(container, stream) for frame in frames or ())
-
-
-def _planes(frame: av.VideoFrame) -> tuple[list[NDArray[Any]], av.VideoFormat]:
-    """Views of a frame's samples without alpha: luma, luma and two chromas, or red, green, blue; `ValueError`."""
-    name, fmt = frame.format.name, frame.format
-    if fmt.has_palette or (fmt.is_rgb and not fmt.is_planar):
-        frame = frame.reformat(format="gbrp" if all(c.bits <= 8 for c in fmt.components) else "gbrp16le")
-    elif name in _REPACK:
-        frame = frame.reformat(format=_REPACK[name])
-    fmt = frame.format
-    order, depth = [component.plane for component in fmt.components[:3]], fmt.components[0].bits
-    if not 8 <= depth <= 16 or len(set(order)) != len(order):
-        raise ValueError(f"its pixel format {name} cannot be read")
-    dtype = np.dtype(np.uint8 if depth == 8 else ">u2" if fmt.is_big_endian else "<u2")
-    planes = [frame.planes[index] for index in order]
-    rows = [np.frombuffer(cast(Any, plane), dtype).reshape(plane.height, -1) for plane in planes]
-    return [row[:, : plane.width] for row, plane in zip(rows, planes, strict=True)], fmt
-
-
-def luma(frame: av.VideoFrame) -> NDArray[Any]:
-    """The samples of luma, of green for RGB: (H, W), uint8 or uint16; a view of the frame."""
-    planes, fmt = _planes(frame)
-    return native(planes[1] if fmt.is_rgb else planes[0])
-
-
-def checksum(samples: NDArray[Any]) -> int:
-    """Of every eighth row: enough to tell a frame from another, or from one that was decoded without its references."""
-    return zlib.crc32(samples[::8].tobytes())
-
-
-def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """A stored frame as (H, W, 3) RGB in [0, 1], not turned; fast for a `thumbnail` of (width, height)."""
-    planes, fmt = _planes(frame)
-    if thumbnail:
-        planes = [cv2.resize(native(plane), thumbnail, interpolation=cv2.INTER_AREA) for plane in planes]
-    else:
-        planes = [_spread(plane, (frame.width, frame.height), info) for plane in planes]
-    samples = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
-    depth = fmt.components[0].bits
-    if fmt.is_rgb:
-        return samples / np.float32(2**depth - 1)
-    rgb = np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32)
-    return rgb.clip(0, 1, out=rgb)
-
-
-def native(samples: NDArray[Any]) -> NDArray[Any]:
-    """The same in the byte order of the machine, as OpenCV wants it."""
-    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
-
-
-def _spread(plane: NDArray[Any], size: tuple[int, int], info: VideoInfo) -> NDArray[Any]:
-    """A chroma plane at the size of luma, linear; its samples lie on even columns (MJPEG: between) and between rows."""
-    (width, height), (rows, columns) = size, plane.shape
-    if (columns, rows) == size:
-        return plane
-    x, y = 1 / round(width / columns), 1 / round(height / rows)
-    left = (x - 1) / 2 if info.codec == "mjpeg" else 0
-    source = np.array([[x, 0, left], [0, y, (y - 1) / 2]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(plane.astype(np.float32), source, size, None, flags, cv2.BORDER_REPLICATE))
-
-
-def _rgb_matrix(channels: int, depth: int, info: VideoInfo) -> NDArray[np.float64]:
-    """From luma, two chromas and 1, or from luma and 1, to RGB (ITU-T H.273): (3, channels + 1)."""
-    full = info.color_range == "full"
-    black, white, swing = (0, 2**depth - 1, 2**depth - 1) if full else (x << depth - 8 for x in (16, 235, 224))
-    red, blue = _LUMA[info.color_matrix]
-    green = 1 - red - blue
-    from_ycc = [
-        [1, 0, 2 - 2 * red],
-        [1, (blue - 1) * 2 * blue / green, (red - 1) * 2 * red / green],
-        [1, 2 - 2 * blue, 0],
-    ]
-    gain = np.array(from_ycc)[:, :channels] / np.array([white - black, swing, swing])[:channels]
-    return np.column_stack((gain, -gain @ np.array([black, 128 << depth - 8, 128 << depth - 8])[:channels]))
-
-
-def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
-    """Scale a stored frame (H, W, 3) to cover `size`, crop the middle, turn it up, square its pixels: (3, H, W)."""
-    turned = info.rotation % 180 == 90
-    shown = (info.height, info.width) if turned else (info.width, info.height)
-    width, height = shown if size == "source" else size[::-1] if turned else size
-    rows, columns = rgb.shape[:2]
-    scale = max(width / shown[0], height / shown[1])
-    crop_w = min(columns, round(width / scale * columns / shown[0]))
-    crop_h = min(rows, round(height / scale * rows / shown[1]))
-    x, y = (columns - crop_w) // 2, (rows - crop_h) // 2
-    rgb = rgb[y : y + crop_h, x : x + crop_w]
-    if (crop_w, crop_h) != (width, height):
-        method = cv2.INTER_AREA if width <= crop_w and height <= crop_h else cv2.INTER_CUBIC
-        rgb = np.clip(cv2.resize(rgb, (width, height), interpolation=method), 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(np.rot90(rgb, info.rotation // 90).transpose(2, 0, 1)))
 
 
 def write_video(

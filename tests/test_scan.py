@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.scan import _place, _usual_step, scan
-from lolblur_synth.video import VideoInfo, VideoScan, probe, read_frames
+from lolblur_synth.video import probe, read_frames
 from tests.clips import Picture, encode, scene, textured
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}

@@ -1,6 +1,5 @@
 """The arithmetic of windows: odd, centred, inside, and never across a flaw."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -9,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolblur_synth.config import Sequences
+from lolblur_synth.footage import Flaw
 from lolblur_synth.sequences import Shutter, Slot, choose, shutter_at, slots
-
-
-@dataclass(frozen=True)
-class Flaw:
-    first: int
-    last: int
-    reason: str = "scene cut"
 
 
 @pytest.mark.parametrize(
@@ -96,10 +89,10 @@ def test_one_sequence_per_video():
 @pytest.mark.parametrize(
     ("flaw", "dropped"),
     [
-        (Flaw(18, 19), [1]),  # inside 11..19
-        (Flaw(19, 20), []),  # a cut between two windows harms neither
-        (Flaw(10, 11), []),
-        (Flaw(11, 12), [1]),
+        (Flaw(18, 19, "scene cut"), [1]),  # inside 11..19
+        (Flaw(19, 20, "scene cut"), []),  # a cut between two windows harms neither
+        (Flaw(10, 11, "scene cut"), []),
+        (Flaw(11, 12, "scene cut"), [1]),
         (Flaw(20, 20, "missing frame"), []),
         (Flaw(21, 21, "missing frame"), [2]),
     ],
@@ -113,7 +106,7 @@ def test_windows_that_touch_a_flaw_are_dropped_with_the_reason(flaw, dropped):
 
 @given(st.lists(st.tuples(st.integers(0, 110), st.integers(0, 1))), st.integers(1, 7))
 def test_flaws_drop_the_same_windows_as_looking_at_each(pairs, half):
-    flaws = [Flaw(first, first + width) for first, width in pairs]
+    flaws = [Flaw(first, first + width, "scene cut") for first, width in pairs]
     kept, _ = choose(row(11), flaws, half, Sequences(min_pairs=1))
     expected = [
         slot

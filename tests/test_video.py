@@ -14,8 +14,9 @@ import torch
 
 from lolblur_synth import video
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.footage import VideoScan
 from lolblur_synth.scan import scan
-from lolblur_synth.video import VideoScan, exact_rate, find_videos, probe, read_frames, write_video
+from lolblur_synth.video import exact_rate, find_videos, probe, read_frames, write_video
 from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, scene, textured, turn
 
 ENCODERS = "ffv1 gif huffyuv libvpx-vp9 libx264 libx264rgb libx265 mjpeg mpeg2video mpeg4 png prores_ks"

@@ -1,0 +1,52 @@
+"""What is known about a video: plain values, without codecs."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the headers and the first frame tell; width and height are square pixels as displayed."""
+
+    path: Path
+    width: int
+    height: int
+    stored_fps: Fraction  # rate of the timestamps
+    capture_fps: Fraction  # rate of the sensor; higher than stored_fps for slow motion
+    capture_source: str  # "--capture-fps", "tag com.android.capture.fps", "sidecar C0001M01.XML", "stream rate", ...
+    codec: str
+    pixel_format: str
+    bit_depth: int
+    color_matrix: str  # "bt601", "bt709" or "bt2020"
+    color_range: str  # "limited" or "full"
+    rotation: int  # degrees counter-clockwise that the stored frames are turned by
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """A window of frames that holds both `first` and `last` cannot be used."""
+
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class VideoScan:
+    """What one full decode found, on a timeline of equal steps."""
+
+    info: VideoInfo
+    frames: int
+    pts: tuple[int | None, ...]  # by timeline index; None where no frame is
+    flaws: tuple[Flaw, ...]
+    sha256: str
+    time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
+    checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
+
+    def time(self, index: int) -> Fraction:
+        """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""
+        pts, first = self.pts[index], self.pts[0]
+        if pts is None or first is None or self.time_base is None:
+            return index / self.info.stored_fps
+        return (pts - first) * self.time_base
