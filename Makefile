@@ -4,16 +4,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 OUT ?= demo
 
-.PHONY: demo test test-slow lint bench weights clean
+.PHONY: demo test lint bench weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
-
-test-slow: $(INSTALLED)
-	$(BIN)/pytest -m "slow or not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

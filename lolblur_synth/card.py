@@ -100,12 +100,16 @@ def render(records: list[SequenceRecord]) -> str:
             "",
             "## Versions",
             "",
-            ", ".join(f"{name} {version}" for name, version in first.versions.items())
+            ", ".join(f"{name} {_each(r.versions[name] for r in records)}" for name in first.versions)
             + f"; device {', '.join(sorted({r.device for r in records}))}; weights "
-            + ", ".join(f"{name} sha256 {sha256}" for name, sha256 in first.weights.items()),
+            + ", ".join(f"{name} sha256 {_each(r.weights[name] for r in records)}" for name in first.weights),
             "",
         ]
     )
+
+
+def _each(values: Iterable[str]) -> str:
+    return " and ".join(sorted(set(values)))
 
 
 def _span(values: Iterable[float], unit: str = "") -> str:

@@ -34,8 +34,12 @@ def main() -> None:
     except SequenceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True)
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; run the same command again to go on", err=True)
+        click.echo("stopped; run and train-ecdce go on from here when they are called again", err=True)
         sys.exit(130)
 
 
@@ -112,25 +116,36 @@ def run(
     """Make a dataset from videos; run again after an interruption and it goes on."""
     config = _load_config(sources, assignments, **shortcuts)
 
+    from rich.markup import escape
+
     from lolblur_synth.devices import choose_device
     from lolblur_synth.maker import estimate
     from lolblur_synth.nets.weights import load_ec_zero_dce
+    from lolblur_synth.output import settle
     from lolblur_synth.plan import make_plan
     from lolblur_synth.runner import threads_for
-    from lolblur_synth.tables import show_plan
+    from lolblur_synth.tables import show_estimate, show_plan
 
     console = _console(stderr=True)
     device = choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
+    if not dry_run:
+        settle(out)
     with console.status("reading videos") as status:
         plan = make_plan(
-            videos, out, config, {"ec_zero_dce": sha256}, overwrite, lambda path: status.update(f"reading {path.name}")
+            videos,
+            out,
+            config,
+            {"ec_zero_dce": sha256},
+            overwrite,
+            lambda path: status.update(f"reading {escape(path.name)}"),
         )
     if dry_run:
-        show_plan(_console(), plan, estimate(plan, device, threads_for(config.run.workers, device)))
+        show_plan(_console(), plan)
+        show_estimate(_console(), plan, estimate(plan, device, threads_for(config.run.workers, device)))
         return
     if verbose:
-        show_plan(console, plan, None)
+        show_plan(console, plan)
     _execute(plan, console, verbose, fail_fast)
 
 
@@ -222,16 +237,20 @@ def demo(
     out: Path, sources: tuple[str, ...], assignments: tuple[str, ...], overwrite: bool, **shortcuts: str | float | None
 ) -> None:
     """Render a night clip, make a small dataset from it, and show where to look."""
-    config = _load_config(sources or ("demo",), assignments, **shortcuts)
+    config = _load_config(("demo", *sources), assignments, **shortcuts)
 
     from lolblur_synth.demo import render_clips
+    from lolblur_synth.devices import choose_device
     from lolblur_synth.nets.weights import load_ec_zero_dce
+    from lolblur_synth.output import settle
     from lolblur_synth.plan import make_plan
 
     console = _console(stderr=True)
+    choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     with console.status("rendering a night clip at 250 fps"):
         videos = render_clips(out / "videos", config.seed)
+    settle(out / "dataset")
     plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)
     _execute(plan, console, verbose=False, fail_fast=True)
     click.echo(f"clips:    {videos}")

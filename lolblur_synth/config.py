@@ -47,7 +47,7 @@ def _within(low: float, high: float) -> AfterValidator:
 
 
 Range = Annotated[tuple[float, float], BeforeValidator(_as_range), AfterValidator(_ordered)]
-SMALLEST_SIDE = 64  # pixels: optical flow and the reach of blur kernels need as much
+SMALLEST_SIDE = 64  # pixels: optical flow needs as much
 Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=16384)]
 Size = Annotated[tuple[Side, Side] | Literal["source"], BeforeValidator(_as_size)]
 
@@ -125,17 +125,17 @@ class Defocus(Section):
     """Generalized Gaussian kernels."""
 
     probability: float = Field(0.5, ge=0, le=1)
-    sigma: Annotated[Range, _within(0.1, 20)] = (0.4, 1.6)  # pixels, along each axis of the ellipse
-    shape: Annotated[Range, _within(0.3, 16)] = (0.8, 4.0)  # 2 is a Gaussian, 16 nearly a disc
+    sigma: Annotated[Range, _within(0.1, 12)] = (0.4, 1.6)  # pixels, along each axis of the ellipse
+    shape: Annotated[Range, _within(0.5, 16)] = (0.8, 4.0)  # 2 is a Gaussian, 16 nearly a disc
 
 
 class Noise(Section):
     """Shot and read noise in linear light: variance = shot x + read."""
 
     shot: Annotated[Range, _within(0, 1)] = (2e-6, 5e-5)  # drawn log-uniformly
-    read_slope: float = 2.18
-    read_offset: float = 1.20
-    read_spread: float = Field(0.26, ge=0)
+    read_slope: float = Field(2.18, ge=0, le=10)
+    read_offset: float = Field(1.20, ge=-50, le=50)
+    read_spread: float = Field(0.26, ge=0, le=10)
 
     @model_validator(mode="after")
     def _drawable(self) -> Self:

@@ -9,7 +9,7 @@ import torch
 
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import rng_for
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
@@ -19,6 +19,7 @@ from lolblur_synth.scan import scan
 from lolblur_synth.video import probe, read_frames, write_video
 
 Range = tuple[float, float]
+_DRAWS = "exposures.json"
 
 
 def parse_exposure(text: str) -> Range:
@@ -50,13 +51,28 @@ def darken_path(
     chosen = choose_device(device)
     net, _ = load_ec_zero_dce(weights, chosen)
     out.mkdir(parents=True, exist_ok=True)
-    drawn: dict[str, float] = {}
+    failures = []
     for path, target in targets.items():
-        drawn[path.name] = float(rng_for(seed, path.name, "exposure").uniform(*exposure))
+        drawn = float(rng_for(seed, path.name, "exposure").uniform(*exposure))
         convert = _darken_picture if is_picture(path) else _darken_video
-        convert(path, target, drawn[path.name], net, chosen)
-        yield target, drawn[path.name]
-    write_text(out / "exposures.json", json.dumps(drawn, indent=1) + "\n")
+        try:
+            convert(path, target, drawn, net, chosen)
+        except SequenceError as error:
+            failures.append(str(error))
+            continue
+        _note(out / _DRAWS, target.name, drawn)
+        yield target, drawn
+    if failures:
+        raise SequenceError(f"{len(failures)} not darkened: " + "; ".join(failures))
+
+
+def _note(path: Path, name: str, drawn: float) -> None:
+    """Add a draw to those that are on record in the folder."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        raise UserError(f"{path}: not the list of exposures that darken writes; move it away") from None
+    write_text(path, json.dumps({**known, name: drawn}, indent=1) + "\n")
 
 
 def _refuse_clashes(targets: dict[Path, Path], overwrite: bool) -> None:

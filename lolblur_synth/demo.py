@@ -1,12 +1,12 @@
 """The footage of `lolblur-synth demo`: two photographs by lamplight, filmed by hand at 250 fps."""
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from torch import Tensor
 
+from lolblur_synth.devices import cores
 from lolblur_synth.draws import rng_for
 from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Lamp, Scene, render, shake, shrink
@@ -30,12 +30,13 @@ _LAMPS = {  # where the photographs have something that could shine; pixels from
 
 
 def render_clips(folder: Path, seed: int) -> Path:
-    """Film each photograph and encode it as a camera does; existing clips are kept. Returns the folder."""
+    """Film each photograph and encode it as a camera does; clips that are there are kept. Returns their folder."""
+    folder = folder / f"seed{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LAMPS:
-        path = folder / f"{name}_seed{seed}.mp4"
+        path = folder / f"{name}.mp4"
         if not path.exists():
-            with ordered_map(os.cpu_count() or 1) as each:
+            with ordered_map(cores()) as each:
                 write_video(path, _film(name, seed, each), FPS, crf=12)
     return folder
 

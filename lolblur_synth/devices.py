@@ -1,4 +1,6 @@
-"""Where tensors live."""
+"""What there is to compute on."""
+
+import os
 
 import torch
 
@@ -12,3 +14,8 @@ def choose_device(name: str) -> torch.device:
             "--device cuda: torch finds no CUDA device here; use --device cpu (lolblur-synth doctor tells more)"
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))

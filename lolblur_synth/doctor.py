@@ -1,6 +1,5 @@
 """The `doctor` command: what this machine has for the work."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,7 @@ import cv2
 import torch
 
 from lolblur_synth.config import preset_dir, presets
+from lolblur_synth.devices import cores
 from lolblur_synth.errors import UserError
 from lolblur_synth.nets.weights import load_ec_zero_dce
 
@@ -18,7 +18,7 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     """Each thing looked at: its name, what was found, and whether it is as it must be."""
     yield (
         "processor",
-        f"{os.cpu_count()} cores; torch uses {torch.get_num_threads()}, OpenCV {cv2.getNumThreads()}",
+        f"{cores()} cores; torch uses {torch.get_num_threads()}, OpenCV {cv2.getNumThreads()}",
         True,
     )
     yield "CUDA", _cuda(), True

@@ -14,6 +14,7 @@ from lolblur_synth.clock import Clock
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, image_path, measure
 from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
+from lolblur_synth.errors import UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
 from lolblur_synth.nets.weights import load_ec_zero_dce
@@ -37,7 +38,9 @@ def make_sequence(
     staging.mkdir()
     notify(Event("start", task.id, total=len(task.slots)))
     clock = Clock(device, lambda name: notify(Event("operator", task.id, name)))
-    net, _ = load_ec_zero_dce(config.darken.weights, device)
+    net, sha256 = load_ec_zero_dce(config.darken.weights, device)
+    if sha256 != plan.weights["ec_zero_dce"]:
+        raise UserError(f"darken.weights {config.darken.weights}: the file has changed during the run; run again")
     start, stop = task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop
 
     def frames() -> Iterator[Tensor]:
@@ -46,11 +49,13 @@ def make_sequence(
     def noise_field(slot: Slot, shape: torch.Size) -> Tensor:
         return torch.randn(shape, generator=torch_rng_for(config.seed, task.key, NOISE_FIELD, slot.index))
 
+    ends = {index for flaw in task.scan.flaws for index in (flaw.last, flaw.last + (flaw.first == flaw.last))}
+    breaks = {index - start for index in ends}
     sigma = _noise_sigma(config, frames)
     written = []
     with ordered_map(threads) as each:
         pairs = synthesize(
-            frames(), start, task.slots, task.shutter, task.draws, sigma, net, noise_field, config, clock, each
+            frames(), start, breaks, task.slots, task.shutter, task.draws, sigma, net, noise_field, config, clock, each
         )
         for number, pair in enumerate(pairs, task.first_number):
             with clock("write"):
@@ -128,6 +133,7 @@ def _record(
 class Estimate:
     """What a pair costs on this machine."""
 
+    device: str
     seconds_per_pair: float
     bytes_per_pair: int
     free_bytes: int
@@ -145,4 +151,4 @@ def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
         seconds = sum(read_record(staging / RECORD).seconds.values())
         size = sum(path.stat().st_size for path in staging.rglob("*.png"))
     existing = next(folder for folder in (plan.out.absolute(), *plan.out.absolute().parents) if folder.exists())
-    return Estimate(seconds, size, shutil.disk_usage(existing).free)
+    return Estimate(device.type, seconds, size, shutil.disk_usage(existing).free)

@@ -1,6 +1,6 @@
 """The method, in order: from the frames of a slow-motion video to pairs in the dark (LEDNet, ECCV 2022, section 3)."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,7 @@ class Pair:
 def synthesize(
     frames: Iterable[Tensor],
     first: int,
+    breaks: Container[int],
     slots: Sequence[Slot],
     shutter: Shutter,
     draws: Draws,
@@ -53,8 +54,9 @@ def synthesize(
 ) -> Iterator[Pair]:
     """Make the pairs of one sequence; `frames` start at source frame `first` and stream: one window is held at a time.
 
-    Frames are (3, H, W), sRGB in [0, 1], on any device; `noise_field(slot, shape)` is standard normal; `each` is a
-    `map` that may spread its work over threads.
+    Frames are (3, H, W), sRGB in [0, 1], on any device. Across `breaks`, positions in the stream where a scene or a gap
+    ends, the denoiser does not look; `noise_field(slot, shape)` is standard normal; `each` is a `map` that may spread
+    its work over threads.
     """
     to_light, to_srgb = space_of(config.average.space)
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
@@ -62,7 +64,7 @@ def synthesize(
     def lit(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
-    clean = clock.each("denoise", denoise(clock.each("decode", frames), config.denoise.backend, sigma))
+    clean = clock.each("denoise", denoise(clock.each("decode", frames), config.denoise.backend, sigma, breaks))
     for slot, window in windows(clean, first, slots, shutter):
         with clock("darken"):
             bright = [dim(frame, draws.dim) for frame in window]

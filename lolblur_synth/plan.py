@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lolblur_synth import __version__
-from lolblur_synth.config import SMALLEST_SIDE, Config, parse_yaml
+from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.footage import VideoScan
-from lolblur_synth.records import SETTINGS, SequenceRecord, fingerprint, read_records
+from lolblur_synth.ops.defocus import generalized_gaussian
+from lolblur_synth.output import has_settings, pixel_settings, read_existing
+from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.scan import scan
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video import find_videos, probe
@@ -63,7 +65,8 @@ class Plan:
     config: Config
     weights: dict[str, str]
     videos: tuple[VideoPlan, ...]
-    stale: tuple[SequenceRecord, ...]  # sequences in the folder that this run does not make
+    stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
+    seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
 
     @property
     def sequences(self) -> list[SequencePlan]:
@@ -85,8 +88,10 @@ def make_plan(
     notify: Callable[[Path], None] | None = None,
 ) -> Plan:
     """Read every video once and plan the run; raises `UserError` when nothing can be made or `out` is another's."""
-    paths = find_videos(videos)
+    _check_kernel(config)
+    paths = find_videos(videos.resolve())
     existing = read_existing(out, config, overwrite)
+    lasting = {key: record for key, record in existing.items() if has_settings(record, config)}
     scans: dict[Path, VideoScan | str] = {}
     for path in paths:
         if notify:
@@ -94,57 +99,29 @@ def make_plan(
         scans[path] = _scan_or_fault(path, config, {s.sha256: p for p, s in scans.items() if isinstance(s, VideoScan)})
     cuts = [_cut(path, found, config) for path, found in scans.items()]
     useful = {cut.path: cut.scan.sha256 for cut in cuts if cut.scan and not cut.fault}
-    places = assign(useful, existing, config)
+    places = assign(useful, lasting, config)
     planned = [
         _number(cut, *places[cut.path], config, weights, existing) if cut.path in places else cut for cut in cuts
     ]
     if not overwrite:
         _refuse_changes(out, planned)
     made = {sequence.id for video in planned for sequence in video.sequences}
-    stale = tuple(record for record in existing.values() if record.id not in made) if overwrite else ()
-    return Plan(out, config, weights, tuple(planned), stale)
+    stale = tuple(record for record in existing.values() if record.id not in {*made, *lasting})
+    seen = frozenset((record.id, record.fingerprint) for record in existing.values())
+    return Plan(out, config, weights, tuple(planned), stale, seen)
 
 
-def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, SequenceRecord]:
-    """The records of an output folder that this configuration may go on with."""
-    if not out.exists():
-        return {}
-    if not out.is_dir():
-        raise UserError(f"--out {out}: is a file; name a folder")
-    if not (out / SETTINGS).is_file():
-        if any(path.name != ".lock" for path in out.iterdir()):
-            raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
-        return {}
-    if not overwrite:
-        differences = _differences(
-            parse_yaml((out / SETTINGS).read_text(encoding="utf-8"), str(out / SETTINGS)), config
+def _check_kernel(config: Config) -> None:
+    """The widest blur has to fit into the picture."""
+    if config.video.size == "source" or config.defocus.probability == 0:
+        return
+    widest = config.defocus.sigma[1]
+    side = generalized_gaussian(widest, widest, 0.0, config.defocus.shape[0]).shape[0]
+    if side > min(config.video.size):
+        raise UserError(
+            f"defocus.sigma up to {widest:g} and defocus.shape from {config.defocus.shape[0]:g} make kernels of {side} "
+            f"pixels, more than the {min(config.video.size)} of video.size; lower sigma, raise shape, or enlarge them"
         )
-        if differences:
-            told = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
-            raise UserError(
-                f"--out {out}: holds a dataset made with other settings ({told}); "
-                "use the same, another --out, or --overwrite to make it anew"
-            )
-    return read_records(out)
-
-
-def pixel_settings(config: Config) -> dict[str, Any]:
-    """The settings that decide pixels: all but the machine's share."""
-    return config.model_dump(mode="json", exclude={"run"})
-
-
-def _differences(stored: object, config: Config) -> list[str]:
-    def flat(data: object, prefix: str = "") -> dict[str, object]:
-        if not isinstance(data, dict):
-            return {prefix: data}
-        return {k: v for key, value in data.items() for k, v in flat(value, f"{prefix}.{key}".lstrip(".")).items()}
-
-    there, here = flat(stored), flat(pixel_settings(config))
-    return [
-        f"{key} is {there.get(key)} there, {here.get(key)} here"
-        for key in sorted(there.keys() | here.keys())
-        if there.get(key) != here.get(key)
-    ]
 
 
 def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
@@ -155,6 +132,11 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
                 f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow "
                 "motion, give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
             )
+        if info.capture_fps < Fraction(str(config.sequences.fps)):
+            return (
+                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below the {config.sequences.fps:g} of "
+                "sequences.fps: pairs would repeat"
+            )
         if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
             return (
                 f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
@@ -163,6 +145,8 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
         found = scan(info)
     except SequenceError as error:
         return str(error).removeprefix(f"{path}: ")
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
 
 

@@ -111,21 +111,43 @@ def stage_record(staging: Path, record: SequenceRecord) -> None:
 
 
 def publish(root: Path, staging: Path) -> SequenceRecord:
-    """Move a complete staged sequence into the dataset, its record last; run again after a kill, it goes on."""
+    """Move a complete staged sequence into the dataset, its record last; run again after a kill, it goes on.
+
+    Sequences of the same video that it replaces, or whose numbers it takes, go first: their pictures, then their
+    records, so that whatever is there at any moment is either named by a record or made anew by the next run.
+    """
     record = read_record(staging / RECORD)
-    previous = record_path(root, record.id)
-    stale = {path for path, _ in read_record(previous).images()} if previous.exists() else set()
-    previous.unlink(missing_ok=True)  # from here to the end the sequence counts as unfinished
-    for path, _ in record.images():
+    new = {path for path, _ in record.images()}
+    for old in _of_video(root, record.video):
+        if old.id == record.id or new & {path for path, _ in old.images()}:
+            remove(root, old)
+    for path in new:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         if (staging / path).exists():
             (staging / path).replace(root / path)
-    for path in stale - {path for path, _ in record.images()}:
-        (root / path).unlink(missing_ok=True)
-    previous.parent.mkdir(exist_ok=True)
-    (staging / RECORD).replace(previous)
+        elif not (root / path).exists():
+            raise SequenceError(f"{staging / path}: is gone before it could be published; run again to make it anew")
+    target = record_path(root, record.id)
+    target.parent.mkdir(exist_ok=True)
+    (staging / RECORD).replace(target)
     shutil.rmtree(staging)
     return record
+
+
+def remove(root: Path, record: SequenceRecord) -> None:
+    """Take a sequence out of a dataset: its pictures that no other record names, then its record."""
+    others = (other for other in _of_video(root, record.video) if other.id != record.id)
+    named = {path for other in others for path, _ in other.images()}
+    for path in {path for path, _ in record.images()} - named:
+        (root / path).unlink(missing_ok=True)
+        folder = (root / path).parent
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    record_path(root, record.id).unlink(missing_ok=True)
+
+
+def _of_video(root: Path, video: int) -> list[SequenceRecord]:
+    return [read_record(path) for path in sorted((root / "records").glob(f"{video:04d}-*.json"))]
 
 
 def recover(root: Path) -> None:
@@ -137,16 +159,6 @@ def recover(root: Path) -> None:
             shutil.rmtree(staging)
         else:
             staging.unlink()
-
-
-def remove(root: Path, record: SequenceRecord) -> None:
-    """Take a sequence out of a dataset, its record first."""
-    record_path(root, record.id).unlink()
-    for path, _ in record.images():
-        (root / path).unlink(missing_ok=True)
-        folder = (root / path).parent
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def write_manifest(root: Path, records: dict[str, SequenceRecord]) -> None:

@@ -1,30 +1,31 @@
 """Carry out a plan: sequences on one or more workers, each made aside, published by rename, failures collected."""
 
+import ctypes
 import errno
-import fcntl
 import json
-import os
 import queue
 import shutil
+import signal
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lolblur_synth import card
-from lolblur_synth.config import Config, to_yaml
-from lolblur_synth.devices import choose_device
+from lolblur_synth.devices import choose_device, cores
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.maker import make_sequence
+from lolblur_synth.output import locked, write_settings
 from lolblur_synth.plan import Plan, SequencePlan
 from lolblur_synth.records import (
-    SETTINGS,
+    RECORD,
     publish,
     read_records,
     recover,
@@ -34,6 +35,8 @@ from lolblur_synth.records import (
     write_text,
 )
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -61,43 +64,35 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
     if not plan.sequences:
         faults = "".join(f"\n  {video.path.name}: {video.fault}" for video in plan.faults)
         raise UserError(f"none of the {len(plan.faults)} videos can be used:{faults}")
-    with _locked(plan.out):
+    with locked(plan.out):
         recover(plan.out)
         done = read_records(plan.out)
+        if frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
+            raise UserError(f"--out {plan.out}: another run has changed it meanwhile; run the same command again")
         due = [s for s in plan.sequences if s.id not in done or done[s.id].fingerprint != s.fingerprint]
-        write_text(plan.out / SETTINGS, _settings(plan.config))
+        write_settings(plan.out, plan.config)
         failures = [Failure(video.path.name, video.fault or "") for video in plan.faults]
-        for failure in _work(plan, due, device, notify, fail_fast):
-            failures.append(failure)
-        _write_failures(plan.out, failures)
-        for record in plan.stale if not failures else ():  # what could not be replaced stays
-            remove(plan.out, record)
-        records = read_records(plan.out)
-        write_manifest(plan.out, records)
-        card.write(plan.out, records)
+        try:
+            for failure in _work(plan, due, device, notify, fail_fast):
+                failures.append(failure)
+            for record in plan.stale:
+                remove(plan.out, record)
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                _describe(plan.out, failures)
+            raise
+        _describe(plan.out, failures)
     failed = {failure.name for failure in failures}
     made = tuple(s.id for s in due if s.id not in failed)
     return Outcome(made, tuple(s.id for s in plan.sequences if s not in due), tuple(failures))
 
 
-def _settings(config: Config) -> str:
-    return to_yaml(config, exclude={"run"})
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the output folder for one run at a time; the lock goes with the process, however it ends."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written: {error.strerror}; name a folder that can") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"--out {out}: another run is writing there; wait for it or name another folder") from None
-        yield
+def _describe(out: Path, failures: list[Failure]) -> None:
+    """Write what follows from the records: failures, manifest and card."""
+    _write_failures(out, failures)
+    records = read_records(out)
+    write_manifest(out, records)
+    card.write(out, records)
 
 
 def _work(
@@ -105,7 +100,10 @@ def _work(
 ) -> Iterator[Failure]:
     """Make sequences and yield the failures as they happen."""
     workers = min(plan.config.run.workers, len(due))
+    if device.type == "cuda" and workers > torch.cuda.device_count():
+        raise UserError(f"--workers {workers}: on CUDA one worker per GPU, and there are {torch.cuda.device_count()}")
     threads = threads_for(workers, device)
+    plan = replace(plan, videos=(), stale=())  # what every task would carry along
     if workers <= 1:
         outcomes: Iterable[Failure | None] = (_attempt(task, plan, device, threads, notify, fail_fast) for task in due)
     else:
@@ -124,19 +122,22 @@ def _in_processes(
     notify: Notify,
     fail_fast: bool,
 ) -> Iterator[Failure | None]:
-    import multiprocessing
+    from multiprocessing.managers import SyncManager
 
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    with multiprocessing.Manager() as manager:
+    manager = SyncManager()
+    manager.start(_end_with_parent)
+    with manager:
         events = manager.Queue()
         listener = threading.Thread(target=_forward, args=(events, notify), daemon=True)
         listener.start()
         try:
             with joblib.parallel_config("loky", inner_max_num_threads=1):
                 yield from joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(
-                    joblib.delayed(_attempt)(task, plan, device, threads, events.put, fail_fast) for task in due
+                    joblib.delayed(_attempt_in_worker)(task, plan, place, threads, events.put, fail_fast)
+                    for task, place in zip(due, cycle(_places(device)), strict=False)
                 )
         except TerminatedWorkerError:
             raise UserError(
@@ -148,9 +149,27 @@ def _in_processes(
             listener.join(timeout=5)
 
 
+def _places(device: torch.device) -> list[torch.device]:
+    """Where workers go in turn: on CUDA a GPU each."""
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    return [torch.device("cuda", index) for index in range(count)] or [device]
+
+
+def _attempt_in_worker(
+    task: SequencePlan, plan: Plan, device: torch.device, threads: int, notify: Notify, fail_fast: bool
+) -> Failure | None:
+    _end_with_parent()
+    return _attempt(task, plan, device, threads, notify, fail_fast)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent does: a killed run must not go on writing behind the next one."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def threads_for(workers: int, device: torch.device) -> int:
     """Threads of each worker, so that all together are as many as the cores; on CUDA the device does the work."""
-    return 1 if device.type == "cuda" else max(1, (os.cpu_count() or 1) // max(1, workers))
+    return 1 if device.type == "cuda" else min(_MOST_THREADS, max(1, cores() // max(1, workers)))
 
 
 def _forward(events: "queue.Queue[Event | None]", notify: Notify) -> None:
@@ -167,7 +186,8 @@ def _attempt(
         make_sequence(task, plan, staging, device, threads, notify)
         publish(plan.out, staging)
     except Exception as error:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not (staging / RECORD).exists():  # else it is complete, and the next run publishes it
+            shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
             raise UserError(
                 f"--out {plan.out}: {error.strerror}; make room and run the same command again, "

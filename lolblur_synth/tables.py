@@ -3,6 +3,7 @@
 from collections import Counter
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lolblur_synth.maker import Estimate
@@ -11,9 +12,9 @@ from lolblur_synth.records import SequenceRecord
 from lolblur_synth.runner import Outcome
 
 
-def show_plan(console: Console, plan: Plan, estimate: Estimate | None) -> None:
-    """Print what a run would make, what it drops and why, and what it costs."""
-    table = Table(title=f"Plan for {plan.out}", title_justify="left")
+def show_plan(console: Console, plan: Plan) -> None:
+    """Print what a run would make, what it drops and why."""
+    table = Table(title=escape(f"Plan for {plan.out}"), title_justify="left")
     for column in ("video", "file", "rate (from)", "frames", "split", "sequences", "pairs", "dropped"):
         table.add_column(column)
     for video in plan.videos:
@@ -27,15 +28,23 @@ def show_plan(console: Console, plan: Plan, estimate: Estimate | None) -> None:
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
     if plan.stale:
         console.print(f"To remove (--overwrite): {', '.join(record.id for record in plan.stale)}")
-    if estimate and pairs:
-        hours = estimate.seconds_per_pair * pairs / 3600 / plan.config.run.workers
-        size = estimate.bytes_per_pair
-        console.print(
-            f"Estimate from one pair made just now ({estimate.seconds_per_pair:.1f} s, {size / 1e6:.1f} MB): "
-            f"{_duration(3600 * hours)}, {size * pairs / 1e9:.2f} GB; {estimate.free_bytes / 1e9:.0f} GB are free.",
-            highlight=False,
-            soft_wrap=True,
-        )
+
+
+def show_estimate(console: Console, plan: Plan, estimate: Estimate | None) -> None:
+    """Print what a run would cost."""
+    due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
+    pairs = sum(len(sequence.slots) for sequence in due)
+    if estimate is None:
+        return
+    seconds = estimate.seconds_per_pair * pairs / min(plan.config.run.workers, len(due))
+    size = estimate.bytes_per_pair
+    console.print(
+        f"Estimate from one pair made just now on {estimate.device} ({estimate.seconds_per_pair:.1f} s, "
+        f"{size / 1e6:.1f} MB): {_duration(seconds)}, {size * pairs / 1e9:.2f} GB; "
+        f"{estimate.free_bytes / 1e9:.0f} GB are free.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _duration(seconds: float) -> str:
@@ -46,13 +55,13 @@ def _duration(seconds: float) -> str:
 
 def _plan_row(video: VideoPlan) -> list[str]:
     if video.scan is None:
-        return ["-", video.path.name, "-", "-", "-", "0", "0", "the video"]
+        return ["-", escape(video.path.name), "-", "-", "-", "0", "0", "the video"]
     info = video.scan.info
     number = "-" if video.number is None else f"{video.number:04d}"
     rate = f"{float(info.capture_fps):g} fps ({info.capture_source})"
     pairs = sum(len(sequence.slots) for sequence in video.sequences)
     counts = [str(len(video.sequences)), str(pairs), str(len(video.rejects))]
-    return [number, video.path.name, rate, str(video.scan.frames), video.split or "-", *counts]
+    return [number, escape(video.path.name), rate, str(video.scan.frames), video.split or "-", *counts]
 
 
 def _drop_reasons(video: VideoPlan) -> list[str]:
@@ -62,7 +71,7 @@ def _drop_reasons(video: VideoPlan) -> list[str]:
 
 def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[str, SequenceRecord]) -> None:
     """Print what a run made, what it cost, and what failed."""
-    table = Table(title=f"Dataset in {plan.out}", title_justify="left")
+    table = Table(title=escape(f"Dataset in {plan.out}, made on {_devices(records)}"), title_justify="left")
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
         table.add_column(column)
     for sequence_id in sorted((*outcome.made, *outcome.kept)):
@@ -71,7 +80,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:2]
         table.add_row(
             sequence_id,
-            record.source["name"],
+            escape(record.source["name"]),
             record.split,
             str(len(record.pairs)),
             f"{record.draws['exposure']:.3f}",
@@ -84,3 +93,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         console.print(
             f"not made: {failure.name}: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def _devices(records: dict[str, SequenceRecord]) -> str:
+    return ", ".join(sorted({record.device for record in records.values()})) or "nothing yet"

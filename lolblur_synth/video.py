@@ -4,6 +4,7 @@ This file, `planes.py` and `scan.py` are the only ones that know codecs. A folde
 """
 
 import math
+import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -54,7 +55,7 @@ def find_videos(folder: Path) -> list[Path]:
 
 def _looks_like_video(path: Path) -> bool:
     if path.is_dir():
-        return len(list(_images(path))) >= 2
+        return os.access(path, os.R_OK | os.X_OK) and len(list(_images(path))) >= 2
     return path.is_file() and path.suffix.lower() in _VIDEOS
 
 

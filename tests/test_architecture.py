@@ -28,6 +28,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     },
     {"dataset", "planes", "video", "scan"},
     {"pipeline", "records"},
+    {"output"},
     {"train.data", "train.losses", "train.loop"},
     {"card", "plan", "demo", "doctor", "darkening", "train.ecdce"},
     {"maker"},
@@ -37,7 +38,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"__main__"},
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "card", "draws", "sequences", "doctor"} | {
+MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "output", "card", "draws", "sequences", "doctor"} | {
     f"train.{name}" for name in ("data", "loop", "ecdce")
 }
 

@@ -60,7 +60,8 @@ def test_wrong_options_exit_2():
     assert shell("run", "--nonsense").returncode == 2
 
 
-def test_cuda_asked_for_and_absent(tmp_path):
+def test_cuda_asked_for_and_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (tmp_path / "v").mkdir()
     result = call("run", "--videos", str(tmp_path / "v"), "--device", "cuda")
     assert isinstance(result.exception, UserError)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lolblur_synth.dataset import FOLDERS, image_path
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import pixel_hash, write_png
 from lolblur_synth.records import (
     RECORD,
@@ -107,6 +107,37 @@ def test_a_new_version_replaces_the_old_one_and_its_surplus(root):
     publish(root, staged(root, numbers=(1, 2), value=50))
     assert verify(root) == (10, [])
     assert read_records(root)["0003-0"].fingerprint == "f50"
+
+
+def test_a_sequence_may_take_the_numbers_of_its_neighbour(root):
+    """As when a dataset is made anew with more pairs per sequence: nothing that was just made may go."""
+    publish(root, staged(root, 0, (1, 2)))
+    publish(root, staged(root, 1, (3, 4), value=20))
+    publish(root, staged(root, 0, (1, 2, 3), value=50))
+    assert verify(root) == (15, [])
+    publish(root, staged(root, 1, (4, 5, 6), value=80))
+    assert verify(root) == (30, [])
+
+
+@pytest.mark.parametrize("moved", range(11))
+def test_a_kill_while_one_version_replaces_another_is_recovered(root, moved):
+    publish(root, staged(root, numbers=(1, 2, 3), value=5))
+    staging = staged(root, numbers=(1, 2), value=50)
+    old = read_records(root)["0003-0"]
+    remove(root, old)
+    for path, _ in list(read_record(staging / RECORD).images())[:moved]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (staging / path).rename(root / path)
+    recover(root)
+    assert verify(root) == (10, [])
+
+
+def test_a_picture_that_vanished_before_publishing_is_noticed(root):
+    staging = staged(root)
+    path, _ = next(read_record(staging / RECORD).images())
+    (staging / path).unlink()
+    with pytest.raises(SequenceError, match="is gone"):
+        publish(root, staging)
 
 
 def test_verify_names_what_is_wrong(root):

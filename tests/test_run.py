@@ -12,12 +12,16 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from lolblur_synth import maker, runner
+from lolblur_synth import maker, output, runner
 from lolblur_synth.cli import cli
+from lolblur_synth.config import Config, load
 from lolblur_synth.dataset import FOLDERS, pair_paths
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import read_image
+from lolblur_synth.nets.weights import load_ec_zero_dce
+from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
+from lolblur_synth.runner import execute
 from tests.footage import SMALL, film
 
 
@@ -133,6 +137,25 @@ def test_kill_and_run_again(videos, made, tmp_path):
     assert all(path.stat().st_mtime_ns == before for path, before in done.items())  # kept, not made again
 
 
+def test_kill_with_workers_leaves_no_writer_behind(videos, made, tmp_path):
+    """Worker processes end with the run they belong to, so that the next one is alone in the folder."""
+    out = tmp_path / "d"
+    command = [sys.executable, "-m", "lolblur_synth", "run", "--videos", str(videos), "--out", str(out), *SMALL]
+    process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.glob(".*.partial/*/*/*/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.3)
+    before = sorted(path for path in out.rglob("*"))
+    time.sleep(1.0)
+    assert sorted(path for path in out.rglob("*")) == before
+    assert run(videos, out).exit_code == 0
+    assert hashes(out) == hashes(made)
+    assert verify(out) == (40, [])
+
+
 def test_a_second_run_makes_nothing(videos, made):
     before = {path: path.stat().st_mtime_ns for path in made.glob("records/*.json")}
     result = run(videos, made)
@@ -163,6 +186,68 @@ def test_overwrite_makes_it_anew(videos, tmp_path):
     assert not set(hashes(out).values()) & set(before.values()) - {
         value for path, value in before.items() if "high_sharp_original" in path
     }
+
+
+def test_overwrite_with_longer_sequences_loses_nothing(videos, tmp_path):
+    out = tmp_path / "d"
+    assert run(videos, out, "--set", "sequences.pairs=1", "--set", "sequences.min_pairs=1").exit_code == 0
+    assert run(videos, out, "--overwrite").exit_code == 0
+    assert verify(out) == (40, [])
+    assert (
+        run(videos, out, "--overwrite", "--set", "sequences.pairs=3", "--set", "sequences.per_video=1").exit_code == 0
+    )
+    assert verify(out) == (2 * 3 * 5, [])
+
+
+def test_overwrite_forgets_the_old_numbers_and_splits(videos, tmp_path):
+    alone = tmp_path / "v"
+    alone.mkdir()
+    (alone / "a.mkv").symlink_to(videos / "a.mkv")
+    assert run(alone, tmp_path / "d").exit_code == 0
+    (alone / "a.mkv").unlink()
+    (alone / "b.mkv").symlink_to(videos / "b.mkv")
+    (alone / "text.mp4").write_text("no video, and no reason to keep what other settings made")
+    result = run(alone, tmp_path / "d", "--overwrite", "--seed", "5")
+    assert isinstance(result.exception, SequenceError)
+    assert {(r.video, r.split, r.source["name"]) for r in read_records(tmp_path / "d").values()} == {
+        (0, "train", "b.mkv")
+    }
+    assert verify(tmp_path / "d") == (20, [])
+
+
+def test_a_folder_that_changed_since_it_was_planned_is_left_alone(videos, made, tmp_path):
+    config = load(Config, [], [option for option in SMALL if option != "--set"])
+    weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce")[1]}
+    plan = make_plan(videos, tmp_path / "d", config, weights)
+    assert run(videos, tmp_path / "d", "--seed", "5").exit_code == 0  # somebody else was quicker
+    before = hashes(tmp_path / "d")
+    with pytest.raises(UserError, match="another run has changed it"):
+        execute(plan)
+    assert hashes(tmp_path / "d") == before
+
+
+def test_a_finished_sequence_survives_a_failure_to_publish(videos, made, tmp_path, monkeypatch):
+    def fail(root, staging):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner, "publish", fail)
+    assert isinstance(run(videos, tmp_path / "d").exception, UserError)
+    assert len(list((tmp_path / "d").glob(".*.partial/record.json"))) == 1
+    monkeypatch.undo()
+    assert run(videos, tmp_path / "d").exit_code == 0
+    assert hashes(tmp_path / "d") == hashes(made)
+
+
+def test_output_faster_than_the_footage_is_refused(videos, tmp_path):
+    result = run(videos, tmp_path / "d", "--set", "sequences.fps=300", "--set", "sequences.shutter_ms=3")
+    assert isinstance(result.exception, UserError)
+    assert "pairs would repeat" in str(result.exception)
+
+
+def test_blur_wider_than_the_picture_is_refused(videos, tmp_path):
+    result = run(videos, tmp_path / "d", "--set", "defocus.sigma=12", "--set", "defocus.shape=1")
+    assert isinstance(result.exception, UserError)
+    assert "make kernels of" in str(result.exception)
 
 
 def test_more_videos_join_a_dataset_and_numbers_stay(videos, tmp_path):
@@ -280,7 +365,7 @@ def test_sixteen_bit_and_all_folders(videos, tmp_path):
 
 
 def test_two_runs_do_not_share_a_folder(videos, tmp_path):
-    with runner._locked(tmp_path / "d"):
+    with output.locked(tmp_path / "d"):
         result = run(videos, tmp_path / "d")
     assert isinstance(result.exception, UserError)
     assert "another run" in str(result.exception)

@@ -1,6 +1,6 @@
 """Denoise source frames before anything else: what is noise would be taken for texture, moved and averaged away."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Literal
@@ -17,16 +17,17 @@ _OPPONENT = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / torch.tensor([[3
 _DB2_HIGH = (-0.12940952, -0.22414387, 0.83651630, -0.48296291)  # Daubechies' wavelet with two vanishing moments
 
 
-def denoise(frames: Iterable[Tensor], backend: Backend, sigma: float) -> Iterator[Tensor]:
+def denoise(frames: Iterable[Tensor], backend: Backend, sigma: float, breaks: Container[int] = ()) -> Iterator[Tensor]:
     """Pass a stream of frames (3, H, W), sRGB in [0, 1], through a denoiser; as many come out, in order.
 
     `sigma` is the standard deviation of the noise on the scale of 255. `none` changes nothing. `bm4d` filters volumes
     of 13 frames, of which the middle 8 are kept, in an orthonormal opponent colour space, on the CPU (BM4D, Maggioni et
-    al., TIP 2013); no more frames than that are held. Raises `ValueError` for values that are not finite.
+    al., TIP 2013); no more frames than that are held. No volume reaches across `breaks`, the positions of
+    frames that do not follow on from the one before. Raises `ValueError` for values that are not finite.
     """
     if backend == "none" or sigma == 0:
         return iter(frames)
-    return _denoise_stream(frames, sigma / 255)
+    return _denoise_stream(frames, sigma / 255, breaks)
 
 
 def estimate_sigma(frames: Sequence[Tensor]) -> float:
@@ -52,12 +53,16 @@ def _noise(planes: Tensor) -> float:
     return median(float(channel.median()) / 0.6745 if len(channel) else 0.0 for channel in heard)
 
 
-def _denoise_stream(frames: Iterable[Tensor], sigma: float) -> Iterator[Tensor]:
+def _denoise_stream(frames: Iterable[Tensor], sigma: float, breaks: Container[int]) -> Iterator[Tensor]:
     held: list[Tensor] = []
     done = 0  # held frames that are out already and stay as context
     for index, frame in enumerate(frames):
         if not torch.isfinite(frame).all():
             raise ValueError(f"frame {index} has values that are not finite")
+        if index in breaks:
+            if len(held) > done:
+                yield from _denoise_volume(held, sigma)[done:]
+            held, done = [], 0
         held.append(frame)
         if len(held) == done + _CORE + _AFTER:
             yield from _denoise_volume(held, sigma)[done : done + _CORE]

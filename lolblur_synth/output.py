@@ -1,0 +1,87 @@
+"""The output folder: whether a run may write there, one at a time, and what it already holds."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lolblur_synth.config import Config, parse_yaml, to_yaml
+from lolblur_synth.errors import UserError
+from lolblur_synth.records import SETTINGS, SequenceRecord, read_records, recover, write_text
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the output folder for one run at a time; the lock goes with the process, however it ends."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / _LOCK).open("w")
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be written: {error.strerror}; name a folder that can") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"--out {out}: another run is writing there; wait for it or name another folder") from None
+        yield
+
+
+def settle(out: Path) -> None:
+    """Finish what a killed run left in a dataset; a folder that is none is left alone."""
+    if (out / SETTINGS).is_file():
+        with locked(out):
+            recover(out)
+
+
+def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, SequenceRecord]:
+    """The records of an output folder that this configuration may go on with; raises `UserError` if it may not."""
+    if not out.exists():
+        return {}
+    if not out.is_dir():
+        raise UserError(f"--out {out}: is a file; name a folder")
+    if not (out / SETTINGS).is_file():
+        if any(path.name not in {_LOCK, f".{SETTINGS}.partial"} for path in out.iterdir()):
+            raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
+        return {}
+    if not overwrite:
+        stored = parse_yaml((out / SETTINGS).read_text(encoding="utf-8"), str(out / SETTINGS))
+        differences = _differences(stored, config)
+        if differences:
+            told = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
+            raise UserError(
+                f"--out {out}: holds a dataset made with other settings ({told}); "
+                "use the same, another --out, or --overwrite to make it anew"
+            )
+    return read_records(out)
+
+
+def write_settings(out: Path, config: Config) -> None:
+    """Write the settings that decide pixels; they make the folder a dataset."""
+    write_text(out / SETTINGS, to_yaml(config, exclude={"run"}))
+
+
+def pixel_settings(config: Config) -> dict[str, Any]:
+    """The settings that decide pixels: all but the machine's share."""
+    return config.model_dump(mode="json", exclude={"run"})
+
+
+def has_settings(record: SequenceRecord, config: Config) -> bool:
+    """Whether a sequence was made with these settings."""
+    return {key: value for key, value in record.config.items() if key != "run"} == pixel_settings(config)
+
+
+def _differences(stored: object, config: Config) -> list[str]:
+    def flat(data: object, prefix: str = "") -> dict[str, object]:
+        if not isinstance(data, dict):
+            return {prefix: data}
+        return {k: v for key, value in data.items() for k, v in flat(value, f"{prefix}.{key}".lstrip(".")).items()}
+
+    there, here = flat(stored), flat(pixel_settings(config))
+    return [
+        f"{key} is {there.get(key)} there, {here.get(key)} here"
+        for key in sorted(there.keys() | here.keys())
+        if there.get(key) != here.get(key)
+    ]
