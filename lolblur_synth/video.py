@@ -307,7 +307,8 @@ def write_video(
         raise UserError(f"{path}: videos are written as .mkv or .mp4")
     codec, stored, options = codecs[path.suffix]
     if crf is not None:
-        codec, stored, options = "libx264", pixel_format, {"crf": str(crf), "preset": "veryfast"}
+        options = {"crf": str(crf), "preset": "veryfast", "mbtree": "0"}  # with it x264 does not repeat itself
+        codec, stored = "libx264", pixel_format
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         with av.open(str(partial), "w", options={"fflags": "+bitexact"}) as container:
