@@ -223,9 +223,11 @@ def train_ecdce(
     extra = [f"{name}={value}" for name, value in shortcuts.items() if value is not None]
     config = load(TrainECDCE, sources, [*assignments, *extra])
 
+    from lolblur_synth.progress import TrainingProgress
     from lolblur_synth.train.ecdce import train_ecdce as train
 
-    weights = train(images, out, config, overwrite=overwrite)
+    with TrainingProgress(_console(stderr=True), config.steps, config.validate_every) as progress:
+        weights = train(images, out, config, overwrite=overwrite, on_step=progress)
     click.echo(f"weights: {weights}")
 
 

@@ -1,6 +1,7 @@
 """What a person sees while sequences are made: bars on a terminal, lines with --verbose, nothing otherwise."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -72,3 +73,38 @@ class RunProgress:
     def _say(self, text: str) -> None:
         if self._verbose:
             self._console.print(text, highlight=False, markup=False)
+
+
+class TrainingProgress:
+    """Shows a training's steps and losses: a bar on a terminal, a line every `interval` steps elsewhere."""
+
+    def __init__(self, console: Console, steps: int, interval: int):
+        self._console = console
+        self._steps, self._interval = steps, interval
+        self._bar = Progress(
+            TextColumn("step"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}", style="dim"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=steps, losses="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, losses: Mapping[str, float]) -> None:
+        """Take note of a step and the latest losses."""
+        told = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        self._bar.update(self._task, completed=done, losses=told)
+        if not self._console.is_terminal and (done % self._interval == 0 or done == self._steps):
+            self._console.print(f"step {done} of {self._steps}  {told}", highlight=False, markup=False, soft_wrap=True)
