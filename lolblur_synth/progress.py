@@ -19,22 +19,21 @@ from rich.progress import (
 from lolblur_synth.events import Event
 
 
+def _bars(console: Console, label: str, note: str) -> Progress:
+    """Bars with counts and times between a label and a note; none where there is no terminal."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(
+        TextColumn(label), *columns, TextColumn(note, style="dim"), console=console, disable=not console.is_terminal
+    )
+
+
 class RunProgress:
     """Shows a run's events; a context manager that is called with each of them."""
 
     def __init__(self, console: Console, pairs: int, verbose: bool = False):
         self._console = console
         self._verbose = verbose
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[operator]}", style="dim"),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bars = _bars(console, "{task.description}", "{task.fields[operator]}")
         self._whole = self._bars.add_task("pairs", total=pairs, operator="")
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
@@ -81,16 +80,7 @@ class TrainingProgress:
     def __init__(self, console: Console, steps: int, interval: int):
         self._console = console
         self._steps, self._interval = steps, interval
-        self._bar = Progress(
-            TextColumn("step"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}", style="dim"),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bars(console, "step", "{task.fields[losses]}")
         self._task = self._bar.add_task("", total=steps, losses="")
 
     def __enter__(self) -> Self:
