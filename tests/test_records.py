@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -184,8 +183,3 @@ def test_fingerprints_do_not_depend_on_the_order_of_keys():
     assert (
         fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1}) != fingerprint({"a": 1, "b": [2, 1]})
     )
-
-
-def test_records_are_equal_by_value(root):
-    record = read_record(staged(root) / RECORD)
-    assert replace(record, fingerprint="other") != record

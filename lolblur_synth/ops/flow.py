@@ -30,7 +30,7 @@ def estimate_flow(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     on another device visit it as 8-bit grey. Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    dis.setFinestScale(1)  # half resolution; full resolution takes five times as long for 0.3 dB of the blur
+    dis.setFinestScale(1)  # half resolution; the full one takes several times as long and changes the blur little
     height, width = before.shape[-2:]
     first, second = _grey(before), _grey(after)
 
