@@ -122,13 +122,8 @@ def _steps(config: Config, records: list[SequenceRecord]) -> list[str]:
     windows = sorted({(r.shutter["frames"], r.shutter["sub_frames"]) for r in records})
     rates = _span((r.shutter["sub_frame_fps"] for r in records), " fps")
     blurred = [record.draws["defocus"] for record in records if record.draws["defocus"]]
-    denoised = (
-        "off"
-        if config.denoise.backend == "none"
-        else (f"{config.denoise.backend}, sigma {_span(r.noise_sigma for r in records)} of 255")
-    )
     return [
-        f"1. Denoise: {denoised}.",
+        f"1. Denoise: {_denoising(records)}.",
         f"2. Dim to the ground truth by {_span(r.draws['dim'] for r in records)}, darken by EC-Zero-DCE to exposure "
         f"{_span(r.draws['exposure'] for r in records)}; lights above L* 97 keep theirs.",
         f"3. Interpolate ({config.interpolate.backend}) to {rates}: "
@@ -143,6 +138,15 @@ def _steps(config: Config, records: list[SequenceRecord]) -> list[str]:
         f"7. Noise: shot {_span(r.draws['shot'] for r in records)}, read {_span(r.draws['read'] for r in records)} "
         "(variance = shot x + read at linear light x).",
     ]
+
+
+def _denoising(records: list[SequenceRecord]) -> str:
+    noisy = [record.noise for record in records if record.noise["backend"] != "none"]
+    found = [record.noise["sigma"] for record in records if "sigma" in record.noise]
+    if not noisy:
+        return f"the footage is clean, sigma {_span(found)} of 255, and left as it is" if found else "off"
+    ways = _each(f"{n['backend']} {n['preset']}" if n["backend"] == "vbm4d" else n["backend"] for n in noisy)
+    return f"{len(noisy)} of {len(records)} sequences by {ways}; noise of sigma {_span(found)} of 255"
 
 
 def _sources(records: list[SequenceRecord]) -> list[str]:

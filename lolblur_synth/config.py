@@ -89,7 +89,8 @@ class Sequences(Section):
 class Denoise(Section):
     """The denoiser of the source frames."""
 
-    backend: Literal["none", "bm4d"] = "none"
+    backend: Literal["vbm4d", "bm4d", "none"] = "vbm4d"
+    preset: Literal["fast", "best"] = "best"  # of vbm4d: thresholding alone, or Wiener's weights after it
     sigma: Literal["auto"] | Annotated[float, Field(gt=0, le=100)] = "auto"  # of 255
 
 

@@ -24,8 +24,8 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     yield "CUDA", _cuda(), True
     for package in ("torch", "opencv-python", "av", "scenedetect"):
         yield package, *_version(package)
-    found, good = _version("bm4d")
-    yield "denoise", f"none; bm4d {found}", good
+    (compiler, compiles), (reference, found) = _version("numba"), _version("bm4d")
+    yield "denoise", f"vbm4d (numba {compiler}); bm4d {reference}; none", compiles and found
     yield "interpolate", "flow (OpenCV DIS); linear", hasattr(cv2, "DISOpticalFlow_create")
     try:
         net, sha256 = load_ec_zero_dce("ec_zero_dce", "cpu")

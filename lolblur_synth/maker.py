@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ from lolblur_synth.errors import UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
 from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.denoise import estimate_sigma
+from lolblur_synth.ops.denoise import CLEAN
+from lolblur_synth.ops.noise_level import NoiseModel, estimate_noise, white_noise
 from lolblur_synth.pipeline import Pair, synthesize
 from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
 from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
@@ -26,7 +28,7 @@ from lolblur_synth.sequences import Slot
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import read_frames
 
-_SIGMA_FRAMES = 5  # enough for the median of their estimates to be steady
+_NOISE_FRAMES = 9  # that the noise is measured of: a video coder repeats it from frame to frame
 
 
 def make_sequence(
@@ -51,25 +53,37 @@ def make_sequence(
 
     ends = {index for flaw in task.scan.flaws for index in (flaw.last, flaw.last + (flaw.first == flaw.last))}
     breaks = {index - start for index in ends}
-    sigma = _noise_sigma(config, frames)
+    measured = _measure_noise(config, frames)
+    clean = measured is None or (config.denoise.sigma == "auto" and measured.sigma < CLEAN)
+    noise = None if clean else measured
     written = []
     with ordered_map(threads) as each:
         pairs = synthesize(
-            frames(), start, breaks, task.slots, task.shutter, task.draws, sigma, net, noise_field, config, clock, each
+            frames(), start, breaks, task.slots, task.shutter, task.draws, noise, net, noise_field, config, clock, each
         )
         for number, pair in enumerate(pairs, task.first_number):
             with clock("write"):
                 written.append(_write_pair(task, staging, number, pair, config, each))
             notify(Event("pair", task.id))
-    stage_record(staging, _record(task, plan, device, sigma, clock.seconds, written))
+    stage_record(staging, _record(task, plan, device, _describe_noise(config, measured, clean), clock.seconds, written))
 
 
-def _noise_sigma(config: Config, frames: Callable[[], Iterator[Tensor]]) -> float:
+def _measure_noise(config: Config, frames: Callable[[], Iterator[Tensor]]) -> NoiseModel | None:
+    """The noise of the footage; None where nobody asks."""
     if config.denoise.backend == "none":
-        return 0.0
-    if config.denoise.sigma == "auto":
-        return estimate_sigma(list(islice(frames(), _SIGMA_FRAMES)))
-    return config.denoise.sigma
+        return None
+    if config.denoise.sigma != "auto":
+        return white_noise(config.denoise.sigma)
+    return estimate_noise(list(islice(frames(), _NOISE_FRAMES)))
+
+
+def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> dict[str, Any]:
+    """What was found in the footage and what was done about it, for a record."""
+    done = {"backend": "none" if clean else config.denoise.backend, "preset": config.denoise.preset}
+    if noise is None:
+        return done
+    white = len({value for row in noise.spectrum for value in row}) == 1
+    return {**done, "sigma": noise.sigma, "space": noise.space, "a": noise.a, "b": noise.b, "white": white}
 
 
 def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:
@@ -98,7 +112,7 @@ def _record(
     task: SequencePlan,
     plan: Plan,
     device: torch.device,
-    sigma: float,
+    noise: dict[str, Any],
     seconds: dict[str, float],
     pairs: list[PairRecord],
 ) -> SequenceRecord:
@@ -118,7 +132,7 @@ def _record(
             "sub_frame_fps": float(fps * shutter.factor),
         },
         draws=as_record(task.draws),
-        noise_sigma=sigma,
+        noise=noise,
         config=plan.config.model_dump(mode="json"),
         weights=plan.weights,
         versions=versions(),

@@ -18,11 +18,12 @@ from lolblur_synth.ops.denoise import denoise
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.interpolate import interpolate
 from lolblur_synth.ops.noise import add_noise
+from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.sequences import Shutter, Slot
 from lolblur_synth.threads import Map
 
-VERSION = 1  # raised whenever the same input and configuration give other pixels
+VERSION = 2  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,19 @@ def synthesize(
     slots: Sequence[Slot],
     shutter: Shutter,
     draws: Draws,
-    sigma: float,
+    noise: NoiseModel | None,
     net: ECZeroDCE,
     noise_field: Callable[[Slot, torch.Size], Tensor],
     config: Config,
     clock: Clock,
     each: Map = map,
+    keep: Callable[[Iterator[Tensor]], Iterator[Tensor]] = iter,
 ) -> Iterator[Pair]:
     """Make the pairs of one sequence; `frames` start at source frame `first` and stream: one window is held at a time.
 
     Frames are (3, H, W), sRGB in [0, 1], on any device. Across `breaks`, positions in the stream where a scene or a gap
     ends, the denoiser does not look; `noise_field(slot, shape)` is standard normal; `each` is a `map` that may spread
-    its work over threads.
+    its work over threads; `keep` sees the denoised frames pass.
     """
     to_light, to_srgb = space_of(config.average.space)
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
@@ -64,8 +66,9 @@ def synthesize(
     def lit(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
-    clean = clock.each("denoise", denoise(clock.each("decode", frames), config.denoise.backend, sigma, breaks))
-    for slot, window in windows(clean, first, slots, shutter):
+    decoded = clock.each("decode", frames)
+    clean = denoise(decoded, noise, config.denoise.backend, config.denoise.preset, breaks, each)
+    for slot, window in windows(keep(clock.each("denoise", clean)), first, slots, shutter):
         with clock("darken"):
             bright = [dim(frame, draws.dim) for frame in window]
             dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))

@@ -295,5 +295,5 @@ def describe_source(found: VideoScan) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of what decides pixels."""
-    names = ("torch", "numpy", "opencv-python", "av", "bm4d", "scikit-image", "scenedetect")
+    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
     return {"lolblur-synth": __version__} | {name: importlib.metadata.version(name) for name in names}

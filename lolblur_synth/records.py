@@ -13,7 +13,7 @@ from lolblur_synth.dataset import FOLDERS, Split, image_path
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import pixel_hash, read_pixels
 
-FORMAT = 1
+FORMAT = 2
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
 MANIFEST = "manifest.jsonl"
 RECORD = "record.json"
@@ -45,7 +45,7 @@ class SequenceRecord:
     source: dict[str, Any]
     shutter: dict[str, Any]
     draws: dict[str, Any]
-    noise_sigma: float  # of the footage, on the scale of 255, as given to the denoiser; 0 when it was off
+    noise: dict[str, Any]  # of the footage, as measured, and the denoiser that removed it
     config: dict[str, Any]
     weights: dict[str, str]  # sha256 by network
     versions: dict[str, str]
@@ -90,7 +90,8 @@ def read_record(path: Path) -> SequenceRecord:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise UserError(
-                f"{path}: record format {data['format']}, this version reads {FORMAT}: update lolblur-synth"
+                f"{path}: record format {data['format']}, this version reads {FORMAT}: use the lolblur-synth that made "
+                "the dataset, or make a new one"
             )
         return SequenceRecord(**{**data, "pairs": [PairRecord(**pair) for pair in data["pairs"]]})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+OPPONENT = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / torch.tensor([[3.0], [2.0], [6.0]]).sqrt()  # orthonormal
 LUMINANCE = (0.212671, 0.715160, 0.072169)  # the Y row of linear sRGB -> XYZ, as scikit-image and OpenCV have it
 _CUBE = 216 / 24389  # CIE epsilon: below it, lightness is a line
 _LINE = 24389 / 27  # CIE kappa: the slope of that line

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, of encoded values
@@ -16,11 +15,9 @@ _OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic"
 Kernel = Literal["nearest", "bilinear", "bicubic"]
 
 
-def _grey(frame: Tensor) -> NDArray[np.uint8]:
+def _grey(frame: Tensor) -> Tensor:
     weights = frame.new_tensor(_LUMA)[:, None, None]
-    grey = (frame * weights).sum(0).mul(255).round().clamp(0, 255).byte().cpu().numpy()
-    below, right = (max(0, _SMALLEST - side) for side in grey.shape)
-    return np.pad(grey, ((0, below), (0, right)), mode="edge")
+    return (frame * weights).sum(0).mul(255).round().clamp(0, 255).byte()
 
 
 def estimate_flow(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,16 +26,22 @@ def estimate_flow(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     Frames (3, H, W), sRGB in [0, 1]; two flows (2, H, W) on the frames' device. OpenCV's DIS runs on the CPU: frames
     on another device visit it as 8-bit grey. Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    dis.setFinestScale(1)  # half resolution; the full one takes several times as long and changes the blur little
-    height, width = before.shape[-2:]
     first, second = _grey(before), _grey(after)
 
-    def flow(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Tensor:
-        planes = dis.calc(one, other, None)[:height, :width].transpose(2, 0, 1)
-        return torch.from_numpy(np.ascontiguousarray(planes)).to(before.device)
+    def planes(flow: Tensor) -> Tensor:
+        return flow.permute(2, 0, 1).contiguous().to(before.device)
 
-    return flow(first, second), flow(second, first)
+    return planes(match(first, second)), planes(match(second, first))
+
+
+def match(one: Tensor, other: Tensor) -> Tensor:
+    """Motion from one 8-bit picture (H, W) to another, (H, W, 2), x and y in pixels; on the CPU."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis.setFinestScale(1)  # half resolution; the full one takes several times as long and changes the blur little
+    height, width = one.shape
+    below, right = (max(0, _SMALLEST - side) for side in (height, width))
+    pictures = [np.pad(picture.cpu().numpy(), ((0, below), (0, right)), mode="edge") for picture in (one, other)]
+    return torch.from_numpy(dis.calc(*pictures, None))[:height, :width]
 
 
 def pixel_grid(like: Tensor) -> Tensor:
