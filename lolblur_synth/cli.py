@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lolblur_synth.config import Config
+    from lolblur_synth.ops.denoise import Backend
+    from lolblur_synth.ops.vbm4d.stages import Preset
     from lolblur_synth.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,6 +101,7 @@ def cli() -> None:
 @click.option("--videos", type=_PATH, required=True, help="A folder of videos, or of folders of numbered frames.")
 @click.option("--out", type=_FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
 @_run_options
+@click.option("--cache-denoised", "cache", type=_FOLDER, help="Keep denoised frames there, for more datasets of them.")
 @click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first sequence that fails.")
@@ -107,6 +111,7 @@ def run(
     out: Path,
     sources: tuple[str, ...],
     assignments: tuple[str, ...],
+    cache: Path | None,
     overwrite: bool,
     dry_run: bool,
     fail_fast: bool,
@@ -118,12 +123,12 @@ def run(
 
     from rich.markup import escape
 
-    from lolblur_synth.devices import choose_device
+    from lolblur_synth.denoised_cache import opened
+    from lolblur_synth.devices import choose_device, threads_for
     from lolblur_synth.maker import estimate
     from lolblur_synth.nets.weights import load_ec_zero_dce
     from lolblur_synth.output import settle
     from lolblur_synth.plan import make_plan
-    from lolblur_synth.runner import threads_for
     from lolblur_synth.tables import show_estimate, show_plan
 
     console = _console(stderr=True)
@@ -131,6 +136,8 @@ def run(
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry_run:
         settle(out)
+        if cache:
+            click.get_current_context().with_resource(opened(cache, videos, out))
     with console.status("reading videos") as status:
         plan = make_plan(
             videos,
@@ -146,7 +153,7 @@ def run(
         return
     if verbose:
         show_plan(console, plan)
-    _execute(plan, console, verbose, fail_fast)
+    _execute(replace(plan, cache=cache), console, verbose, fail_fast)
 
 
 def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
@@ -197,6 +204,40 @@ def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, devi
 
     for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite):
         click.echo(f"{path}  exposure {drawn:.4f}")
+
+
+@cli.command()
+@click.option("--input", "source", type=_PATH, required=True, help="A video, or a folder of numbered frames.")
+@click.option("--out", type=_PATH, required=True, help="The lossless video to write: .mkv, or .mp4 of 8 bits.")
+@click.option("--backend", type=click.Choice(["vbm4d", "bm4d"]), default="vbm4d", show_default=True)
+@click.option("--preset", type=click.Choice(["fast", "best"]), default="best", show_default=True, help="Of vbm4d.")
+@click.option(
+    "--sigma", default="auto", show_default=True, metavar="auto|N", help="Of white noise, of 255; auto measures it."
+)
+@click.option("--compare", type=_PATH, metavar="FILE.png", help="The middle frame before and after, with its details.")
+@click.option("--capture-fps", type=float, help="The rate of numbered frames.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace --out and --compare.")
+def denoise(
+    source: Path,
+    out: Path,
+    backend: "Backend",
+    preset: "Preset",
+    sigma: str,
+    compare: Path | None,
+    capture_fps: float | None,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Remove the noise of a video, as run does before anything else."""
+    from lolblur_synth.denoising import Manner, denoise_video, describe, parse_sigma
+    from lolblur_synth.progress import frame_progress
+
+    manner = Manner(backend, preset, parse_sigma(sigma))
+    with frame_progress(_console(stderr=True)) as notify:
+        scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify)
+    for scene in scenes:
+        click.echo(describe(scene, manner))
 
 
 @cli.command("train-ecdce")

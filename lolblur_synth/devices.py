@@ -6,6 +6,8 @@ import torch
 
 from lolblur_synth.errors import UserError
 
+_MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one; `cuda` without one is a `UserError`, never a silent fallback."""
@@ -19,3 +21,8 @@ def choose_device(name: str) -> torch.device:
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def threads_for(workers: int, device: torch.device) -> int:
+    """Threads of each worker, so that all together are as many as the cores; on CUDA the device does the work."""
+    return 1 if device.type == "cuda" else min(_MOST_THREADS, max(1, cores() // max(1, workers)))

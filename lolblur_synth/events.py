@@ -9,9 +9,9 @@ from typing import Literal
 class Event:
     """Something happened to a sequence."""
 
-    kind: Literal["start", "operator", "pair", "made", "failed"]
+    kind: Literal["start", "operator", "pair", "warned", "made", "failed"]
     sequence: str
-    text: str = ""  # the operator's name, or what failed
+    text: str = ""  # the operator's name, or what is wrong
     total: int = 0  # pairs of the sequence, at its start
 
 

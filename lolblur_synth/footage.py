@@ -44,6 +44,11 @@ class VideoScan:
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
     checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
 
+    @property
+    def breaks(self) -> frozenset[int]:
+        """Frames that do not follow on from the one before: after a cut, a repetition, or where one is missing."""
+        return frozenset(at for flaw in self.flaws for at in (flaw.last, flaw.last + (flaw.first == flaw.last)))
+
     def time(self, index: int) -> Fraction:
         """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""
         pts, first = self.pts[index], self.pts[0]

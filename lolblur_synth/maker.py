@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lolblur_synth import denoised_cache
 from lolblur_synth.clock import Clock
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, image_path, measure
+from lolblur_synth.denoising import NOISE_FRAMES
 from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.events import Event, Notify, ignore
@@ -28,8 +31,6 @@ from lolblur_synth.sequences import Slot
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import read_frames
 
-_NOISE_FRAMES = 9  # that the noise is measured of: a video coder repeats it from frame to frame
-
 
 def make_sequence(
     task: SequencePlan, plan: Plan, staging: Path, device: torch.device, threads: int, notify: Notify
@@ -43,29 +44,67 @@ def make_sequence(
     net, sha256 = load_ec_zero_dce(config.darken.weights, device)
     if sha256 != plan.weights["ec_zero_dce"]:
         raise UserError(f"darken.weights {config.darken.weights}: the file has changed during the run; run again")
-    start, stop = task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop
-
-    def frames() -> Iterator[Tensor]:
-        return (frame.to(device) for frame in read_frames(task.scan, start, stop, config.video.size))
+    span = range(task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop)
+    breaks = {at - span.start for at in task.scan.breaks}
 
     def noise_field(slot: Slot, shape: torch.Size) -> Tensor:
         return torch.randn(shape, generator=torch_rng_for(config.seed, task.key, NOISE_FIELD, slot.index))
 
-    ends = {index for flaw in task.scan.flaws for index in (flaw.last, flaw.last + (flaw.first == flaw.last))}
-    breaks = {index - start for index in ends}
-    measured = _measure_noise(config, frames)
-    clean = measured is None or (config.denoise.sigma == "auto" and measured.sigma < CLEAN)
-    noise = None if clean else measured
     written = []
-    with ordered_map(threads) as each:
+    with ordered_map(threads) as each, _source(task, plan, span, device, clock, notify) as source:
         pairs = synthesize(
-            frames(), start, breaks, task.slots, task.shutter, task.draws, noise, net, noise_field, config, clock, each
-        )
+            source.frames, span.start, breaks, task.slots, task.shutter, task.draws, source.noise, net, noise_field,
+            config, clock, each, source.keep,
+        )  # fmt: skip
         for number, pair in enumerate(pairs, task.first_number):
             with clock("write"):
                 written.append(_write_pair(task, staging, number, pair, config, each))
             notify(Event("pair", task.id))
-    stage_record(staging, _record(task, plan, device, _describe_noise(config, measured, clean), clock.seconds, written))
+    stage_record(staging, _record(task, plan, device, source.facts, clock.seconds, written))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the frames of a sequence come from: the footage, or a cache of it after the denoiser."""
+
+    frames: Iterator[Tensor]
+    noise: NoiseModel | None  # that is to be removed
+    facts: dict[str, Any]  # about it, for the record
+    keep: Callable[[Iterator[Tensor]], Iterator[Tensor]] = iter
+
+
+@contextmanager
+def _source(
+    task: SequencePlan, plan: Plan, span: range, device: torch.device, clock: Clock, notify: Notify
+) -> Iterator[_Source]:
+    """Find the denoised frames in the cache, if there is one, else see to it that they are kept there."""
+    config = plan.config
+    parts = denoised_cache.parts_of(task, plan, span, device)
+    if plan.cache:
+        with clock("cache"):
+            kept = denoised_cache.recall(plan.cache, parts, device, lambda text: notify(Event("warned", task.id, text)))
+        if kept:
+            yield _Source(kept[0], None, kept[1])
+            return
+
+    def frames() -> Iterator[Tensor]:
+        return (frame.to(device) for frame in read_frames(task.scan, span.start, span.stop, config.video.size))
+
+    measured = _measure_noise(config, frames)
+    clean = measured is None or (config.denoise.sigma == "auto" and measured.sigma < CLEAN)
+    facts = _describe_noise(config, measured, clean)
+    if clean or not plan.cache:
+        yield _Source(frames(), None if clean else measured, facts)
+        return
+    with denoised_cache.storing(plan.cache, parts, facts) as store:
+
+        def keep(stream: Iterator[Tensor]) -> Iterator[Tensor]:
+            for frame in stream:
+                with clock("cache"):
+                    store(frame)
+                yield frame
+
+        yield _Source(frames(), measured, facts, keep)
 
 
 def _measure_noise(config: Config, frames: Callable[[], Iterator[Tensor]]) -> NoiseModel | None:
@@ -74,7 +113,7 @@ def _measure_noise(config: Config, frames: Callable[[], Iterator[Tensor]]) -> No
         return None
     if config.denoise.sigma != "auto":
         return white_noise(config.denoise.sigma)
-    return estimate_noise(list(islice(frames(), _NOISE_FRAMES)))
+    return estimate_noise(list(islice(frames(), NOISE_FRAMES)))
 
 
 def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> dict[str, Any]:
@@ -158,10 +197,10 @@ def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
     task = next((sequence for sequence in plan.sequences if sequence.status != "keep"), None)
     if task is None:
         return None
-    first_only = replace(task, slots=task.slots[:1])
+    first_only, uncached = replace(task, slots=task.slots[:1]), replace(plan, cache=None)
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder, "pair")
-        make_sequence(first_only, plan, staging, device, threads, ignore)
+        make_sequence(first_only, uncached, staging, device, threads, ignore)
         seconds = sum(read_record(staging / RECORD).seconds.values())
         size = sum(path.stat().st_size for path in staging.rglob("*.png"))
     existing = next(folder for folder in (plan.out.absolute(), *plan.out.absolute().parents) if folder.exists())

@@ -67,6 +67,7 @@ class Plan:
     videos: tuple[VideoPlan, ...]
     stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
+    cache: Path | None = None  # a folder of denoised frames; changes no pixel
 
     @property
     def sequences(self) -> list[SequencePlan]:

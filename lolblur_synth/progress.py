@@ -1,7 +1,8 @@
 """What a person sees while sequences are made: bars on a terminal, lines with --verbose, nothing otherwise."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -58,6 +59,8 @@ class RunProgress:
         elif event.kind == "pair":
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
+        elif event.kind == "warned":
+            self._console.print(f"{event.sequence}: {event.text}", style="yellow", highlight=False, markup=False)
         else:
             self._end(event)
 
@@ -72,6 +75,22 @@ class RunProgress:
     def _say(self, text: str) -> None:
         if self._verbose:
             self._console.print(text, highlight=False, markup=False)
+
+
+@contextmanager
+def frame_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Shows how far a video is, and how fast; the function takes the frames that are done and how many there are."""
+    started = 0.0
+    with _bars(console, "frame", "{task.fields[rate]}") as bars:
+        task = bars.add_task("", total=None, rate="reading")
+
+        def show(done: int, total: int) -> None:
+            nonlocal started
+            started = started if done else time.monotonic()
+            rate = f"{done / max(time.monotonic() - started, 1e-6):.3g} frames/s" if done else ""
+            bars.update(task, completed=done, total=total, rate=rate)
+
+        yield show
 
 
 class TrainingProgress:

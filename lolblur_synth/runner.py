@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from lolblur_synth import card
-from lolblur_synth.devices import choose_device, cores
+from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.maker import make_sequence
@@ -36,7 +36,6 @@ from lolblur_synth.records import (
 )
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -165,11 +164,6 @@ def _attempt_in_worker(
 def _end_with_parent() -> None:
     """Ask Linux to end this process when its parent does: a killed run must not go on writing behind the next one."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def threads_for(workers: int, device: torch.device) -> int:
-    """Threads of each worker, so that all together are as many as the cores; on CUDA the device does the work."""
-    return 1 if device.type == "cuda" else min(_MOST_THREADS, max(1, cores() // max(1, workers)))
 
 
 def _forward(events: "queue.Queue[Event | None]", notify: Notify) -> None:

@@ -7,10 +7,10 @@ import math
 import os
 import re
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
-from itertools import chain, dropwhile
+from itertools import chain, count, dropwhile
 from pathlib import Path
 from typing import cast
 
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.footage import VideoInfo, VideoScan
-from lolblur_synth.images import Pixels, quantize, read_pixels
+from lolblur_synth.images import BitDepth, Pixels, quantize, read_pixels
 from lolblur_synth.planes import Size, checksum, fit, luma, to_rgb
 
 _VIDEOS = {".3g2", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov"}
@@ -292,29 +292,50 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
     return (frame for _, frames in decode(container, stream) for frame in frames or ())
 
 
-def write_video(
-    path: Path, frames: Iterable[Tensor], fps: Fraction, crf: int | None = None, pixel_format: str = "yuv420p"
-) -> None:
-    """Write (3, H, W) sRGB frames in [0, 1], rounded to 8 bits; the file appears whole or not at all.
+def read_codes(path: Path) -> Iterator[Pixels]:
+    """All frames of a 16-bit file that `write_video` made, (H, W, 3) RGB uint16 as they went in; `SequenceError`."""
+    with open_stream(path) as (container, stream):
+        for frame in _frames(container, stream):
+            yield cast(Pixels, frame.to_ndarray(format="gbrp16le"))
 
-    Without `crf` losslessly: FFV1 for .mkv, H.264 in RGB for .mp4. With it as an ordinary camera writes: H.264 in
-    `pixel_format`, BT.709, limited range, tagged. Equal frames give equal bytes. Raises `UserError`.
+
+def write_video(
+    path: Path,
+    frames: Iterable[Tensor],
+    fps: Fraction,
+    crf: int | None = None,
+    pixel_format: str = "yuv420p",
+    bit_depth: BitDepth = 8,
+) -> None:
+    """Write (3, H, W) sRGB frames in [0, 1], rounded to 8 or 16 bits; the file appears whole or not at all.
+
+    Without `crf` losslessly: FFV1 for .mkv, H.264 in RGB for .mp4, which has 8 bits. With it as an ordinary camera
+    writes: H.264 in `pixel_format`, BT.709, limited range, tagged. Equal frames give equal bytes. Raises `UserError`.
     """
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
-    codecs = {".mkv": ("ffv1", "bgr0", {"g": "1"}), ".mp4": ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})}
-    if path.suffix not in codecs:
-        raise UserError(f"{path}: videos are written as .mkv or .mp4")
-    codec, stored, options = codecs[path.suffix]
+    with video_writer(path, fps, crf, pixel_format, bit_depth) as write:
+        for frame in frames:
+            write(frame)
+
+
+@contextmanager
+def video_writer(
+    path: Path, fps: Fraction, crf: int | None = None, pixel_format: str = "yuv420p", bit_depth: BitDepth = 8
+) -> Iterator[Callable[[Tensor], None]]:
+    """As `write_video`, for frames that come one by one: the function takes each; the file appears at the end."""
+    codec, stored, options = _codec(path, bit_depth)
     if crf is not None:
         options = {"crf": str(crf), "preset": "veryfast", "mbtree": "0"}  # with it x264 does not repeat itself
         codec, stored = "libx264", pixel_format
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    numbers = count()
     try:
         with av.open(str(partial), "w", options={"fflags": "+bitexact"}) as container:
             stream = cast(VideoStream, container.add_stream(codec, rate=fps, options=options))
             stream.pix_fmt = stored
-            _encode(container, stream, fps, (quantize(frame) for frame in frames))
+            yield lambda frame: _encode(container, stream, fps, next(numbers), quantize(frame, bit_depth))
+            if next(numbers) == 0:
+                raise ValueError("there are no frames to write")
+            container.mux(stream.encode(None))
         partial.replace(path)
     except av.FFmpegError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); is there room, and is the size even?") from None
@@ -322,20 +343,30 @@ def write_video(
         partial.unlink(missing_ok=True)
 
 
-def _encode(container: OutputContainer, stream: VideoStream, fps: Fraction, pictures: Iterator[Pixels]) -> None:
+def _codec(path: Path, bit_depth: BitDepth) -> tuple[str, str, dict[str, str]]:
+    """Name, pixel format and options of the lossless codec for a suffix."""
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    deep = bit_depth == 16
+    codecs = {".mkv": ("ffv1", "gbrp16le" if deep else "bgr0", {"g": "1"})}
+    if not deep:
+        codecs[".mp4"] = ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
+    if path.suffix not in codecs:
+        raise UserError(f"{path}: videos of {bit_depth} bits are written as {' or '.join(codecs)}")
+    return codecs[path.suffix]
+
+
+def _encode(container: OutputContainer, stream: VideoStream, fps: Fraction, number: int, picture: Pixels) -> None:
     colors = {}
     if not stream.format.is_rgb:
         colors = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
-        context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = ColorRange.MPEG
-    number = -1
-    for number, picture in enumerate(pictures):
-        if number == 0:
-            stream.height, stream.width = picture.shape[:2]
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=stream.pix_fmt, **colors)
-        frame.pts, frame.time_base = number, 1 / fps
-        container.mux(stream.encode(frame))
-    if number < 0:
-        raise ValueError("there are no frames to write")
-    container.mux(stream.encode(None))
+    if number == 0:
+        stream.height, stream.width = picture.shape[:2]
+        if colors:
+            context = stream.codec_context
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = ColorRange.MPEG
+    given = "rgb24" if picture.dtype == np.uint8 else "gbrp16le"
+    frame = av.VideoFrame.from_ndarray(picture, given).reformat(format=stream.pix_fmt, **colors)
+    frame.pts, frame.time_base = number, 1 / fps
+    container.mux(stream.encode(frame))

@@ -39,7 +39,7 @@ def picture(path: Path, seed: int = 0, dtype: type = np.uint8) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["darken"], ["train-ecdce"], ["demo"], ["verify"], ["config", "show"]]
+    "command", [[], ["run"], ["darken"], ["denoise"], ["train-ecdce"], ["demo"], ["verify"], ["config", "show"]]
 )
 def test_every_command_explains_itself(command):
     result = call(*command, "--help")

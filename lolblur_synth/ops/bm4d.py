@@ -1,4 +1,4 @@
-"""The BM4D package as a reference: volumes of frames, motion not followed (Maggioni et al., TIP 2013). Non-commercial."""
+"""The BM4D package, as a reference: motion is not followed (Maggioni et al., TIP 2013). For non-commercial use only."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,7 @@
 """Denoise source frames before anything else: what is noise would be taken for texture, moved and averaged away."""
 
 from collections.abc import Container, Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Literal
 
@@ -39,10 +39,8 @@ def denoise(
     scenes = groupby(_checked(frames, breaks), key=itemgetter(0))
     streams = ((frame for _, frame in scene) for _, scene in scenes)
     if backend == "bm4d":
-        clean = (bm4d(stream, noise.sigma / 255) for stream in streams)
-    else:
-        clean = (_vbm4d(stream, noise, preset, each) for stream in streams)
-    return (frame.clamp(0, 1).mul(_CODES).round().div(_CODES) for stream in clean for frame in stream)
+        return map(_on_grid, chain.from_iterable(bm4d(stream, noise.sigma / 255) for stream in streams))
+    return chain.from_iterable(_vbm4d(stream, noise, preset, each) for stream in streams)
 
 
 def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple[int, Tensor]]:
@@ -56,11 +54,19 @@ def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple
 
 
 def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Map) -> Iterator[Tensor]:
-    def turn(matrix: Tensor, frame: Tensor) -> Tensor:
-        return torch.einsum("ij,jhw->ihw", matrix.to(frame.device), frame)
+    def there(frame: Tensor) -> Tensor:
+        return _turn(OPPONENT, to_stable(frame, noise))
 
-    white = to_stable(torch.ones(3, 1, 1), noise)
-    span = (0.0, float(turn(OPPONENT, white)[0]))
-    opponent = (turn(OPPONENT, to_stable(frame, noise)) for frame in frames)
-    clean = vbm4d(opponent, torch.tensor(noise.spectrum), span, preset, each)
-    return (from_stable(turn(OPPONENT.T, frame), noise) for frame in clean)
+    def back(frame: Tensor) -> Tensor:
+        return _on_grid(from_stable(_turn(OPPONENT.T, frame), noise))
+
+    span = (0.0, float(there(torch.ones(3, 1, 1))[0]))
+    return each(back, vbm4d(each(there, frames), torch.tensor(noise.spectrum), span, preset, each))
+
+
+def _turn(matrix: Tensor, frame: Tensor) -> Tensor:
+    return (matrix.to(frame.device) @ frame.flatten(1)).view_as(frame)
+
+
+def _on_grid(frame: Tensor) -> Tensor:
+    return frame.clamp_(0, 1).mul_(_CODES).round_().div_(_CODES)

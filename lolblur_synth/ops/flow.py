@@ -40,8 +40,8 @@ def match(one: Tensor, other: Tensor) -> Tensor:
     dis.setFinestScale(1)  # half resolution; the full one takes several times as long and changes the blur little
     height, width = one.shape
     below, right = (max(0, _SMALLEST - side) for side in (height, width))
-    pictures = [np.pad(picture.cpu().numpy(), ((0, below), (0, right)), mode="edge") for picture in (one, other)]
-    return torch.from_numpy(dis.calc(*pictures, None))[:height, :width]
+    first, second = (np.pad(p.cpu().numpy(), ((0, below), (0, right)), mode="edge") for p in (one, other))
+    return torch.from_numpy(dis.calc(first, second, None))[:height, :width]
 
 
 def pixel_grid(like: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.ops import noise_level as module
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.ops.color import OPPONENT, linear_to_srgb, srgb_to_linear
 from lolblur_synth.ops.noise import add_noise
 from lolblur_synth.ops.noise_level import NoiseModel, estimate_noise, from_stable, to_stable, white_noise
 from lolblur_synth.scenes import Cutout, Scene, as_photo, glide, render, shake
@@ -274,7 +274,7 @@ def test_stable_frames_have_noise_of_variance_one_and_come_back_unbiased():
 
 
 def test_the_transforms_keep_noise_as_it_is():
-    for matrix in (module._OPPONENT, module._BASIS):
+    for matrix in (OPPONENT, module._BASIS):
         assert torch.allclose(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-6)
     plane = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(module._dct(plane), torch.from_numpy(cv2.dct(plane.numpy())), atol=1e-5)

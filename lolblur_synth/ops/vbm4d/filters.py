@@ -1,29 +1,46 @@
 """Shrinkage of volumes in their spectrum and aggregation of what is left, compiled by numba."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from lolblur_synth.ops.vbm4d.trajectories import find_similar
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.ops.vbm4d.trajectories import find_similar, trace
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRAMES,
     MEMBERS,
     ONE,
     PAD,
+    REACH,
     ROW,
+    SIDE,
+    TAPS,
     TEMPORAL,
+    WIDE,
+    WINDOW,
     ZERO,
     Flags,
     Floats,
     Ints,
+    Real,
+    bands,
     combine_frames,
     combine_frames_apart,
     compiled,
     from_spatial_spectrum,
+    grid,
     haar8,
     ihaar8,
     sample,
+    sample_surrounding,
     to_spatial_spectrum,
 )
+from lolblur_synth.threads import Map
+
+if TYPE_CHECKING:
+    from lolblur_synth.ops.vbm4d.stages import Pass, _Window
 
 
 @compiled
@@ -32,31 +49,45 @@ def _load(
     channel: int,
     stride: int,
     places: Floats,
+    found: Ints,
     grouped: bool,
     taps: Floats,
     scratch: Floats,
     blocks: Floats,
     stack: Floats,
 ) -> None:
-    """Fill a stack with the blocks at `places` (T, MEMBERS, 2), transformed across a group, and their DCT."""
-    frames = planes.shape[0]
-    m0, m1, m2, m3 = blocks[0], blocks[1], blocks[2], blocks[3]
-    m4, m5, m6, m7 = blocks[4], blocks[5], blocks[6], blocks[7]
-    for t in range(frames):
-        for m in range(MEMBERS):
-            sample(planes[t, channel], stride, places[t, m, 0], places[t, m, 1], taps, scratch, blocks[m])
+    """Fill a stack with the blocks at `places` (T, MEMBERS, 2) and their DCT; across a group by Haar's wavelet.
+
+    The members of a group lie as `found` about the first one and move as it does: one surrounding is sampled for all.
+    """
+    for t in range(planes.shape[0]):
+        if grouped:
+            sample_surrounding(planes[t, channel], stride, places[t, 0, 0], places[t, 0, 1], taps, scratch, blocks)
+        else:
+            for m in range(MEMBERS):
+                block = blocks[128 * m : 128 * (m + 1)]
+                sample(planes[t, channel], stride, places[t, m, 0], places[t, m, 1], taps, scratch, block)
         b = stack[ROW * t : ROW * (t + 1)]
         for i in range(8):
+            if grouped:
+                o = (REACH - found[0, 0] + i) * WIDE + REACH - found[0, 1]
+                a0, a1 = o + found[0, 0] * WIDE + found[0, 1], o + found[1, 0] * WIDE + found[1, 1]
+                a2, a3 = o + found[2, 0] * WIDE + found[2, 1], o + found[3, 0] * WIDE + found[3, 1]
+                a4, a5 = o + found[4, 0] * WIDE + found[4, 1], o + found[5, 0] * WIDE + found[5, 1]
+                a6, a7 = o + found[6, 0] * WIDE + found[6, 1], o + found[7, 0] * WIDE + found[7, 1]
+            else:
+                o = 16 * i
+                a0, a1, a2, a3, a4, a5, a6, a7 = o, o + 128, o + 256, o + 384, o + 512, o + 640, o + 768, o + 896
+            m0, m1, m2, m3 = blocks[a0 : a0 + 8], blocks[a1 : a1 + 8], blocks[a2 : a2 + 8], blocks[a3 : a3 + 8]
+            m4, m5, m6, m7 = blocks[a4 : a4 + 8], blocks[a5 : a5 + 8], blocks[a6 : a6 + 8], blocks[a7 : a7 + 8]
             for j in range(8):
-                k, q = 16 * i + j, 64 * i + 8 * j
+                q = 64 * i + 8 * j
+                r = (m0[j], m1[j], m2[j], m3[j], m4[j], m5[j], m6[j], m7[j])
                 if grouped:
-                    r = haar8(m0[k], m1[k], m2[k], m3[k], m4[k], m5[k], m6[k], m7[k])
-                    b[q], b[q + 1], b[q + 2], b[q + 3] = r[0], r[1], r[2], r[3]
-                    b[q + 4], b[q + 5], b[q + 6], b[q + 7] = r[4], r[5], r[6], r[7]
-                else:
-                    b[q], b[q + 1], b[q + 2], b[q + 3] = m0[k], m1[k], m2[k], m3[k]
-                    b[q + 4], b[q + 5], b[q + 6], b[q + 7] = m4[k], m5[k], m6[k], m7[k]
-    to_spatial_spectrum(stack, frames)
+                    r = haar8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
+                b[q], b[q + 1], b[q + 2], b[q + 3] = r[0], r[1], r[2], r[3]
+                b[q + 4], b[q + 5], b[q + 6], b[q + 7] = r[4], r[5], r[6], r[7]
+    to_spatial_spectrum(stack, planes.shape[0])
 
 
 @compiled
@@ -85,7 +116,7 @@ def _wiener(stack: Floats, pilot: Floats, frames: int, variance: Floats, left: F
 
 
 @compiled
-def _weights(left: Floats, grouped: bool, floor: float, weights: Floats) -> None:
+def _weights(left: Floats, grouped: bool, floor: Real, weights: Floats) -> None:
     """The inverse of the noise variance left in each volume, in a group as a whole."""
     weights[:] = ZERO
     for p in range(AREA):
@@ -102,7 +133,7 @@ def _weights(left: Floats, grouped: bool, floor: float, weights: Floats) -> None
 
 @compiled
 def _unload(stack: Floats, t: int, grouped: bool, blocks: Floats) -> None:
-    """The blocks of frame t of a stack, (MEMBERS, 128)."""
+    """The blocks of frame t of a stack, MEMBERS times 128 samples."""
     b = stack[ROW * t : ROW * (t + 1)]
     for i in range(8):
         for j in range(8):
@@ -110,13 +141,13 @@ def _unload(stack: Floats, t: int, grouped: bool, blocks: Floats) -> None:
             r = (b[q], b[q + 1], b[q + 2], b[q + 3], b[q + 4], b[q + 5], b[q + 6], b[q + 7])
             if grouped:
                 r = ihaar8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
-            blocks[0, k], blocks[1, k], blocks[2, k], blocks[3, k] = r[0], r[1], r[2], r[3]
-            blocks[4, k], blocks[5, k], blocks[6, k], blocks[7, k] = r[4], r[5], r[6], r[7]
+            blocks[k], blocks[128 + k], blocks[256 + k], blocks[384 + k] = r[0], r[1], r[2], r[3]
+            blocks[512 + k], blocks[640 + k], blocks[768 + k], blocks[896 + k] = r[4], r[5], r[6], r[7]
 
 
 @compiled
 def _add(
-    sums: Floats, weights: Floats, stride: int, y: int, x: int, block: Floats, weight: float, window: Floats
+    sums: Floats, weights: Floats, stride: int, y: int, x: int, block: Floats, weight: Real, window: Floats
 ) -> None:
     """Add a block to the running sums."""
     for i in range(8):
@@ -156,15 +187,13 @@ def denoise_volumes(
     reference: int,
     ys: Ints,
     xs: Ints,
-    near_y: Ints,
-    near_x: Ints,
     first: int,
     last: int,
     places: Floats,
     valid: Flags,
     variance: Floats,
-    threshold: float,
-    reach: int,
+    threshold: Real,
+    grouped: bool,
     bottom: int,
     right: int,
     low: int,
@@ -178,16 +207,17 @@ def denoise_volumes(
     """Filter the volumes of the grid's rows first..last-1 and add them to the running sums.
 
     `noisy` and `pilot` are (T, C, samples); without a pilot (T = 0) coefficients are thresholded at `threshold`
-    standard deviations and every frame is added to `sums` and `weights` (T, C, samples); with one they are weighed
-    by Wiener's rule and only the reference frame is added, for what was sampled between pixels cannot be put back
-    (1, C, samples). With a `reach` above 0 each volume is joined by the seven most similar within so many pixels.
+    standard deviations and every frame is added to `sums` and `weights` (T, C, samples); with one they are weighed by
+    Wiener's rule and only the reference frame is added (1, C, samples), for what was sampled between pixels cannot be
+    put back. If `grouped`, each volume is joined by the seven within REACH that are most similar in the pilot.
     `variance` (C, 64) is the noise's, by spatial frequency. Blocks that leave the rows low..high-1 are not added.
     """
     frames, channels = noisy.shape[0], noisy.shape[1]
-    hard, grouped = pilot.shape[0] == 0, reach > 0
+    hard = pilot.shape[0] == 0
     stack, spectrum = np.zeros(FRAMES * ROW, np.float32), np.zeros(FRAMES * ROW, np.float32)
     other, guess = np.zeros(FRAMES * ROW, np.float32), np.zeros(FRAMES * ROW, np.float32)
-    scratch, blocks, wide = np.zeros(136, np.float32), np.zeros((MEMBERS, 128), np.float32), np.zeros(576, np.float32)
+    blocks, wide = np.zeros(MEMBERS * 128, np.float32), np.zeros(576, np.float32)
+    scratch = np.zeros(16 * WIDE + 8, np.float32)
     left, noise = np.zeros(ROW, np.float32), np.zeros((channels, ROW), np.float32)
     for c in range(channels):
         for q in range(ROW):
@@ -198,65 +228,116 @@ def denoise_volumes(
     apart = np.zeros((FRAMES, FRAMES, MEMBERS), np.float32)
     matrix, back = np.zeros((FRAMES, FRAMES), np.float32), np.zeros((FRAMES, FRAMES), np.float32)
     back_apart = np.zeros((FRAMES, FRAMES, MEMBERS), np.float32)
-    columns = len(xs)
-    total, step = (last - first) * columns, 1 if grouped else MEMBERS
-    for number in range(0, total, step):
-        count = min(step, total - number)
-        for m in range(MEMBERS):
-            k = number + (0 if grouped else min(m, count - 1))
-            cells[m, 0], cells[m, 1] = first + k // columns, k % columns
-        if grouped:
-            find_similar(pilot[reference, 0], stride, ys[cells[0, 0]], xs[cells[0, 1]], reach, bottom, right, found)
-        for m in range(MEMBERS):
-            iy, ix = cells[m, 0], cells[m, 1]
-            shift_y, shift_x = 0, 0
+    columns, step = len(xs), 1 if grouped else MEMBERS
+    for iy in range(first, last):
+        for ix in range(0, columns, step):
+            count = min(step, columns - ix)
+            for m in range(MEMBERS):
+                cells[m, 0], cells[m, 1] = iy, ix + (0 if grouped else min(m, count - 1))
             if grouped:
-                if m > 0:
-                    iy, ix = near_y[found[m, 0]], near_x[found[m, 1]]
-                shift_y, shift_x = found[m, 0] - ys[iy], found[m, 1] - xs[ix]
-            for t in range(frames):
-                where[t, m, 0] = min(max(places[iy, ix, t, 0] + shift_y, ZERO), np.float32(bottom))
-                where[t, m, 1] = min(max(places[iy, ix, t, 1] + shift_x, ZERO), np.float32(right))
-        same = _temporal_matrices(valid, cells, MEMBERS, apart, table) or grouped
-        for r in range(FRAMES):
-            for t in range(FRAMES):
-                matrix[r, t] = apart[r, t, 0]
-                back[t, r] = apart[r, t, 0]
-                for m in range(MEMBERS):
-                    back_apart[t, r, m] = apart[r, t, m]
-        if not hard:  # only the reference frame is wanted back
-            back[0] = back[reference]
-            back_apart[0] = back_apart[reference]
-        returned = frames if hard else 1
-        for c in range(channels):
-            _load(noisy, c, stride, where, grouped, taps, scratch, blocks, stack)
-            if same:
-                combine_frames(stack, matrix, frames, spectrum)
-            else:
-                combine_frames_apart(stack, apart, frames, wide, spectrum)
-            if hard:
-                _threshold(spectrum, frames, bound[c], noise[c], left)
-            else:
-                _load(pilot, c, stride, where, grouped, taps, scratch, blocks, other)
+                find_similar(pilot[reference, 0], stride, ys[iy], xs[ix], bottom, right, found)
+            for m in range(MEMBERS):
+                for t in range(frames):
+                    where[t, m, 0] = places[iy, cells[m, 1], t, 0]
+                    where[t, m, 1] = places[iy, cells[m, 1], t, 1]
+            same = _temporal_matrices(valid, cells, MEMBERS, apart, table) or grouped
+            for r in range(FRAMES):
+                for t in range(FRAMES):
+                    matrix[r, t] = apart[r, t, 0]
+                    back[t, r] = apart[r, t, 0]
+                    for m in range(MEMBERS):
+                        back_apart[t, r, m] = apart[r, t, m]
+            if not hard:  # only the reference frame is wanted back
+                back[0] = back[reference]
+                back_apart[0] = back_apart[reference]
+            returned = frames if hard else 1
+            for c in range(channels):
+                _load(noisy, c, stride, where, found, grouped, taps, scratch, blocks, stack)
                 if same:
-                    combine_frames(other, matrix, frames, guess)
+                    combine_frames(stack, matrix, frames, spectrum)
                 else:
-                    combine_frames_apart(other, apart, frames, wide, guess)
-                _wiener(spectrum, guess, frames, noise[c], left)
-            if same:
-                combine_frames(spectrum, back, returned, stack)
-            else:
-                combine_frames_apart(spectrum, back_apart, returned, wide, stack)
-            from_spatial_spectrum(stack, returned)
-            _weights(left, grouped, variance[c, 0], share)
-            for k in range(returned):
-                t = k if hard else reference
-                _unload(stack, k, grouped, blocks)
-                for m in range(MEMBERS if grouped else count):
-                    y, x = int(where[t, m, 0]), int(where[t, m, 1])
-                    if y < low or y + 8 > high or not valid[cells[m, 0], cells[m, 1], t]:
-                        continue
-                    _add(sums[k, c], weights[k, c], stride, y, x, blocks[m], share[m], window)
+                    combine_frames_apart(stack, apart, frames, wide, spectrum)
+                if hard:
+                    _threshold(spectrum, frames, bound[c], noise[c], left)
+                else:
+                    _load(pilot, c, stride, where, found, grouped, taps, scratch, blocks, other)
+                    if same:
+                        combine_frames(other, matrix, frames, guess)
+                    else:
+                        combine_frames_apart(other, apart, frames, wide, guess)
+                    _wiener(spectrum, guess, frames, noise[c], left)
+                if same:
+                    combine_frames(spectrum, back, returned, stack)
+                else:
+                    combine_frames_apart(spectrum, back_apart, returned, wide, stack)
+                from_spatial_spectrum(stack, returned)
+                _weights(left, grouped, variance[c, 0], share)
+                for k in range(returned):
+                    t = k if hard else reference
+                    _unload(stack, k, grouped, blocks)
+                    for m in range(MEMBERS if grouped else count):
+                        y, x = int(where[t, m, 0]), int(where[t, m, 1])
+                        if grouped:
+                            y, x = found[m, 0], found[m, 1]
+                        if y < low or y + 8 > high or not valid[cells[m, 0], cells[m, 1], t]:
+                            continue
+                        _add(
+                            sums[k, c],
+                            weights[k, c],
+                            stride,
+                            y,
+                            x,
+                            blocks[128 * m : 128 * (m + 1)],
+                            share[m],
+                            window,
+                        )
 
 
-__all__ = ["TEMPORAL", "denoise_volumes"]
+def work(
+    window: "_Window",
+    noisy: Tensor,
+    pilot: Tensor,
+    reference: int,
+    settings: "Pass",
+    sums: Tensor,
+    weights: Tensor,
+    variance: Tensor,
+    size: tuple[int, int],
+    each: Map,
+) -> None:
+    """Trace and filter the volumes of one reference frame of (T, C, H, W), and add them to the running sums.
+
+    In bands of rows, by `each`; those that are worked on at the same time write to different rows.
+    """
+    ys, xs = grid(size[0], settings.step), grid(size[1], settings.step)
+    frames, stride = len(noisy), noisy.shape[-1]
+    bottom, right = size[0] - SIDE, size[1] - SIDE
+    places, valid = torch.zeros(len(ys), len(xs), frames, 2), torch.zeros(len(ys), len(xs), frames, dtype=torch.bool)
+    flat, guide = noisy.flatten(2).numpy(), pilot.flatten(2).numpy()
+    sigma2 = float(variance[0].mean()) * settings.noise
+    strips = bands(size[0])
+    starts = [int(np.searchsorted(ys, top)) for top, _ in strips] + [len(ys)]
+    forward, backward = window.forward.view().numpy(), window.backward.view().numpy()
+
+    def follow(k: int) -> None:
+        rows = slice(starts[k], starts[k + 1])
+        trace(
+            guide, stride, reference, ys[rows], xs, forward, backward,
+            sigma2, settings.allowed, settings.misfit, settings.wiener, bottom, right, TAPS,
+            places[rows].numpy(), valid[rows].numpy(),
+        )  # fmt: skip
+
+    list(each(follow, range(len(strips))))
+
+    def filter_rows(k: int) -> None:
+        low = 0 if k == 0 else sum(strips[k - 1]) // 2
+        high = size[0] if k + 1 == len(strips) else sum(strips[k + 1]) // 2
+        denoise_volumes(
+            flat, guide if settings.wiener else guide[:0], stride, reference, ys, xs,
+            starts[k], starts[k + 1], places.numpy(), valid.numpy(), variance.numpy(), settings.threshold,
+            settings.grouped, bottom, right, low, high, WINDOW.ravel(), TAPS, TEMPORAL,
+            sums.flatten(2).numpy(), weights.flatten(2).numpy(),
+        )  # fmt: skip
+
+    for parity in (0, 1):
+        list(each(filter_rows, range(parity, len(strips), 2)))

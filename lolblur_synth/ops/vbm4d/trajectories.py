@@ -7,13 +7,14 @@ import numpy as np
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRACTIONS,
-    FRAMES,
     MEMBERS,
     PAD,
+    REACH,
     ZERO,
     Flags,
     Floats,
     Ints,
+    Real,
     compiled,
     distance,
     sample,
@@ -23,21 +24,21 @@ LATTICE = 4  # pixels from one sample of the flow to the next
 SMOOTHNESS = 0.5  # weight of a squared pixel off the predicted path, in noise variances per sample
 FARTHEST = 8.0  # squared pixels: a block that is elsewhere altogether does not pay for more
 STEPS = 2  # of Gauss and Newton towards the exact position
-_AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
+AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
 
 
 @compiled
-def _whole(value: float) -> int:
-    return int(math.floor(value + 0.5))
+def _whole(value: Real) -> int:
+    return int(math.floor(value + 0.5))  # noqa: RUF046 - a float to mypy
 
 
 @compiled
-def _clamp(value: float, low: float, high: float) -> float:
+def _clamp(value: Real, low: Real, high: Real) -> Real:
     return min(max(value, low), high)
 
 
 @compiled
-def _along(flow: Floats, y: float, x: float, offset_y: int, offset_x: int, axis: int) -> float:
+def _along(flow: Floats, y: Real, x: Real, offset_y: int, offset_x: int, axis: int) -> Real:
     """The flow (h, w, 2) near the middle of a block at (y, x); axis 0 is x, as flows have it."""
     row = min(max((_whole(y) + 4 + offset_y) // LATTICE, 0), flow.shape[0] - 1)
     column = min(max((_whole(x) + 4 + offset_x) // LATTICE, 0), flow.shape[1] - 1)
@@ -49,8 +50,8 @@ def _predict(flow: Floats, place: Floats, speed: Floats, bottom: int, right: int
     """Where a block may have gone: along the flow here and around, as it went before, or nowhere."""
     for k in range(7):
         if k < 5:
-            y = place[0] + _along(flow, place[0], place[1], _AROUND[k, 0], _AROUND[k, 1], 1)
-            x = place[1] + _along(flow, place[0], place[1], _AROUND[k, 0], _AROUND[k, 1], 0)
+            y = place[0] + _along(flow, place[0], place[1], AROUND[k, 0], AROUND[k, 1], 1)
+            x = place[1] + _along(flow, place[0], place[1], AROUND[k, 0], AROUND[k, 1], 0)
         else:
             y, x = place[0] + (6 - k) * speed[0], place[1] + (6 - k) * speed[1]
         candidates[k, 0] = _whole(_clamp(y, 0, bottom))
@@ -64,13 +65,13 @@ def _match(
     plane: Floats,
     stride: int,
     candidates: Ints,
-    predicted_y: float,
-    predicted_x: float,
-    penalty: float,
+    predicted_y: Real,
+    predicted_x: Real,
+    penalty: Real,
     bottom: int,
     right: int,
     found: Ints,
-) -> float:
+) -> Real:
     """The best of the candidates, then of its neighbours, by difference and distance from the predicted path."""
     best, least, center_y, center_x = np.float32(np.inf), np.float32(np.inf), candidates[0, 0], candidates[0, 1]
     for k in range(7 + 9):
@@ -78,6 +79,11 @@ def _match(
             center_y, center_x = found[0], found[1]
         y = candidates[k, 0] if k < 7 else min(max(center_y + (k - 7) // 3 - 1, 0), bottom)
         x = candidates[k, 1] if k < 7 else min(max(center_x + (k - 7) % 3 - 1, 0), right)
+        seen = k == 11  # the middle
+        for other in range(min(k, 7)):
+            seen = seen or (candidates[other, 0] == y and candidates[other, 1] == x)
+        if seen:
+            continue
         off = min((y - predicted_y) ** 2 + (x - predicted_x) ** 2, FARTHEST)
         difference = distance(reference, start, plane, (y + PAD) * stride + x + PAD, stride)
         score = difference + penalty * off
@@ -94,14 +100,14 @@ def _refine(
     block: Floats,
     slope_y: Floats,
     slope_x: Floats,
-    pull: float,
+    pull: Real,
     bottom: int,
     right: int,
     taps: Floats,
     scratch: Floats,
     moved: Floats,
     place: Floats,
-) -> float:
+) -> Real:
     """Move `place` to where the plane fits the block best, by a fraction of a pixel (Lucas and Kanade, 1981).
 
     `pull` holds it to where it started. Returns the sum of squared differences there.
@@ -115,7 +121,7 @@ def _refine(
     least = np.float32(np.inf)
     for step in range(STEPS + 1):
         sample(plane, stride, place[0], place[1], taps, scratch, moved)
-        total, along_x, along_y = ZERO, -pull * (start_x - place[0 + 1]), -pull * (start_y - place[0])
+        total, along_x, along_y = ZERO, -pull * (start_x - place[1]), -pull * (start_y - place[0])
         for i in range(8):
             m, b = moved[16 * i : 16 * i + 8], block[8 * i : 8 * i + 8]
             gy, gx = slope_y[8 * i : 8 * i + 8], slope_x[8 * i : 8 * i + 8]
@@ -129,7 +135,7 @@ def _refine(
         least, best_y, best_x = total, place[0], place[1]
         if step == STEPS:
             break
-        scale = 1 / (xx * yy - xy * xy)
+        scale = 1 / max(xx * yy - xy * xy, pull * (xx + yy - pull))  # the difference cancels along straight edges
         place[0] = _clamp(place[0] - _clamp(scale * (xx * along_y - xy * along_x), -0.75, 0.75), 0, bottom)
         place[1] = _clamp(place[1] - _clamp(scale * (yy * along_x - xy * along_y), -0.75, 0.75), 0, right)
     place[0] = _whole(best_y * FRACTIONS) / FRACTIONS
@@ -146,9 +152,9 @@ def trace(
     xs: Ints,
     forward: Floats,
     backward: Floats,
-    noise: float,
-    allowed: float,
-    misfit: float,
+    noise: Real,
+    allowed: Real,
+    misfit: Real,
     exact: bool,
     bottom: int,
     right: int,
@@ -156,10 +162,11 @@ def trace(
     places: Floats,
     valid: Flags,
 ) -> None:
-    """Follow the blocks at `ys` x `xs` of the reference frame through all frames of `guide` (T, C, samples), by its first channel.
+    """Follow the blocks at `ys` x `xs` of the reference frame through all frames, by the first channel of `guide`.
 
-    Writes `places` (ny, nx, T, 2) and `valid` (ny, nx, T), which is false where no block is like the one of the
-    reference frame: a squared difference above `allowed` times what noise of variance `noise` makes, and `misfit`
+    `guide` is (T, C, samples), `forward` and `backward` the flow from each frame (T, h, w, 2). Writes
+    `places` (ny, nx, T, 2) and `valid` (ny, nx, T), which is false where no block is like the one of the reference
+    frame: a squared difference above `allowed` times what noise of variance `noise` makes, and `misfit`
     times the energy of the block's slopes. Positions are whole pixels, or fractions when `exact`.
     """
     frames = guide.shape[0]
@@ -196,17 +203,49 @@ def trace(
                     if exact:
                         second[0], second[1] = predicted_y, predicted_x
                         least = _refine(
-                            guide[n, 0], stride, block, slope_y, slope_x, penalty, bottom, right, taps, scratch, moved, second
+                            guide[n, 0],
+                            stride,
+                            block,
+                            slope_y,
+                            slope_x,
+                            penalty,
+                            bottom,
+                            right,
+                            taps,
+                            scratch,
+                            moved,
+                            second,
                         )
                     if least > limit:
                         _predict(flow[t], place, speed, bottom, right, candidates)
                         other = _match(
-                            origin, start, guide[n, 0], stride, candidates, predicted_y, predicted_x, penalty, bottom, right, found
+                            origin,
+                            start,
+                            guide[n, 0],
+                            stride,
+                            candidates,
+                            predicted_y,
+                            predicted_x,
+                            penalty,
+                            bottom,
+                            right,
+                            found,
                         )
                         if exact:
                             speed[0], speed[1] = found[0], found[1]
                             other = _refine(
-                                guide[n, 0], stride, block, slope_y, slope_x, penalty, bottom, right, taps, scratch, moved, speed
+                                guide[n, 0],
+                                stride,
+                                block,
+                                slope_y,
+                                slope_x,
+                                penalty,
+                                bottom,
+                                right,
+                                taps,
+                                scratch,
+                                moved,
+                                speed,
                             )
                             if other < least:
                                 least, second[0], second[1] = other, speed[0], speed[1]
@@ -220,14 +259,14 @@ def trace(
 
 
 @compiled
-def find_similar(plane: Floats, stride: int, y: int, x: int, reach: int, bottom: int, right: int, found: Ints) -> None:
-    """The MEMBERS blocks of a plane within `reach` that are most like the one at (y, x), which comes first."""
+def find_similar(plane: Floats, stride: int, y: int, x: int, bottom: int, right: int, found: Ints) -> None:
+    """The MEMBERS blocks of a plane within REACH that are most like the one at (y, x), which comes first."""
     scores = np.full(MEMBERS, np.inf, np.float32)
     scores[0] = -1
     found[0, 0], found[0, 1] = y, x
     start = (y + PAD) * stride + x + PAD
-    for other_y in range(max(0, y - reach), min(bottom, y + reach) + 1):
-        for other_x in range(max(0, x - reach), min(right, x + reach) + 1):
+    for other_y in range(max(0, y - REACH), min(bottom, y + REACH) + 1):
+        for other_x in range(max(0, x - REACH), min(right, x + REACH) + 1):
             if other_y == y and other_x == x:
                 continue
             score = distance(plane, start, plane, (other_y + PAD) * stride + other_x + PAD, stride)
@@ -237,6 +276,3 @@ def find_similar(plane: Floats, stride: int, y: int, x: int, reach: int, bottom:
                     scores[k], found[k, 0], found[k, 1] = scores[k - 1], found[k - 1, 0], found[k - 1, 1]
                     k -= 1
                 scores[k], found[k, 0], found[k, 1] = score, other_y, other_x
-
-
-__all__ = ["FRAMES", "find_similar", "trace"]

@@ -1,27 +1,31 @@
 """Blocks and their transforms, compiled for the CPU by numba; `tensors.py` says the same in tensors, for any device.
 
-Conventions. Planes lie flat, `stride` samples a row, with a border of `PAD` repeated samples on every side. A block is
-8x8; its position is that of its top left sample without the border, (y, x). A volume is a block followed through
-`FRAMES` frames, and eight of them are worked on side by side: `stack[t * 512 + p * 8 + m]` is sample (later coefficient)
-p of frame t of volume m, so that each loop below runs over neighbours in memory. The eight are either the members of one
-group of similar volumes (`grouped`) or volumes that have nothing to do with each other.
+Planes lie flat, `stride` samples a row, with a border of `PAD` repeated samples on every side. A block is 8x8; its
+position (y, x) is that of its top left sample, without the border. A volume is a block followed through up to `FRAMES`
+frames, and eight of them are worked on side by side: `stack[t * 512 + p * 8 + m]` is sample, later coefficient, p of
+frame t of volume m, so that each loop below runs over neighbours in memory. The eight are either the members of one
+group of similar volumes or volumes that have nothing to do with each other.
 """
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Real = Any  # a number; numba tells its type
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIDE, AREA, MEMBERS, FRAMES = 8, 64, 8, 9
-PAD = 8  # samples: the interpolation kernel reaches 3 before a block and 5 behind
+REACH = 4  # pixels, along each axis, within which similar volumes are looked for
+WIDE = 24  # samples of a row about a block that are sampled, of which the first 16 count: those within REACH
+PAD = 12  # samples: the interpolation kernel reaches 3 before them and 9 behind
 FRACTIONS = 32  # of a pixel, to which positions are rounded
 ROW = AREA * MEMBERS
 
@@ -31,17 +35,21 @@ def dct_matrix(size: int) -> NDArray[np.float64]:
     k, n = np.mgrid[:size, :size]
     rows = np.sqrt(2 / size) * np.cos(np.pi * (2 * n + 1) * k / (2 * size))
     rows[0] /= math.sqrt(2)
-    return rows
+    return np.asarray(rows, np.float64)
 
 
 def _taps() -> Floats:
-    """Lanczos windows of eight samples for each fraction of a pixel, (FRACTIONS, 8), that add up to one."""
+    """Lanczos windows of eight samples for each fraction of a pixel, (FRACTIONS, 8), that keep constants and ramps."""
     distance = np.arange(8) - 3 - np.arange(FRACTIONS)[:, None] / FRACTIONS
     taps = np.sinc(distance) * np.sinc(distance / 4) * (abs(distance) < 4)
-    return (taps / taps.sum(1, keepdims=True)).astype(np.float32)
+    for row, away in zip(taps, distance, strict=True):
+        moments = np.stack((np.ones(8), away))
+        row += np.linalg.pinv(moments) @ ((1, 0) - moments @ row)
+    return np.asarray(taps, np.float32)
 
 
 TAPS = _taps()
+WINDOW = np.outer(np.kaiser(SIDE, 1.0), np.kaiser(SIDE, 1.0)).astype(np.float32)  # of a block when it is added
 TEMPORAL = np.zeros((FRAMES + 1, FRAMES, FRAMES), np.float32)  # the DCT for each number of frames, filled up by zeros
 for _count in range(1, FRAMES + 1):
     TEMPORAL[_count, :_count, :_count] = dct_matrix(_count)
@@ -51,11 +59,25 @@ _E, _C2, _C6 = _C[0, 0], _C[2, 0], _C[2, 1]
 (_A0, _A1, _A2, _A3), (_B0, _B1, _B2, _B3) = _C[1, :4], _C[3, :4]
 (_D0, _D1, _D2, _D3), (_F0, _F1, _F2, _F3) = _C[5, :4], _C[7, :4]
 _EIGHTH, _HALF, _ROOT = np.float32(8**-0.5), np.float32(0.5), np.float32(0.5**0.5)
+_LOOSE = {"nsz", "arcp", "contract", "afn", "reassoc"}  # sums in any order, but infinities are what they are
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
+def bands(height: int) -> list[tuple[int, int]]:
+    """Rows that are worked on at the same time are every other of these: none reaches beyond half of its neighbour."""
+    count = 4 * max(1, height // 256) if height >= 128 else 1
+    edges = [round(k * height / count) for k in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def grid(side: int, step: int) -> Ints:
+    """Where the reference blocks of a side start: every `step` pixels, and at the end."""
+    return np.append(np.arange(0, side - SIDE, step), side - SIDE).astype(np.int64)
+
+
 def compiled(function: Function) -> Function:
-    jit = numba.njit(fastmath=True, nogil=True, cache=True, error_model="numpy")
+    """Compile for the CPU at the first call; kept on disk for later ones. Other Python threads run meanwhile."""
+    jit = numba.njit(fastmath=_LOOSE, nogil=True, cache=True, error_model="numpy")
     return cast(Function, jit(function))
 
 
@@ -64,7 +86,7 @@ def _inlined(function: Function) -> Function:
 
 
 @_inlined
-def _dct8(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
+def _dct8(x0: Real, x1: Real, x2: Real, x3: Real, x4: Real, x5: Real, x6: Real, x7: Real) -> Any:
     s0, s1, s2, s3, d0, d1, d2, d3 = x0 + x7, x1 + x6, x2 + x5, x3 + x4, x0 - x7, x1 - x6, x2 - x5, x3 - x4
     e0, e1, e2, e3 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
     return (
@@ -80,7 +102,7 @@ def _dct8(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def _idct8(y0, y1, y2, y3, y4, y5, y6, y7):  # type: ignore[no-untyped-def]
+def _idct8(y0: Real, y1: Real, y2: Real, y3: Real, y4: Real, y5: Real, y6: Real, y7: Real) -> Any:
     a, b, p, q = _E * (y0 + y4), _E * (y0 - y4), _C2 * y2 + _C6 * y6, _C6 * y2 - _C2 * y6
     s0, s1, s2, s3 = a + p, b + q, b - q, a - p
     d0 = _A0 * y1 + _B0 * y3 + _D0 * y5 + _F0 * y7
@@ -91,7 +113,8 @@ def _idct8(y0, y1, y2, y3, y4, y5, y6, y7):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def haar8(a0, a1, a2, a3, a4, a5, a6, a7):  # type: ignore[no-untyped-def]
+def haar8(a0: Real, a1: Real, a2: Real, a3: Real, a4: Real, a5: Real, a6: Real, a7: Real) -> Any:
+    """Haar wavelet of eight numbers: mean, halves, quarters, pairs; orthonormal."""
     b0, b2, b4, b6 = a0 + a1, a2 + a3, a4 + a5, a6 + a7
     c0, c2 = b0 + b2, b4 + b6
     low, high, left, right = _EIGHTH * (c0 + c2), _EIGHTH * (c0 - c2), _HALF * (b0 - b2), _HALF * (b4 - b6)
@@ -99,7 +122,8 @@ def haar8(a0, a1, a2, a3, a4, a5, a6, a7):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def ihaar8(y0, y1, y2, y3, y4, y5, y6, y7):  # type: ignore[no-untyped-def]
+def ihaar8(y0: Real, y1: Real, y2: Real, y3: Real, y4: Real, y5: Real, y6: Real, y7: Real) -> Any:
+    """The inverse of `haar8`."""
     c0, c2, h2, h3 = _EIGHTH * (y0 + y1), _EIGHTH * (y0 - y1), _HALF * y2, _HALF * y3
     b0, b2, b4, b6, d0, d1, d2, d3 = c0 + h2, c0 - h2, c2 + h3, c2 - h3, _ROOT * y4, _ROOT * y5, _ROOT * y6, _ROOT * y7
     return b0 + d0, b0 - d0, b2 + d1, b2 - d1, b4 + d2, b4 - d2, b6 + d3, b6 - d3
@@ -175,7 +199,7 @@ def combine_frames_apart(stack: Floats, matrices: Floats, rows: int, wide: Float
 
 
 @compiled
-def sample(plane: Floats, stride: int, y: float, x: float, taps: Floats, scratch: Floats, block: Floats) -> None:
+def sample(plane: Floats, stride: int, y: Real, x: Real, taps: Floats, scratch: Floats, block: Floats) -> None:
     """The block at a position, whole or not: 16 samples a row in `block`, of which the first 8 count."""
     top, left = math.floor(y), math.floor(x)
     part_y, part_x = int((y - top) * FRACTIONS + 0.5), int((x - left) * FRACTIONS + 0.5)
@@ -208,7 +232,34 @@ def sample(plane: Floats, stride: int, y: float, x: float, taps: Floats, scratch
 
 
 @compiled
-def distance(one: Floats, a: int, other: Floats, b: int, stride: int) -> float:
+def sample_surrounding(
+    plane: Floats, stride: int, y: Real, x: Real, taps: Floats, scratch: Floats, region: Floats
+) -> None:
+    """As `sample`, of everything within REACH of the block: 16 rows of WIDE samples, of which the first 16 count."""
+    top, left = math.floor(y), math.floor(x)
+    part_y, part_x = int((y - top) * FRACTIONS + 0.5), int((x - left) * FRACTIONS + 0.5)
+    top, left = int(top) + part_y // FRACTIONS, int(left) + part_x // FRACTIONS
+    w = taps[part_y % FRACTIONS]
+    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for i in range(16):
+        a = (top + PAD - REACH - 3 + i) * stride + left + PAD - REACH - 3
+        r0, r1 = plane[a : a + WIDE], plane[a + stride : a + stride + WIDE]
+        r2, r3 = plane[a + 2 * stride : a + 2 * stride + WIDE], plane[a + 3 * stride : a + 3 * stride + WIDE]
+        r4, r5 = plane[a + 4 * stride : a + 4 * stride + WIDE], plane[a + 5 * stride : a + 5 * stride + WIDE]
+        r6, r7 = plane[a + 6 * stride : a + 6 * stride + WIDE], plane[a + 7 * stride : a + 7 * stride + WIDE]
+        s = scratch[WIDE * i : WIDE * (i + 1)]
+        for j in range(WIDE):
+            upper = w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]
+            s[j] = upper + w4 * r4[j] + w5 * r5[j] + w6 * r6[j] + w7 * r7[j]
+    w = taps[part_x % FRACTIONS]
+    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for q in range(16 * WIDE):
+        before = w0 * scratch[q] + w1 * scratch[q + 1] + w2 * scratch[q + 2] + w3 * scratch[q + 3]
+        region[q] = before + w4 * scratch[q + 4] + w5 * scratch[q + 5] + w6 * scratch[q + 6] + w7 * scratch[q + 7]
+
+
+@compiled
+def distance(one: Floats, a: int, other: Floats, b: int, stride: int) -> Real:
     """Sum of squared differences of two blocks that start at `a` and `b` of their planes."""
     total = ZERO
     for i in range(8):

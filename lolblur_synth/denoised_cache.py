@@ -1,0 +1,142 @@
+"""Denoised frames that are kept between runs: for each range of frames a lossless file, and what it was made from.
+
+`KEY.mkv` holds the frames, which lie on the grid of 16 bits; `KEY.json`, written after it, says that they are complete,
+their hash, and the noise that was found in the footage. The key is a hash of all that decides the frames.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.errors import UserError
+from lolblur_synth.pipeline import VERSION
+from lolblur_synth.plan import Plan, SequencePlan, versions
+from lolblur_synth.records import fingerprint, write_text
+from lolblur_synth.video import read_codes, video_writer
+
+Parts = dict[str, Any]
+_DECIDING = ("av", "bm4d", "numba", "opencv-python", "torch")  # packages that decode and denoise
+_DRAFT = ".denoising-"
+_FPS = Fraction(25)  # of the files; nobody asks
+
+
+@contextmanager
+def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
+    """Hold a folder ready for a run; what killed runs left in it goes, unless another run is at work there."""
+    place = folder.resolve()
+    if place == videos.resolve() or place.is_relative_to(out.resolve()):
+        raise UserError(f"--cache-denoised {folder}: lies among the videos or in --out; name a folder of its own")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"--cache-denoised {folder}: cannot be written: {error.strerror}; name a folder that can"
+        ) from None
+    with lock:
+        with suppress(OSError):  # then another run holds it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for draft in folder.glob(f"{_DRAFT}*"):
+                shutil.rmtree(draft, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def parts_of(task: SequencePlan, plan: Plan, span: range, device: torch.device) -> Parts:
+    """All that decides the denoised frames `span` of a video, but for rounding that differs between machines."""
+    return {
+        "source": task.scan.sha256,
+        "stored_fps": str(task.scan.info.stored_fps),  # by which frames are placed in time
+        "frames": [span.start, span.stop],
+        "breaks": sorted(at for at in task.scan.breaks if span.start < at < span.stop),
+        "size": plan.config.video.size,
+        "denoise": plan.config.denoise.model_dump(mode="json"),
+        "pipeline": VERSION,
+        "device": device.type,
+        "versions": {name: version for name, version in versions().items() if name in _DECIDING},
+    }
+
+
+def recall(
+    folder: Path, parts: Parts, device: torch.device, warn: Callable[[str], None]
+) -> tuple[Iterator[Tensor], dict[str, Any]] | None:
+    """Denoised frames on a device, and the noise that was removed; None where they are not kept or are damaged."""
+    video, facts = _paths(folder, parts)
+    if not facts.exists():
+        return None
+    try:
+        kept = json.loads(facts.read_text(encoding="utf-8"))
+        noise = dict(kept["noise"])
+        whole = bool(kept["sha256"] == _sha256(video))
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        warn(f"{video}: the denoised frames kept there are damaged or gone; denoising them again")
+        return None
+    return _read(video, device), noise
+
+
+def _read(video: Path, device: torch.device) -> Iterator[Tensor]:
+    for codes in read_codes(video):
+        planes = torch.from_numpy(np.ascontiguousarray(codes.transpose(2, 0, 1), np.float32))
+        yield planes.to(device).div(np.iinfo(np.uint16).max)  # divided where the denoiser does: devices differ in bits
+
+
+@contextmanager
+def storing(folder: Path, parts: Parts, noise: dict[str, Any]) -> Iterator[Callable[[Tensor], None]]:
+    """Keep the frames that the function is given one by one: all of them, or else none. Raises `UserError`."""
+    video, facts = _paths(folder, parts)
+    count = 0
+    with _naming(folder):
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+    try:
+        with video_writer(draft / video.name, _FPS, bit_depth=16) as write:
+
+            def store(frame: Tensor) -> None:
+                nonlocal count
+                with _naming(folder):
+                    write(frame)
+                count += 1
+
+            yield store
+        if count == parts["frames"][1] - parts["frames"][0]:
+            content = {"of": parts, "noise": noise, "sha256": _sha256(draft / video.name)}
+            with _naming(folder):
+                write_text(draft / facts.name, json.dumps(content, indent=1) + "\n")
+                (draft / video.name).replace(video)
+                (draft / facts.name).replace(facts)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _paths(folder: Path, parts: Parts) -> tuple[Path, Path]:
+    key = fingerprint(parts)
+    return folder / f"{key}.mkv", folder / f"{key}.json"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """What the disk refuses ends the run, with the name of the folder, as the output may well have room."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"--cache-denoised {folder}: {error.strerror}; make room or leave the option out and run again, finished "
+            "sequences are kept"
+        ) from None
