@@ -113,13 +113,13 @@ INFO = VideoInfo(Path("v"), 2, 2, *[Fraction(240)] * 2, "stream rate", "h264", "
     step=st.floats(2.1, 4000),
     drift=st.floats(-2e-6, 2e-6),
     start=st.integers(-(10**6), 10**12),
-    kept=st.lists(st.booleans(), min_size=200, max_size=400),
+    kept=st.lists(st.booleans(), min_size=200, max_size=400).filter(lambda kept: 2 * sum(kept) > len(kept)),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_slots_follow_a_clock_that_jitters_drifts_and_loses_frames(step, drift, start, kept, seed):
     rng = np.random.default_rng(seed)
-    # Never more than 30 are lost in a row: over a longer gap the mean step of rounded timestamps may be off by half a one.
-    truth = [n for n in range(4000) if n < 2 or n % 30 == 0 or kept[n % len(kept)] or kept[n // 7 % len(kept)]]
+    # Most frames are there and at most nine are lost in a row: more than a mean step of rounded timestamps can bridge.
+    truth = [n for n in range(4000) if n < 2 or n % 10 == 0 or kept[n % len(kept)] or kept[n // 7 % len(kept)]]
     jitter = rng.uniform(-0.08, 0.08, len(truth)) * step
     times = [start + n * step * (1 + drift * n) + shift for n, shift in zip(truth, jitter, strict=True)]
     pts = [round(time) for time in times]
