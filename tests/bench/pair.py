@@ -64,12 +64,13 @@ def main() -> None:
         print(json.dumps(measure(Path(arguments.case[0]), arguments.case[1:])))
         return
     shutter = "sequences.shutter_ms=[32]"
-    base = [shutter, "sequences.per_video=1", "sequences.min_pairs=1"]
+    base = [shutter, "sequences.per_video=1", "sequences.min_pairs=1", "denoise.backend=none"]
     few, many = f"sequences.pairs={arguments.pairs}", f"sequences.pairs={3 * arguments.pairs}"
     cases = {
         "65 sub-frames, short clip": ("short", [*base, few]),
         "65 sub-frames, clip three times as long": ("long", [*base, many]),
         "257 sub-frames (8000 fps), short clip": ("short", [*base, few, "interpolate.fps=8000"]),
+        "65 sub-frames, denoised, best": ("short", [*base, few, "denoise.backend=vbm4d", "denoise.sigma=2"]),
         "65 sub-frames, averaged in sRGB": ("short", [*base, few, "average.space=srgb"]),
     }
     with tempfile.TemporaryDirectory() as folder:
