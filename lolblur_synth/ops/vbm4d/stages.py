@@ -22,7 +22,7 @@ from lolblur_synth.threads import Map
 Preset = Literal["fast", "best"]
 SMALLEST = 16  # pixels: enough places for the members of a group
 _HALF = FRAMES // 2
-_SPARE = 4  # frames that a reel has room for beyond those it holds, so that it moves them up but now and then
+_SPARE = 2  # frames that a reel has room for beyond those it holds, so that it moves them up but now and then
 
 
 @dataclass(frozen=True)
