@@ -36,11 +36,12 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"maker"},
     {"runner"},
     {"progress", "tables"},
+    {f"commands.{name}" for name in ("options", "dataset", "footage", "machine", "networks")},
     {"cli"},
     {"__main__"},
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-MAY_READ_CONFIG = {"cli", "runner", "maker", "pipeline", "plan", "output", "card", "draws", "sequences", "doctor"} | {
+MAY_READ_CONFIG = {"commands.options", "commands.machine", "commands.networks", "runner", "maker", "pipeline", "plan", "output", "card", "draws", "sequences", "doctor"} | {
     f"train.{name}" for name in ("data", "loop", "ecdce")
 }
 

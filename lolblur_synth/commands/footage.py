@@ -1,0 +1,68 @@
+"""Commands that work on pictures and videos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lolblur_synth.commands.options import FOLDER, PATH, console_for
+
+if TYPE_CHECKING:
+    from lolblur_synth.ops.denoise import Backend
+    from lolblur_synth.ops.vbm4d.stages import Preset
+
+
+@click.command()
+@click.option("--input", "source", type=PATH, required=True, help="A picture, a folder of pictures, or a video.")
+@click.option("--out", type=FOLDER, required=True, help="Where the dark ones go.")
+@click.option(
+    "--exposure",
+    default="0.05:0.30",
+    show_default=True,
+    metavar="E|LOW:HIGH",
+    help="Lightness to darken to, of 1; a range is drawn from, once per picture or video.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--weights", default="ec_zero_dce", show_default=True, help="Bundled name or file.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace files in --out.")
+def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, device: str, overwrite: bool) -> None:
+    """Darken pictures or a video by EC-Zero-DCE."""
+    from lolblur_synth.darkening import darken_path, parse_exposure
+
+    for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite):
+        click.echo(f"{path}  exposure {drawn:.4f}")
+
+
+@click.command()
+@click.option("--input", "source", type=PATH, required=True, help="A video, or a folder of numbered frames.")
+@click.option("--out", type=PATH, required=True, help="The lossless video to write: .mkv, or .mp4 of 8 bits.")
+@click.option("--backend", type=click.Choice(["vbm4d", "bm4d"]), default="vbm4d", show_default=True)
+@click.option("--preset", type=click.Choice(["fast", "best"]), default="best", show_default=True, help="Of vbm4d.")
+@click.option(
+    "--sigma", default="auto", show_default=True, metavar="auto|N", help="Of white noise, of 255; auto measures it."
+)
+@click.option("--compare", type=PATH, metavar="FILE.png", help="The middle frame before and after, with its details.")
+@click.option("--capture-fps", type=float, help="The rate of numbered frames.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace --out and --compare.")
+def denoise(
+    source: Path,
+    out: Path,
+    backend: "Backend",
+    preset: "Preset",
+    sigma: str,
+    compare: Path | None,
+    capture_fps: float | None,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Remove the noise of a video, as run does before anything else."""
+    from lolblur_synth.denoising import Manner, denoise_video, describe, parse_sigma
+    from lolblur_synth.progress import frame_progress
+
+    manner = Manner(backend, preset, parse_sigma(sigma))
+    with frame_progress(console_for(stderr=True)) as notify:
+        scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify)
+    for scene in scenes:
+        click.echo(describe(scene, manner))

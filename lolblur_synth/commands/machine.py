@@ -1,0 +1,41 @@
+"""Commands that look at settings and at the machine."""
+
+import click
+
+from lolblur_synth.commands.options import load_config, run_options
+from lolblur_synth.errors import SequenceError
+
+
+@click.command()
+def doctor() -> None:
+    """Tell what this machine has: devices, threads, backends, weights, disk."""
+    from lolblur_synth.doctor import examine
+
+    healthy = True
+    for name, found, good in examine():
+        click.echo(f"{'ok ' if good else '-- '} {name:<14} {found}")
+        healthy &= good
+    if not healthy:
+        raise SequenceError("what is marked -- is missing")
+
+
+@click.group()
+def config() -> None:
+    """Look at settings."""
+
+
+@config.command("show")
+@run_options
+def config_show(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> None:
+    """Print the effective settings of a run as YAML."""
+    from lolblur_synth.config import to_yaml
+
+    click.echo(to_yaml(load_config(sources, assignments, **shortcuts)), nl=False)
+
+
+@config.command("presets")
+def config_presets() -> None:
+    """List the presets that --config takes by name."""
+    from lolblur_synth.config import presets
+
+    click.echo("\n".join(presets()))

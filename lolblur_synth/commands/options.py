@@ -1,0 +1,62 @@
+"""What several commands share: options, the settings they make, and where to print."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lolblur_synth.config import Config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path)
+
+
+def config_options(command: Command) -> Command:
+    """The two options by which every setting can be changed."""
+    one = "One setting, such as darken.exposure=[0.05,0.16]."
+    command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=one)(command)
+    layer = "A preset or a YAML file; later ones win."
+    return click.option("--config", "sources", multiple=True, metavar="NAME|FILE", help=layer)(command)
+
+
+def run_options(command: Command) -> Command:
+    """The settings of a run that have an option of their own."""
+    rate = "The rate at which the videos were filmed, where their tags do not tell."
+    options = [
+        click.option("--seed", type=int, help="Same seed, same pixels."),
+        click.option("--capture-fps", type=float, help=rate),
+        click.option("--size", metavar="WxH|source", help="Size of the pictures (1120x640)."),
+        click.option("--workers", type=int, help="Sequences made at the same time (1)."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the networks run."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return config_options(command)
+
+
+def load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> "Config":
+    """The settings of a run: presets and files, then single settings, then the options of their own."""
+    from lolblur_synth.config import Config, load
+
+    keys = {
+        "seed": "seed",
+        "capture_fps": "video.capture_fps",
+        "size": "video.size",
+        "workers": "run.workers",
+        "device": "run.device",
+    }
+    extra = [f"{keys[name]}={value}" for name, value in shortcuts.items() if value is not None]
+    return load(Config, sources, [*assignments, *extra])
+
+
+def console_for(stderr: bool = False) -> "Console":
+    """A console that does not squeeze its tables where nobody has set a width."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=120)
