@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lolblur_synth.ops.vbm4d.trajectories import find_similar, trace
 from lolblur_synth.ops.vbm4d.transforms import (
@@ -30,7 +28,6 @@ from lolblur_synth.ops.vbm4d.transforms import (
     combine_frames_apart,
     compiled,
     from_spatial_spectrum,
-    grid,
     haar8,
     ihaar8,
     sample,
@@ -40,7 +37,7 @@ from lolblur_synth.ops.vbm4d.transforms import (
 from lolblur_synth.threads import Map
 
 if TYPE_CHECKING:
-    from lolblur_synth.ops.vbm4d.stages import Pass, _Window
+    from lolblur_synth.ops.vbm4d.stages import Job
 
 
 @compiled
@@ -293,38 +290,27 @@ def denoise_volumes(
                         )
 
 
-def work(
-    window: "_Window",
-    noisy: Tensor,
-    pilot: Tensor,
-    reference: int,
-    settings: "Pass",
-    sums: Tensor,
-    weights: Tensor,
-    variance: Tensor,
-    size: tuple[int, int],
-    each: Map,
-) -> None:
-    """Trace and filter the volumes of one reference frame of (T, C, H, W), and add them to the running sums.
+def work(job: "Job", each: Map) -> None:
+    """Trace and filter the volumes of a job, and add them to its sums.
 
     In bands of rows, by `each`; those that are worked on at the same time write to different rows.
     """
-    ys, xs = grid(size[0], settings.step), grid(size[1], settings.step)
-    frames, stride = len(noisy), noisy.shape[-1]
+    settings, size, (ys, xs) = job.settings, job.size, job.grid
+    frames, stride = len(job.noisy), job.noisy.shape[-1]
     bottom, right = size[0] - SIDE, size[1] - SIDE
-    places, valid = torch.zeros(len(ys), len(xs), frames, 2), torch.zeros(len(ys), len(xs), frames, dtype=torch.bool)
-    flat, guide = noisy.flatten(2).numpy(), pilot.flatten(2).numpy()
-    sigma2 = float(variance[0].mean()) * settings.noise
+    places = np.zeros((len(ys), len(xs), frames, 2), np.float32)
+    valid = np.zeros((len(ys), len(xs), frames), np.bool_)
+    noisy, guide = job.noisy.flatten(2).numpy(), job.pilot.flatten(2).numpy()
+    variance = job.variance.numpy()
+    sigma2 = float(job.variance[0].mean()) * settings.noise
     strips = bands(size[0])
     starts = [int(np.searchsorted(ys, top)) for top, _ in strips] + [len(ys)]
-    forward, backward = window.forward.view().numpy(), window.backward.view().numpy()
 
     def follow(k: int) -> None:
         rows = slice(starts[k], starts[k + 1])
         trace(
-            guide, stride, reference, ys[rows], xs, forward, backward,
-            sigma2, settings.allowed, settings.misfit, settings.wiener, bottom, right, TAPS,
-            places[rows].numpy(), valid[rows].numpy(),
+            guide, stride, job.reference, ys[rows], xs, job.forward.numpy(), job.backward.numpy(),
+            sigma2, settings.allowed, settings.misfit, settings.wiener, bottom, right, TAPS, places[rows], valid[rows],
         )  # fmt: skip
 
     list(each(follow, range(len(strips))))
@@ -333,10 +319,10 @@ def work(
         low = 0 if k == 0 else sum(strips[k - 1]) // 2
         high = size[0] if k + 1 == len(strips) else sum(strips[k + 1]) // 2
         denoise_volumes(
-            flat, guide if settings.wiener else guide[:0], stride, reference, ys, xs,
-            starts[k], starts[k + 1], places.numpy(), valid.numpy(), variance.numpy(), settings.threshold,
+            noisy, guide if settings.wiener else guide[:0], stride, job.reference, ys, xs,
+            starts[k], starts[k + 1], places, valid, variance, settings.threshold,
             settings.grouped, bottom, right, low, high, WINDOW.ravel(), TAPS, TEMPORAL,
-            sums.flatten(2).numpy(), weights.flatten(2).numpy(),
+            job.sums.flatten(2).numpy(), job.weights.flatten(2).numpy(),
         )  # fmt: skip
 
     for parity in (0, 1):

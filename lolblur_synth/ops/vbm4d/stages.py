@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lolblur_synth.ops.flow import match
 from lolblur_synth.ops.vbm4d import filters, tensors, trajectories
-from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD
+from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD, Ints, grid
 from lolblur_synth.threads import Map
 
 Preset = Literal["fast", "best"]
@@ -38,8 +38,8 @@ class Pass:
     threshold: float = 2.8  # standard deviations
 
 
-ALONE = Pass(wiener=False, step=3)
-HARD = Pass(wiener=False, step=4, threshold=3.0)
+ALONE = Pass(wiener=False, step=4)
+HARD = Pass(wiener=False, step=5, threshold=3.0)
 SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8, misfit=0.15)
 GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8, misfit=0.15)
 PRESETS: dict[Preset, tuple[Pass, ...]] = {"fast": (ALONE,), "best": (HARD, SINGLE, GROUPED)}
@@ -68,6 +68,23 @@ def vbm4d(
         passed = _go_over(passed, settings, variance, span, size, each)
     for _, clean in passed:
         yield clean[:, PAD : PAD + height, PAD : PAD + width].clone()
+
+
+@dataclass(frozen=True)
+class Job:
+    """The volumes of one reference frame, and the sums they are added to."""
+
+    noisy: Tensor  # (T, C, H, W), with a border of PAD
+    pilot: Tensor
+    forward: Tensor  # (T, h, w, 2): the flow from each frame to the next, every LATTICE pixels
+    backward: Tensor  # and to the one before
+    reference: int
+    size: tuple[int, int]  # without the border
+    grid: tuple[Ints, Ints]  # where the reference blocks start: rows, columns
+    settings: Pass
+    variance: Tensor  # (C, 64)
+    sums: Tensor  # (T, C, H, W); with a pilot (1, C, H, W), of the reference frame
+    weights: Tensor
 
 
 class _Reel:
@@ -101,6 +118,7 @@ class _Window:
         self.noisy, self.forward, self.backward = _Reel(), _Reel(), _Reel()
         self.pilot = _Reel() if piloted else self.noisy
         self._span, self._size, self._each = span, size, each
+        self._count = 0
 
     def push(self, noisy: Tensor, pilot: Tensor) -> None:
         """Take in the next frame."""
@@ -116,6 +134,11 @@ class _Window:
             self.pilot.push(pilot)
         self.forward.push(still)
         self.backward.push(backward)
+        self._count += 1
+
+    def number(self, position: int) -> int:
+        """How many frames of the stream came before the one at a position of the window."""
+        return self._count - len(self.noisy.view()) + position
 
     def _picture(self, frame: Tensor) -> Tensor:
         low, high = self._span
@@ -180,12 +203,26 @@ def _filter(
     each: Map,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Filter the volumes of one reference frame; yields it if that finishes it."""
-    noisy, pilot = window.noisy.view(), window.pilot.view()
+    noisy = window.noisy.view()
     if settings.wiener:
         total, weight = torch.zeros_like(noisy[:1]), torch.zeros_like(noisy[:1])
     else:
         total, weight = sums.view(), weights.view()
-    way = filters if noisy.device.type == "cpu" else tensors
-    way.work(window, noisy, pilot, reference, settings, total, weight, variance, size, each)
+    # Results of several reference frames add up where thresholded: their grids lie between each other's places.
+    first = 0 if settings.wiener else window.number(reference)
+    job = Job(
+        noisy,
+        window.pilot.view(),
+        window.forward.view(),
+        window.backward.view(),
+        reference,
+        size,
+        (grid(size[0], settings.step, first), grid(size[1], settings.step, 2 * first)),
+        settings,
+        variance,
+        total,
+        weight,
+    )
+    (filters if noisy.device.type == "cpu" else tensors).work(job, each)
     if settings.wiener:
         yield noisy[reference], _ratio(total[0], weight[0])

@@ -28,12 +28,11 @@ from lolblur_synth.ops.vbm4d.transforms import (
     WINDOW,
     bands,
     dct_matrix,
-    grid,
 )
 from lolblur_synth.threads import Map
 
 if TYPE_CHECKING:
-    from lolblur_synth.ops.vbm4d.stages import Pass, _Window
+    from lolblur_synth.ops.vbm4d.stages import Job, Pass
 
 BATCH = 1 << 24  # samples of blocks that are worked on at a time: 64 MiB, and as much again for each intermediate step
 _REACHED = SIDE + 2 * REACH  # samples a side of all the blocks of a group
@@ -80,32 +79,21 @@ def _tables(device: torch.device) -> _Tables:
     return _Tables(*(table.to(device) for table in tables))
 
 
-def work(
-    window: "_Window",
-    noisy: Tensor,
-    pilot: Tensor,
-    reference: int,
-    settings: "Pass",
-    sums: Tensor,
-    weights: Tensor,
-    variance: Tensor,
-    size: tuple[int, int],
-    _each: Map,
-) -> None:
-    """Trace and filter the volumes of one reference frame of (T, C, H, W), and add them to the running sums."""
-    device = noisy.device
-    corner = torch.tensor(size, device=device) - SIDE
-    variance = variance.to(device)
-    ys, xs = (torch.from_numpy(grid(side, settings.step)) for side in size)
-    starts = torch.cartesian_prod(ys, xs).to(device)
-    flows = window.forward.view(), window.backward.view()
-    noise = float(variance[0].mean()) * settings.noise
-    places, valid = trace(pilot[:, 0], reference, starts, flows, noise, settings, corner)
-    limits = torch.tensor(_limits(ys.tolist(), size[0]), device=device).repeat_interleave(len(xs), 0)
-    found = find_similar(pilot[reference, 0], starts, corner) if settings.grouped else starts[:, None]
-    for part in _parts(len(starts), found.shape[1] * noisy.shape[0] * noisy.shape[1] * AREA):
+def work(job: "Job", _each: Map) -> None:
+    """Trace and filter the volumes of a job, and add them to its sums."""
+    device, settings, (ys, xs) = job.noisy.device, job.settings, job.grid
+    corner = torch.tensor(job.size, device=device) - SIDE
+    variance = job.variance.to(device)
+    starts = torch.cartesian_prod(torch.from_numpy(ys), torch.from_numpy(xs)).to(device)
+    noise = float(job.variance[0].mean()) * settings.noise
+    flows = job.forward, job.backward
+    places, valid = trace(job.pilot[:, 0], job.reference, starts, flows, noise, settings, corner)
+    limits = torch.tensor(_limits(ys.tolist(), job.size[0]), device=device).repeat_interleave(len(xs), 0)
+    found = find_similar(job.pilot[job.reference, 0], starts, corner) if settings.grouped else starts[:, None]
+    for part in _parts(len(starts), found.shape[1] * job.noisy.shape[0] * job.noisy.shape[1] * AREA):
         volumes = _Volumes(places[part], valid[part], found[part], limits[part])
-        denoise_volumes(noisy, pilot, reference, volumes, variance, settings, (sums, weights))
+        totals = job.sums, job.weights
+        denoise_volumes(job.noisy, job.pilot, job.reference, volumes, variance, settings, totals)
 
 
 def _parts(count: int, samples: int) -> Iterator[slice]:

@@ -70,9 +70,9 @@ def bands(height: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def grid(side: int, step: int) -> Ints:
-    """Where the reference blocks of a side start: every `step` pixels, and at the end."""
-    return np.append(np.arange(0, side - SIDE, step), side - SIDE).astype(np.int64)
+def grid(side: int, step: int, first: int = 0) -> Ints:
+    """Where the reference blocks of a side start: every `step` pixels from `first`, and at both ends."""
+    return np.unique([0, *range(first % step, side - SIDE, step), side - SIDE]).astype(np.int64)
 
 
 def compiled(function: Function) -> Function:

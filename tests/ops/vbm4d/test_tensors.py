@@ -7,6 +7,7 @@ to the optical flow, so that only the quality of its result can be held to a nar
 """
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -75,14 +76,15 @@ def test_each_pass_agrees_on_the_same_frames(which: tuple[int, int, int], monkey
     compiled = filters.work
     differences: dict[stages.Pass, list[Tensor]] = {}
 
-    def both(window, noisy, pilot, reference, settings, sums, weights, *rest):
-        total, weight = sums.clone(), weights.clone()
-        compiled(window, noisy, pilot, reference, settings, sums, weights, *rest)
-        tensors.work(window, noisy, pilot, reference, settings, total, weight, *rest)
+    def both(job, each):
+        other = replace(job, sums=job.sums.clone(), weights=job.weights.clone())
+        compiled(job, each)
+        tensors.work(other, each)
+        sums, weights, total, weight = job.sums, job.weights, other.sums, other.weights
         used = weights > 0
         assert torch.equal(used, weight > 0)
         mean = ((sums[used] / weights[used] - total[used] / weight[used]) / SIGMA).abs()
-        differences.setdefault(settings, []).append(mean.maximum((weight[used] / weights[used] - 1).abs()))
+        differences.setdefault(job.settings, []).append(mean.maximum((weight[used] / weights[used] - 1).abs()))
 
     monkeypatch.setattr(filters, "work", both)
     for preset in stages.PRESETS:
