@@ -17,7 +17,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"nets.ec_zero_dce", "nets.weights"},
     {"ops.anscombe", "ops.flow"},
     {"ops.bm4d", "ops.noise_level"},
-    {f"ops.vbm4d.{name}" for name in ("transforms", "trajectories", "filters", "tensors", "stages")},
+    {f"ops.vbm4d.{name}" for name in ("transforms", "trajectories", "blocks", "volumes", "groups", "filters", "tensors", "stages")},
     {
         "ops.average",
         "ops.darken",

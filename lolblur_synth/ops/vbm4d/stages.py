@@ -35,11 +35,12 @@ class Pass:
     noise: float = 1.0  # variance in the frames that are matched, as a share of the noise of the footage
     allowed: float = 2.5  # difference of blocks that follow each other, in those that noise makes
     misfit: float = 0.25  # and in energies of their slopes: they lie between pixels
-    threshold: float = 2.8  # standard deviations
+    still: float = 2.1  # threshold in the mean over time, in standard deviations
+    moving: float = 3.4  # and in its other frequencies: most of what is there is noise
 
 
 ALONE = Pass(wiener=False, step=4)
-HARD = Pass(wiener=False, step=5, threshold=3.0)
+HARD = Pass(wiener=False, step=5, still=2.3, moving=3.0)
 SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8, misfit=0.15)
 GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8, misfit=0.15)
 PRESETS: dict[Preset, tuple[Pass, ...]] = {"fast": (ALONE,), "best": (HARD, SINGLE, GROUPED)}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.ops.vbm4d import trajectories
+from lolblur_synth.ops.vbm4d.blocks import QUIET
 from lolblur_synth.ops.vbm4d.trajectories import FARTHEST, LATTICE, SMOOTHNESS, STEPS
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
@@ -273,14 +274,21 @@ def denoise_volumes(
 ) -> None:
     """Filter volumes of frames (T, C, H, W) and add them to the running sums, as `filters.denoise_volumes` does."""
     matrices = _temporal_matrices(volumes.valid)
-    spectrum = _spectrum(noisy, volumes, matrices)
+    over_time = _over_time(noisy, volumes, matrices)
+    spectrum = _spectrum(over_time, volumes)
     if settings.wiener:
-        power = _spectrum(pilot, volumes, matrices).square()
+        seen = _over_time(pilot, volumes, matrices)
+        energy = seen.square().sum((3, 4))
+        loud = energy >= QUIET * seen.shape[3] * seen.shape[4] * variance.mean(1)
+        loud[:, 0] = True
+        power = (_spectrum(seen, volumes) * loud[..., None, None]).square()
         gain = power / (power + variance[:, None])
         frames = slice(reference, reference + 1)  # what was sampled between pixels cannot be put back
         at = volumes.found[:, None]
     else:
-        gain = (spectrum.square() > settings.threshold**2 * variance[:, None]).float()
+        threshold = torch.full((spectrum.shape[1], 1, 1, 1), settings.moving, device=spectrum.device)
+        threshold[0] = settings.still
+        gain = (spectrum.square() > threshold.square() * variance[:, None]).float()
         gain[:, 0, :, :, 0] = 1
         frames = slice(None)
         at = volumes.places[:, :, None].long()
@@ -300,23 +308,24 @@ def _temporal_matrices(valid: Tensor) -> Tensor:
     return matrices[:, :frames]
 
 
-def _spectrum(planes: Tensor, volumes: _Volumes, matrices: Tensor) -> Tensor:
-    """Volumes of planes (T, C, H, W) in four dimensions of frequency: (V, T, C, M, 64)."""
-    tables = _tables(planes.device)
+def _over_time(planes: Tensor, volumes: _Volumes, matrices: Tensor) -> Tensor:
+    """Volumes of planes (T, C, H, W), with all that a group may lie in, by frequency of time: (V, T, C, side, side)."""
+    margin = REACH if volumes.found.shape[1] > 1 else 0
     frames = zip(planes, volumes.places.unbind(1), strict=True)
-    blocks = torch.stack([_load(frame, at, volumes.found) for frame, at in frames]) @ tables.spatial.T
-    blocks = blocks.permute(2, 0, 1, 3, 4)
-    spectrum = (matrices @ blocks.flatten(2)).view(blocks.shape)
-    return tables.across @ spectrum if blocks.shape[3] > 1 else spectrum
+    blocks = torch.stack([sample(frame, at, margin) for frame, at in frames]).permute(2, 0, 1, 3, 4)
+    return (matrices @ blocks.flatten(2)).view(blocks.shape)
 
 
-def _load(frame: Tensor, at: Tensor, found: Tensor) -> Tensor:
-    """The blocks at (V, 2) and those that are found (V, M, 2) about them, flat: (C, V, M, 64)."""
-    if found.shape[1] == 1:
-        return sample(frame, at).view(len(frame), len(at), 1, AREA)
-    around = sample(frame, at, REACH).unfold(2, SIDE, 1).unfold(3, SIDE, 1)
-    y, x = (found - found[:, :1] + REACH).unbind(2)
-    return around[:, torch.arange(len(at), device=at.device)[:, None], y, x].flatten(3)
+def _spectrum(over_time: Tensor, volumes: _Volumes) -> Tensor:
+    """The spectrum in space, and across the members of groups: (V, T, C, M, 64)."""
+    count, _, _, side, _ = over_time.shape
+    tables = _tables(over_time.device)
+    if side == SIDE:
+        return over_time.flatten(3)[:, :, :, None] @ tables.spatial.T
+    y, x = (volumes.found - volumes.found[:, :1] + REACH).unbind(2)
+    around = over_time.unfold(3, SIDE, 1).unfold(4, SIDE, 1).permute(0, 3, 4, 1, 2, 5, 6)
+    members = around[torch.arange(count, device=y.device)[:, None], y, x]  # (V, M, T, C, 8, 8)
+    return tables.across @ (members.flatten(4).permute(0, 2, 3, 1, 4) @ tables.spatial.T)
 
 
 def _from_spectrum(spectrum: Tensor, matrices: Tensor) -> Tensor:

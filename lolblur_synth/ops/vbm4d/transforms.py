@@ -2,9 +2,9 @@
 
 Planes lie flat, `stride` samples a row, with a border of `PAD` repeated samples on every side. A block is 8x8; its
 position (y, x) is that of its top left sample, without the border. A volume is a block followed through up to `FRAMES`
-frames, and eight of them are worked on side by side: `stack[t * 512 + p * 8 + m]` is sample, later coefficient, p of
-frame t of volume m, so that each loop below runs over neighbours in memory. The eight are either the members of one
-group of similar volumes or volumes that have nothing to do with each other.
+frames, and eight of them are worked on side by side: `stack[t, p * 8 + m]` is sample, later coefficient, p of
+frame t, later frequency, of volume m, so that each loop below runs over neighbours in memory. The eight are either the
+members of one group of similar volumes or volumes that have nothing to do with each other.
 """
 
 import math
@@ -24,7 +24,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIDE, AREA, MEMBERS, FRAMES = 8, 64, 8, 9
 REACH = 4  # pixels, along each axis, within which similar volumes are looked for
-WIDE = 24  # samples of a row about a block that are sampled, of which the first 16 count: those within REACH
+REACHED = SIDE + 2 * REACH  # samples a side within reach
+WIDE = 24  # samples of a row that interpolation makes those from, and one
 PAD = 12  # samples: the interpolation kernel reaches 3 before them and 9 behind
 FRACTIONS = 32  # of a pixel, to which positions are rounded
 ROW = AREA * MEMBERS
@@ -130,72 +131,97 @@ def ihaar8(y0: Real, y1: Real, y2: Real, y3: Real, y4: Real, y5: Real, y6: Real,
 
 
 @compiled
-def to_spatial_spectrum(stack: Floats, frames: int) -> None:
-    """Two-dimensional DCT of the blocks of `frames` frames, in place."""
-    for t in range(frames):
-        b = stack[ROW * t : ROW * (t + 1)]
-        for q in range(64):
-            r = _dct8(b[q], b[64 + q], b[128 + q], b[192 + q], b[256 + q], b[320 + q], b[384 + q], b[448 + q])
-            b[q], b[64 + q], b[128 + q], b[192 + q] = r[0], r[1], r[2], r[3]
-            b[256 + q], b[320 + q], b[384 + q], b[448 + q] = r[4], r[5], r[6], r[7]
-        for start in range(0, ROW, 64):
-            for q in range(start, start + 8):
-                r = _dct8(b[q], b[8 + q], b[16 + q], b[24 + q], b[32 + q], b[40 + q], b[48 + q], b[56 + q])
-                b[q], b[8 + q], b[16 + q], b[24 + q] = r[0], r[1], r[2], r[3]
-                b[32 + q], b[40 + q], b[48 + q], b[56 + q] = r[4], r[5], r[6], r[7]
+def to_spatial_spectrum(b: Floats) -> None:
+    """Two-dimensional DCT of the blocks of one frame of a stack, in place."""
+    for q in range(64):
+        r = _dct8(b[q], b[64 + q], b[128 + q], b[192 + q], b[256 + q], b[320 + q], b[384 + q], b[448 + q])
+        b[q], b[64 + q], b[128 + q], b[192 + q] = r[0], r[1], r[2], r[3]
+        b[256 + q], b[320 + q], b[384 + q], b[448 + q] = r[4], r[5], r[6], r[7]
+    for start in range(0, ROW, 64):
+        for q in range(start, start + 8):
+            r = _dct8(b[q], b[8 + q], b[16 + q], b[24 + q], b[32 + q], b[40 + q], b[48 + q], b[56 + q])
+            b[q], b[8 + q], b[16 + q], b[24 + q] = r[0], r[1], r[2], r[3]
+            b[32 + q], b[40 + q], b[48 + q], b[56 + q] = r[4], r[5], r[6], r[7]
 
 
 @compiled
-def from_spatial_spectrum(stack: Floats, frames: int) -> None:
+def from_spatial_spectrum(b: Floats) -> None:
     """The inverse of `to_spatial_spectrum`, in place."""
-    for t in range(frames):
-        b = stack[ROW * t : ROW * (t + 1)]
-        for q in range(64):
-            r = _idct8(b[q], b[64 + q], b[128 + q], b[192 + q], b[256 + q], b[320 + q], b[384 + q], b[448 + q])
-            b[q], b[64 + q], b[128 + q], b[192 + q] = r[0], r[1], r[2], r[3]
-            b[256 + q], b[320 + q], b[384 + q], b[448 + q] = r[4], r[5], r[6], r[7]
-        for start in range(0, ROW, 64):
-            for q in range(start, start + 8):
-                r = _idct8(b[q], b[8 + q], b[16 + q], b[24 + q], b[32 + q], b[40 + q], b[48 + q], b[56 + q])
-                b[q], b[8 + q], b[16 + q], b[24 + q] = r[0], r[1], r[2], r[3]
-                b[32 + q], b[40 + q], b[48 + q], b[56 + q] = r[4], r[5], r[6], r[7]
+    for q in range(64):
+        r = _idct8(b[q], b[64 + q], b[128 + q], b[192 + q], b[256 + q], b[320 + q], b[384 + q], b[448 + q])
+        b[q], b[64 + q], b[128 + q], b[192 + q] = r[0], r[1], r[2], r[3]
+        b[256 + q], b[320 + q], b[384 + q], b[448 + q] = r[4], r[5], r[6], r[7]
+    for start in range(0, ROW, 64):
+        for q in range(start, start + 8):
+            r = _idct8(b[q], b[8 + q], b[16 + q], b[24 + q], b[32 + q], b[40 + q], b[48 + q], b[56 + q])
+            b[q], b[8 + q], b[16 + q], b[24 + q] = r[0], r[1], r[2], r[3]
+            b[32 + q], b[40 + q], b[48 + q], b[56 + q] = r[4], r[5], r[6], r[7]
 
 
 @compiled
-def combine_frames(stack: Floats, matrix: Floats, rows: int, out: Floats) -> None:
-    """Frame r of `out` is the sum of the frames of `stack` by row r of `matrix` (FRAMES, FRAMES), the same for all."""
-    b0, b1, b2 = stack[0:ROW], stack[ROW : 2 * ROW], stack[2 * ROW : 3 * ROW]
-    b3, b4, b5 = stack[3 * ROW : 4 * ROW], stack[4 * ROW : 5 * ROW], stack[5 * ROW : 6 * ROW]
-    b6, b7, b8 = stack[6 * ROW : 7 * ROW], stack[7 * ROW : 8 * ROW], stack[8 * ROW : 9 * ROW]
-    for r in range(rows):
-        o = out[ROW * r : ROW * (r + 1)]
-        d0, d1, d2, d3, d4 = matrix[r, 0], matrix[r, 1], matrix[r, 2], matrix[r, 3], matrix[r, 4]
-        d5, d6, d7, d8 = matrix[r, 5], matrix[r, 6], matrix[r, 7], matrix[r, 8]
-        for q in range(ROW):
-            first = d0 * b0[q] + d1 * b1[q] + d2 * b2[q] + d3 * b3[q] + d4 * b4[q]
-            o[q] = first + d5 * b5[q] + d6 * b6[q] + d7 * b7[q] + d8 * b8[q]
+def combine_frames(frames: Floats, factors: Floats, out: Floats) -> None:
+    """The sum of FRAMES frames (FRAMES, N), each by its factor."""
+    b0, b1, b2, b3, b4 = frames[0], frames[1], frames[2], frames[3], frames[4]
+    b5, b6, b7, b8 = frames[5], frames[6], frames[7], frames[8]
+    d0, d1, d2, d3, d4 = factors[0], factors[1], factors[2], factors[3], factors[4]
+    d5, d6, d7, d8 = factors[5], factors[6], factors[7], factors[8]
+    for q in range(len(out)):
+        first = d0 * b0[q] + d1 * b1[q] + d2 * b2[q] + d3 * b3[q] + d4 * b4[q]
+        out[q] = first + d5 * b5[q] + d6 * b6[q] + d7 * b7[q] + d8 * b8[q]
 
 
 @compiled
-def combine_frames_apart(stack: Floats, matrices: Floats, rows: int, wide: Floats, out: Floats) -> None:
-    """As `combine_frames` with a matrix for each volume, `matrices` (FRAMES, FRAMES, MEMBERS); `wide` is scratch."""
-    b0, b1, b2 = stack[0:ROW], stack[ROW : 2 * ROW], stack[2 * ROW : 3 * ROW]
-    b3, b4, b5 = stack[3 * ROW : 4 * ROW], stack[4 * ROW : 5 * ROW], stack[5 * ROW : 6 * ROW]
-    b6, b7, b8 = stack[6 * ROW : 7 * ROW], stack[7 * ROW : 8 * ROW], stack[8 * ROW : 9 * ROW]
-    for r in range(rows):
-        for t in range(FRAMES):  # eight times side by side, so that the loop over 64 needs no remainder
-            for k in range(64):
-                wide[64 * t + k] = matrices[r, t, k % 8]
-        d0, d1, d2, d3, d4 = wide[0:64], wide[64:128], wide[128:192], wide[192:256], wide[256:320]
-        d5, d6, d7, d8 = wide[320:384], wide[384:448], wide[448:512], wide[512:576]
+def combine_frames_apart(frames: Floats, factors: Floats, out: Floats) -> None:
+    """As `combine_frames`, of a stack, with factors for each volume: (FRAMES, 64), eight times side by side."""
+    b0, b1, b2, b3, b4 = frames[0], frames[1], frames[2], frames[3], frames[4]
+    b5, b6, b7, b8 = frames[5], frames[6], frames[7], frames[8]
+    d0, d1, d2, d3, d4 = factors[0], factors[1], factors[2], factors[3], factors[4]
+    d5, d6, d7, d8 = factors[5], factors[6], factors[7], factors[8]
+    for start in range(0, ROW, 64):
+        o = out[start : start + 64]
+        c0, c1, c2 = b0[start : start + 64], b1[start : start + 64], b2[start : start + 64]
+        c3, c4, c5 = b3[start : start + 64], b4[start : start + 64], b5[start : start + 64]
+        c6, c7, c8 = b6[start : start + 64], b7[start : start + 64], b8[start : start + 64]
+        for k in range(64):
+            first = d0[k] * c0[k] + d1[k] * c1[k] + d2[k] * c2[k] + d3[k] * c3[k] + d4[k] * c4[k]
+            o[k] = first + d5[k] * c5[k] + d6[k] * c6[k] + d7[k] * c7[k] + d8[k] * c8[k]
+
+
+@compiled
+def spread_over_frames(one: Floats, factors: Floats, count: int, frames: Floats) -> None:
+    """Add one frequency of time to each of `count` frames (FRAMES, N), by its factor there."""
+    for t in range(count):
+        b, d = frames[t], factors[t]
+        for q in range(len(one)):
+            b[q] += d * one[q]
+
+
+@compiled
+def spread_over_frames_apart(one: Floats, factors: Floats, count: int, frames: Floats) -> None:
+    """As `spread_over_frames`, of a stack, with factors for each volume: (FRAMES, 64), eight times side by side."""
+    for t in range(count):
+        d, b = factors[t], frames[t]
         for start in range(0, ROW, 64):
-            o = out[ROW * r + start : ROW * r + start + 64]
-            c0, c1, c2 = b0[start : start + 64], b1[start : start + 64], b2[start : start + 64]
-            c3, c4, c5 = b3[start : start + 64], b4[start : start + 64], b5[start : start + 64]
-            c6, c7, c8 = b6[start : start + 64], b7[start : start + 64], b8[start : start + 64]
+            c, o = b[start : start + 64], one[start : start + 64]
             for k in range(64):
-                first = d0[k] * c0[k] + d1[k] * c1[k] + d2[k] * c2[k] + d3[k] * c3[k] + d4[k] * c4[k]
-                o[k] = first + d5[k] * c5[k] + d6[k] * c6[k] + d7[k] * c7[k] + d8[k] * c8[k]
+                c[k] += d[k] * o[k]
+
+
+@compiled
+def _rotate(one: Floats, other: Floats) -> None:
+    for k in range(ROW // 2):
+        other[2 * k], other[2 * k + 1] = one[k], one[k + ROW // 2]
+
+
+@compiled
+def side_by_side(blocks: Floats, stack: Floats) -> None:
+    """Blocks one after the other, (MEMBERS, 64), to one frame of a stack; `blocks` is used up.
+
+    Each perfect shuffle moves the first bit of an index to its end; three move all of a block's number there.
+    """
+    _rotate(blocks, stack)
+    _rotate(stack, blocks)
+    _rotate(blocks, stack)
 
 
 @compiled
@@ -235,13 +261,13 @@ def sample(plane: Floats, stride: int, y: Real, x: Real, taps: Floats, scratch: 
 def sample_surrounding(
     plane: Floats, stride: int, y: Real, x: Real, taps: Floats, scratch: Floats, region: Floats
 ) -> None:
-    """As `sample`, of everything within REACH of the block: 16 rows of WIDE samples, of which the first 16 count."""
+    """As `sample`, of everything within REACH of the block: REACHED rows of REACHED samples."""
     top, left = math.floor(y), math.floor(x)
     part_y, part_x = int((y - top) * FRACTIONS + 0.5), int((x - left) * FRACTIONS + 0.5)
     top, left = int(top) + part_y // FRACTIONS, int(left) + part_x // FRACTIONS
     w = taps[part_y % FRACTIONS]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for i in range(16):
+    for i in range(REACHED):
         a = (top + PAD - REACH - 3 + i) * stride + left + PAD - REACH - 3
         r0, r1 = plane[a : a + WIDE], plane[a + stride : a + stride + WIDE]
         r2, r3 = plane[a + 2 * stride : a + 2 * stride + WIDE], plane[a + 3 * stride : a + 3 * stride + WIDE]
@@ -253,9 +279,11 @@ def sample_surrounding(
             s[j] = upper + w4 * r4[j] + w5 * r5[j] + w6 * r6[j] + w7 * r7[j]
     w = taps[part_x % FRACTIONS]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for q in range(16 * WIDE):
-        before = w0 * scratch[q] + w1 * scratch[q + 1] + w2 * scratch[q + 2] + w3 * scratch[q + 3]
-        region[q] = before + w4 * scratch[q + 4] + w5 * scratch[q + 5] + w6 * scratch[q + 6] + w7 * scratch[q + 7]
+    for i in range(REACHED):
+        s, o = scratch[WIDE * i : WIDE * (i + 1)], region[REACHED * i : REACHED * (i + 1)]
+        for j in range(REACHED):
+            before = w0 * s[j] + w1 * s[j + 1] + w2 * s[j + 2] + w3 * s[j + 3]
+            o[j] = before + w4 * s[j + 4] + w5 * s[j + 5] + w6 * s[j + 6] + w7 * s[j + 7]
 
 
 @compiled

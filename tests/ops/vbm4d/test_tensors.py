@@ -165,13 +165,18 @@ def test_spatial_spectrum_is_the_compiled_one_and_keeps_energy():
     matrix = tensors._tables(torch.device("cpu")).spatial.numpy()
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(64), atol=1e-6)
     np.testing.assert_allclose(matrix, np.kron(dct_matrix(8), dct_matrix(8)), atol=1e-7)
-    blocks = numbers(FRAMES, 64, MEMBERS)
+    blocks = numbers(64, MEMBERS)
     stack = blocks.flatten()
-    transforms.to_spatial_spectrum(stack, FRAMES - 1)
-    np.testing.assert_allclose(stack.reshape(blocks.shape)[:-1], (matrix @ blocks)[:-1], atol=3e-6)
-    assert np.array_equal(stack[-ROW:], blocks[-1].flatten())  # a frame that was not asked for
-    transforms.from_spatial_spectrum(stack, FRAMES - 1)
+    transforms.to_spatial_spectrum(stack)
+    np.testing.assert_allclose(stack.reshape(blocks.shape), matrix @ blocks, atol=3e-6)
+    transforms.from_spatial_spectrum(stack)
     np.testing.assert_allclose(stack, blocks.flatten(), atol=3e-6)
+
+
+def test_blocks_are_put_side_by_side():
+    blocks, stack = numbers(MEMBERS, 64), np.zeros(ROW, np.float32)
+    transforms.side_by_side(blocks.flatten(), stack)
+    assert np.array_equal(stack.reshape(64, MEMBERS), blocks.T)
 
 
 @pytest.mark.parametrize("count", range(1, FRAMES + 1))
@@ -180,16 +185,29 @@ def test_temporal_transform_keeps_energy(count: int):
     np.testing.assert_allclose(used @ used.T, np.diag(np.arange(FRAMES) < count), atol=1e-6)
 
 
-def test_frames_are_combined_as_by_a_matrix():
-    stack, out = numbers(FRAMES * ROW), np.zeros(FRAMES * ROW, np.float32)
-    matrix = numbers(FRAMES, FRAMES, seed=1)
-    transforms.combine_frames(stack, matrix, 4, out)
-    np.testing.assert_allclose(out.reshape(FRAMES, ROW)[:4], (matrix @ stack.reshape(FRAMES, ROW))[:4], atol=1e-5)
-    assert not out[4 * ROW :].any()
-    apart = numbers(FRAMES, FRAMES, MEMBERS, seed=2)
-    transforms.combine_frames_apart(stack, apart, 4, np.zeros(576, np.float32), out)
-    expected = np.einsum("rtm,tpm->rpm", apart, stack.reshape(FRAMES, 64, MEMBERS))
-    np.testing.assert_allclose(out.reshape(FRAMES, 64, MEMBERS)[:4], expected[:4], atol=1e-5)
+def test_frames_are_combined_and_spread_as_by_a_matrix():
+    frames, one = numbers(FRAMES, ROW), np.zeros(ROW, np.float32)
+    factors = numbers(FRAMES, seed=1)
+    transforms.combine_frames(frames, factors, one)
+    np.testing.assert_allclose(one, factors @ frames, atol=1e-5)
+    spread = frames.copy()
+    transforms.spread_over_frames(one, factors, 4, spread)
+    np.testing.assert_allclose(spread[:4], frames[:4] + factors[:4, None] * one, atol=1e-5)
+    assert np.array_equal(spread[4:], frames[4:])
+
+
+def test_each_volume_may_have_a_matrix_of_its_own():
+    frames, one = numbers(FRAMES, ROW), np.zeros(ROW, np.float32)
+    factors = numbers(FRAMES, MEMBERS, seed=2)
+    wide = np.tile(factors, (1, 8))
+    transforms.combine_frames_apart(frames, wide, one)
+    expected = np.einsum("tm,tpm->pm", factors, frames.reshape(FRAMES, 64, MEMBERS)).flatten()
+    np.testing.assert_allclose(one, expected, atol=1e-5)
+    spread = frames.copy()
+    transforms.spread_over_frames_apart(one, wide, 4, spread)
+    expected = frames.reshape(FRAMES, 64, MEMBERS) + factors[:, None] * one.reshape(64, MEMBERS)
+    np.testing.assert_allclose(spread[:4], expected[:4].reshape(4, ROW), atol=1e-5)
+    assert np.array_equal(spread[4:], frames[4:])
 
 
 def test_frames_that_are_not_valid_are_left_out():
@@ -208,10 +226,10 @@ def sample(path: str, plane: np.ndarray, at: tuple[float, float], margin: int = 
     if path == "tensors":
         return tensors.sample(torch.from_numpy(plane)[None], torch.tensor([at]), margin)[0, 0].numpy()
     scratch, wide = np.zeros(16 * WIDE + 8, np.float32), np.zeros(16 * WIDE, np.float32)
-    kernel, row = (transforms.sample_surrounding, WIDE) if margin else (transforms.sample, 16)
+    kernel = transforms.sample_surrounding if margin else transforms.sample
     kernel(plane.flatten(), plane.shape[1], *np.float32(at), TAPS, scratch, wide)
     side = SIDE + 2 * margin
-    return wide[: side * row].reshape(side, row)[:, :side].copy()
+    return wide[: side * 16].reshape(side, 16)[:, :side].copy()
 
 
 @pytest.mark.parametrize("path", PATHS)
