@@ -14,14 +14,13 @@ from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.footage import VideoScan
 from lolblur_synth.images import BitDepth, quantize, write_png
-from lolblur_synth.ops.denoise import CLEAN, Backend, denoise
-from lolblur_synth.ops.noise_level import Channels, NoiseModel, estimate_noise, white_noise
+from lolblur_synth.ops.denoise import HEAD, Backend, denoise, find_noise
+from lolblur_synth.ops.noise_level import Channels, NoiseModel
 from lolblur_synth.ops.vbm4d.stages import Preset
 from lolblur_synth.scan import scan
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import probe, read_frames, write_video
 
-NOISE_FRAMES = 9  # that the noise is measured of: a video coder repeats it from frame to frame
 _ZOOM = 3  # of the details of a comparison
 
 
@@ -134,9 +133,8 @@ def _by_scene(
     cuts = sorted({flaw.last for flaw in found.flaws if flaw.reason == "scene cut"})
     for start, stop in pairwise([0, *cuts, found.frames]):
         scene = clock.each("decode", islice(frames, stop - start))
-        head = list(islice(scene, NOISE_FRAMES))
-        noise = white_noise(manner.sigma) if manner.sigma else estimate_noise(head)
-        clean = manner.sigma is None and noise.sigma < CLEAN
+        head = list(islice(scene, HEAD))
+        noise, clean = find_noise(head, manner.sigma)
         breaks = {at - start for at in found.breaks}
         before = clock.seconds.get("denoise", 0.0)
         rest = chain(head, scene)
@@ -168,7 +166,7 @@ def describe(scene: Scene, manner: Manner) -> str:
     if scene.clean:
         return f"{found}: clean, left as it is"
     space = "linear light" if noise.space == "linear" else "sRGB"
-    colour = "white" if len({value for row in noise.spectrum for value in row}) == 1 else "coloured"
+    colour = "white" if noise.white else "coloured"
     way = f"vbm4d {manner.preset}" if manner.backend == "vbm4d" else manner.backend
     return (
         f"{found}, variance a x + b in {space}, a {_channels(noise.a)}, b {_channels(noise.b)}, {colour}; "

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from lolblur_synth import denoised_cache
 from lolblur_synth.clock import Clock
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, image_path, measure
-from lolblur_synth.denoising import NOISE_FRAMES
 from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
 from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.denoise import CLEAN
-from lolblur_synth.ops.noise_level import NoiseModel, estimate_noise, white_noise
+from lolblur_synth.ops.denoise import find_noise
+from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.pipeline import Pair, synthesize
 from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
 from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
@@ -90,11 +88,13 @@ def _source(
     def frames() -> Iterator[Tensor]:
         return (frame.to(device) for frame in read_frames(task.scan, span.start, span.stop, config.video.size))
 
-    measured = _measure_noise(config, frames)
-    clean = measured is None or (config.denoise.sigma == "auto" and measured.sigma < CLEAN)
-    facts = _describe_noise(config, measured, clean)
+    if config.denoise.backend == "none":
+        yield _Source(frames(), None, _describe_noise(config, None, clean=True))
+        return
+    noise, clean = find_noise(frames(), None if config.denoise.sigma == "auto" else config.denoise.sigma)
+    facts = _describe_noise(config, noise, clean)
     if clean or not plan.cache:
-        yield _Source(frames(), None if clean else measured, facts)
+        yield _Source(frames(), None if clean else noise, facts)
         return
     with denoised_cache.storing(plan.cache, parts, facts) as store:
 
@@ -104,16 +104,7 @@ def _source(
                     store(frame)
                 yield frame
 
-        yield _Source(frames(), measured, facts, keep)
-
-
-def _measure_noise(config: Config, frames: Callable[[], Iterator[Tensor]]) -> NoiseModel | None:
-    """The noise of the footage; None where nobody asks."""
-    if config.denoise.backend == "none":
-        return None
-    if config.denoise.sigma != "auto":
-        return white_noise(config.denoise.sigma)
-    return estimate_noise(list(islice(frames(), NOISE_FRAMES)))
+        yield _Source(frames(), noise, facts, keep)
 
 
 def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> dict[str, Any]:
@@ -121,8 +112,7 @@ def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> di
     done = {"backend": "none" if clean else config.denoise.backend, "preset": config.denoise.preset}
     if noise is None:
         return done
-    white = len({value for row in noise.spectrum for value in row}) == 1
-    return {**done, "sigma": noise.sigma, "space": noise.space, "a": noise.a, "b": noise.b, "white": white}
+    return {**done, "sigma": noise.sigma, "space": noise.space, "a": noise.a, "b": noise.b, "white": noise.white}
 
 
 def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:

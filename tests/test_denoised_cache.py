@@ -72,7 +72,7 @@ def test_a_cache_changes_no_pixel_and_no_noise(videos, filled, tmp_path, monkeyp
         return iter(frames)
 
     monkeypatch.setattr(pipeline, "denoise", refuse)
-    monkeypatch.setattr(maker, "estimate_noise", lambda frames: pytest.fail("it measures again"))
+    monkeypatch.setattr(maker, "find_noise", lambda *_: pytest.fail("it measures again"))
     assert run(videos, tmp_path / "with", "--cache-denoised", str(cache)).exit_code == 0
     assert len(hashes(made)) == 10
     assert hashes(tmp_path / "without") == hashes(made) == hashes(tmp_path / "with")
@@ -87,7 +87,7 @@ def test_a_cache_changes_no_pixel_and_no_noise(videos, filled, tmp_path, monkeyp
 
 
 def test_what_is_dark_elsewhere_is_denoised_once(videos, filled, tmp_path, monkeypatch):
-    monkeypatch.setattr(maker, "estimate_noise", lambda frames: pytest.fail("it measures again"))
+    monkeypatch.setattr(maker, "find_noise", lambda *_: pytest.fail("it measures again"))
     changed = ("--set", "darken.exposure=0.07", "--set", "defocus.probability=1", "--set", "dataset.bit_depth=16")
     assert run(videos, tmp_path / "d", "--cache-denoised", str(filled[1]), *changed).exit_code == 0
     assert not set(hashes(tmp_path / "d").values()) & set(hashes(filled[0]).values())

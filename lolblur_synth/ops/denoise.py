@@ -1,7 +1,7 @@
 """Denoise source frames before anything else: what is noise would be taken for texture, moved and averaged away."""
 
 from collections.abc import Container, Iterable, Iterator
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Literal
 
@@ -10,13 +10,25 @@ from torch import Tensor
 
 from lolblur_synth.ops.bm4d import bm4d
 from lolblur_synth.ops.color import OPPONENT
-from lolblur_synth.ops.noise_level import NoiseModel, from_stable, to_stable
+from lolblur_synth.ops.noise_level import NoiseModel, estimate_noise, from_stable, to_stable, white_noise
 from lolblur_synth.ops.vbm4d.stages import Preset, vbm4d
 from lolblur_synth.threads import Map
 
 Backend = Literal["vbm4d", "bm4d", "none"]
 CLEAN = 0.5  # of 255: footage with less noise is left alone; rounding to 8 bits alone makes 0.29
+HEAD = 9  # frames that the noise is measured of: a video coder repeats it from frame to frame
 _CODES = 65535  # what comes out is on the grid of 16 bits, so that it can be kept in a file and come back the same
+
+
+def find_noise(frames: Iterable[Tensor], sigma: float | None) -> tuple[NoiseModel, bool]:
+    """The noise of frames (3, H, W), sRGB in [0, 1], and whether it is too little to be removed.
+
+    White and of standard deviation `sigma`, of 255, if that is given; else measured of the first HEAD frames.
+    """
+    if sigma is not None:
+        return white_noise(sigma), False
+    noise = estimate_noise(list(islice(frames, HEAD)))
+    return noise, noise.sigma < CLEAN
 
 
 def denoise(

@@ -72,6 +72,11 @@ class NoiseModel:
     spectrum: tuple[tuple[float, ...], ...]
     sigma: float
 
+    @property
+    def white(self) -> bool:
+        """Whether all frequencies are alike."""
+        return len({value for row in self.spectrum for value in row}) == 1
+
 
 def white_noise(sigma: float) -> NoiseModel:
     """White noise of one standard deviation, on the scale of 255, in all of sRGB."""
