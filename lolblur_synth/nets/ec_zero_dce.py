@@ -4,6 +4,8 @@ Zhou, Li and Loy, LEDNet (ECCV 2022), section 3: Zero-DCE (Guo et al., CVPR 2020
 exposure map as a second input.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ class ECZeroDCE(nn.Module):
     can stay lighter than another instead of both being levelled to the exposure (global features as in HDRNet, Gharbi
     et al., SIGGRAPH 2017); borders are then continued rather than black.
     """
+
+    kind: ClassVar[str] = "ec_zero_dce"
 
     def __init__(self, width: int = 256, iterations: int = 10, scale: int = 1, context: bool = False) -> None:
         super().__init__()

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from lolblur_synth.errors import UserError
+from lolblur_synth.nets.checkpoints import read_metadata, save_weights
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
-from lolblur_synth.nets.weights import load_ec_zero_dce, read_metadata, save_weights
+from lolblur_synth.nets.lednet import LEDNet
+from lolblur_synth.nets.weights import load_ec_zero_dce, load_lednet
+from tests.lednets import narrow_lednet, released_lednet
 
 
 def small_net() -> ECZeroDCE:
@@ -123,3 +126,38 @@ def test_missing_files_and_names(tmp_path):
         load_ec_zero_dce(str(tmp_path / "none.pth"))
     with pytest.raises(UserError, match=r"neither bundled \(.*ec_zero_dce.*\) nor"):
         load_ec_zero_dce("zero")
+
+
+@pytest.mark.parametrize(("name", "signed"), [("lednet.pth", False), ("lednet_retrain_500000.pth", True)])
+def test_released_lednets_load_by_the_units_that_their_names_tell(name, signed, tmp_path):
+    state = released_lednet()
+    torch.save({"params": state}, tmp_path / name)
+    net, digest = load_lednet(str(tmp_path / name))
+    assert net.arguments() == {"channels": [32, 64, 128, 128], "signed": signed}
+    assert torch.equal(net.tail.weight, state["D_block0.1.weight"])
+    assert torch.equal(net.encoder[0].down.low_pass, state["E_block1.2.reshape_conv.top.4.filt"])
+    assert len(digest) == 64
+    assert not net.training
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_lednet_round_trip_keeps_its_units(signed, tmp_path):
+    path, net = tmp_path / "net_retrain.safetensors", LEDNet((4, 4, 4, 8), signed)
+    digest = save_weights(path, net, {})
+    again, found = load_lednet(str(path))
+    assert found == digest
+    assert read_metadata(path)["arguments"] == {"channels": [4, 4, 4, 8], "signed": signed}
+    assert again.arguments() == net.arguments()
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in again.state_dict().items())
+
+
+def test_lednet_is_told_from_other_networks(released_state, tmp_path):
+    torch.save(released_state, tmp_path / "ce_zerodce.pth")
+    with pytest.raises(UserError, match=r"of another network: lacks stem.weight \(32, 3, 3, 3\).*more"):
+        load_lednet(str(tmp_path / "ce_zerodce.pth"))
+    save_weights(tmp_path / "ec.safetensors", small_net(), {})
+    with pytest.raises(UserError, match="holds ec_zero_dce, not lednet"):
+        load_lednet(str(tmp_path / "ec.safetensors"))
+    save_weights(tmp_path / "lednet.safetensors", narrow_lednet(), {"arguments": {"channels": [4, 4, 4]}})
+    with pytest.raises(UserError, match="are not four numbers of 4 or more"):
+        load_lednet(str(tmp_path / "lednet.safetensors"))

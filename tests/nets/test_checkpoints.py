@@ -1,0 +1,84 @@
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from lolblur_synth.errors import UserError
+from lolblur_synth.nets.checkpoints import load_strictly, read, read_metadata, save_weights
+from tests.lednets import narrow_lednet
+
+
+class Touch:
+    """Whoever unpickles this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_pickle_of_code_is_refused_and_not_run(plain, tmp_path):
+    path, trace = tmp_path / "net.pth", tmp_path / "trace"
+    if plain:
+        path.write_bytes(pickle.dumps({"params": Touch(trace)}, protocol=2))
+    else:
+        torch.save({"params": Touch(trace), "weight": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match="holds more than tensors, so it is not opened"):
+        read(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_every_truncation_is_refused(suffix, tmp_path):
+    whole, path = tmp_path / f"whole{suffix}", tmp_path / f"part{suffix}"
+    net = narrow_lednet()
+    if suffix == ".pth":
+        torch.save(net.state_dict(), whole)
+    else:
+        save_weights(whole, net, {})
+    data = whole.read_bytes()
+    for part in (0, 1, 9, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:part])
+        with pytest.raises(UserError, match=f"part{suffix}: (damaged|holds more)"):
+            read(path)
+
+
+def test_another_network_is_told_by_the_first_differences(tmp_path):
+    net = narrow_lednet()
+    state = net.state_dict()
+    state["odd.weight"] = torch.zeros(2, 3)
+    state["tail.bias"] = torch.zeros(4)
+    del state["side.bias"]
+    faults = r"lacks side.bias \(3,\); has unknown odd.weight \(2, 3\); tail.bias is \(4,\), not \(3,\); give weights"
+    with pytest.raises(UserError, match=faults):
+        load_strictly(net, state, Path("net.pth"), "LEDNet")
+    with pytest.raises(UserError, match=r"lacks stem.weight.*; lacks .*, and \d+ more; give weights of LEDNet"):
+        load_strictly(net, {}, Path("net.pth"), "LEDNet")
+
+
+def test_a_full_disk_leaves_the_previous_file(tmp_path, monkeypatch):
+    path, net = tmp_path / "net.safetensors", narrow_lednet()
+    save_weights(path, net, {"step": 1})
+    before = path.read_bytes()
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"net\.safetensors: cannot be written: No space left on device; make room"):
+        save_weights(path, net, {"step": 2})
+    assert path.read_bytes() == before
+    assert read_metadata(path)["step"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_a_folder_that_is_missing_is_told(tmp_path):
+    with pytest.raises(UserError, match="cannot be written: No such file"):
+        save_weights(tmp_path / "none" / "net.safetensors", narrow_lednet(), {})
