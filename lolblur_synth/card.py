@@ -114,7 +114,7 @@ def _each(values: Iterable[str]) -> str:
 
 def _span(values: Iterable[float], unit: str = "") -> str:
     numbers = list(values)
-    low, high = f"{min(numbers):.3g}", f"{max(numbers):.3g}"
+    low, high = f"{min(numbers):.4g}", f"{max(numbers):.4g}"
     return (low if low == high else f"{low} to {high}") + unit
 
 
@@ -128,7 +128,7 @@ def _steps(config: Config, records: list[SequenceRecord]) -> list[str]:
         f"{_span(r.draws['exposure'] for r in records)}; lights above L* 97 keep theirs.",
         f"3. Interpolate ({config.interpolate.backend}) to {rates}: "
         + ", ".join(f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in windows)
-        + ".",
+        + f".{_trust(config, records)}",
         f"4. Reverse clipping: + {_span(255 * r.draws['streak'] for r in records)} of 255 where L* > "
         f"{config.unclip.threshold:g}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
@@ -138,6 +138,17 @@ def _steps(config: Config, records: list[SequenceRecord]) -> list[str]:
         f"7. Noise: shot {_span(r.draws['shot'] for r in records)}, read {_span(r.draws['read'] for r in records)} "
         "(variance = shot x + read at linear light x).",
     ]
+
+
+def _trust(config: Config, records: list[SequenceRecord]) -> str:
+    shares = [pair.untrusted for record in records for pair in record.pairs if pair.untrusted is not None]
+    if not shares:
+        return ""
+    most = config.interpolate.untrusted
+    return (
+        f" Motion between two frames is inconsistent on at most {max(shares):.1%} of the picture; on more than "
+        f"{most:.0%} in {sum(share > most for share in shares)} of {len(shares)} pairs."
+    )
 
 
 def _denoising(records: list[SequenceRecord]) -> str:
@@ -150,19 +161,26 @@ def _denoising(records: list[SequenceRecord]) -> str:
 
 
 def _sources(records: list[SequenceRecord]) -> list[str]:
-    rows: dict[int, tuple[SequenceRecord, int]] = {}
+    rejects, rows = _rejects(records), dict[int, tuple[SequenceRecord, int]]()
     for record in records:
         rows[record.video] = (record, rows.get(record.video, (record, 0))[1] + len(record.pairs))
     return [
         f"| {video:04d} | {record.split} | {record.source['name']} | {record.source['capture_fps']} fps "
-        f"({record.source['capture_source']}) | {pairs} | {len(record.rejects)} | {record.source['sha256'][:16]} |"
+        f"({record.source['capture_source']}) | {pairs} | {len(rejects[video])} | {record.source['sha256'][:16]} |"
         for video, (record, pairs) in sorted(rows.items())
     ]
 
 
+def _rejects(records: list[SequenceRecord]) -> dict[int, dict[int, str]]:
+    """By video and slot, why a window gave no pair: known of the video, or found when one of its sequences was made."""
+    found: dict[int, dict[int, str]] = {}
+    for record in records:
+        found.setdefault(record.video, {}).update({reject["slot"]: reject["reason"] for reject in record.rejects})
+    return found
+
+
 def _dropped(records: list[SequenceRecord]) -> list[str]:
-    per_video = {record.video: record.rejects for record in records}
-    reasons = Counter(reject["reason"].split(" at frame")[0] for rejects in per_video.values() for reject in rejects)
+    reasons = Counter(reason.split(" at frame")[0] for found in _rejects(records).values() for reason in found.values())
     if not reasons:
         return []
     told = "; ".join(f"{count} for: {reason}" for reason, count in reasons.most_common())

@@ -11,14 +11,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lolblur_synth.errors import UserError
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """YAML and JSON have lists only."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def _as_range(value: object) -> object:
     """A single number means a range that holds nothing else."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return (value, value) if is_number else _as_tuple(value)
+    return (value, value) if is_number else as_tuple(value)
 
 
 def _ordered(value: tuple[float, float]) -> tuple[float, float]:
@@ -34,10 +35,12 @@ def _as_size(value: object) -> object:
         if len(parts) != 2 or not all(part.isdecimal() for part in parts):
             raise ValueError(f"a size is WIDTHxHEIGHT, such as 1120x640, or `source`; got {value!r}")
         return tuple(int(part) for part in parts)
-    return _as_tuple(value)
+    return as_tuple(value)
 
 
-def _within(low: float, high: float) -> AfterValidator:
+def within(low: float, high: float) -> AfterValidator:
+    """The bounds of a range."""
+
     def check(value: tuple[float, float]) -> tuple[float, float]:
         if not low <= value[0] <= value[1] <= high:
             raise ValueError(f"lies within [{low:g}, {high:g}], got [{value[0]:g}, {value[1]:g}]")
@@ -97,23 +100,26 @@ class Denoise(Section):
 class Darken(Section):
     """EC-Zero-DCE."""
 
-    exposure: Annotated[Range, _within(0.005, 1)] = (0.05, 0.30)
-    dim: Annotated[Range, _within(0.1, 1)] = (0.8, 1.0)
+    exposure: Annotated[Range, within(0.005, 1)] = (0.05, 0.30)
+    dim: Annotated[Range, within(0.1, 1)] = (0.8, 1.0)
     weights: str = "ec_zero_dce"  # the bundled ones, or a file
 
 
 class Interpolate(Section):
     """From the capture rate to the rate of the sub-frames."""
 
-    backend: Literal["flow", "linear"] = "flow"
+    backend: Literal["auto", "flow", "rife", "rife-ncnn", "linear"] = "auto"  # rife on CUDA, if its weights are there
+    weights: str = "rife-v4.0"  # of rife, in the cache or a file; of rife-ncnn, in the cache or a folder
     fps: float = Field(2000, gt=0, le=1e6)
+    untrusted: float = Field(0.05, gt=0, le=1)  # of the picture: the most that may move inconsistently in a gap
+    reject: bool = False  # the windows that exceed it; else they are only told of
 
 
 class Unclip(Section):
     """Light beyond clipping."""
 
     threshold: float = Field(98, ge=0, le=100)  # CIE L*
-    strength: Annotated[Range, _within(0, 2550)] = (20, 100)  # of 255
+    strength: Annotated[Range, within(0, 2550)] = (20, 100)  # of 255
 
 
 class Average(Section):
@@ -126,14 +132,14 @@ class Defocus(Section):
     """Generalized Gaussian kernels."""
 
     probability: float = Field(0.5, ge=0, le=1)
-    sigma: Annotated[Range, _within(0.1, 12)] = (0.4, 1.6)  # pixels, along each axis of the ellipse
-    shape: Annotated[Range, _within(0.5, 16)] = (0.8, 4.0)  # 2 is a Gaussian, 16 nearly a disc
+    sigma: Annotated[Range, within(0.1, 12)] = (0.4, 1.6)  # pixels, along each axis of the ellipse
+    shape: Annotated[Range, within(0.5, 16)] = (0.8, 4.0)  # 2 is a Gaussian, 16 nearly a disc
 
 
 class Noise(Section):
     """Shot and read noise in linear light: variance = shot x + read."""
 
-    shot: Annotated[Range, _within(0, 1)] = (2e-6, 5e-5)  # drawn log-uniformly
+    shot: Annotated[Range, within(0, 1)] = (2e-6, 5e-5)  # drawn log-uniformly
     read_slope: float = Field(2.18, ge=0, le=10)
     read_offset: float = Field(1.20, ge=-50, le=50)
     read_spread: float = Field(0.26, ge=0, le=10)
@@ -174,40 +180,6 @@ class Config(Section):
     noise: Noise = Noise()
     dataset: Dataset = Dataset()
     run: Run = Run()
-
-
-class CurveNet(Section):
-    """The shape of EC-Zero-DCE; its checkpoints carry it. The released network is 256, 10, 1, false."""
-
-    width: int = Field(24, ge=1, le=512)
-    iterations: int = Field(10, ge=1, le=32)
-    scale: int = Field(8, ge=1, le=16)  # curves are estimated at 1/scale of the resolution
-    context: bool = True  # the lightness of the whole picture is known everywhere
-
-
-class TrainECDCE(Section):
-    """Everything `lolblur-synth train-ecdce` can be told; what differs from Zero-DCE's training says so."""
-
-    seed: int = Field(0, ge=0, lt=2**63)
-    net: CurveNet = CurveNet()
-    steps: int = Field(1500, ge=1)
-    batch: int = Field(8, ge=1)
-    crop: int = Field(256, ge=64)
-    long_side: int = Field(1280, ge=64)  # photographs are kept in memory at this size
-    gain: Annotated[Range, _within(0.1, 10)] = (0.6, 1.6)  # of light, drawn per crop; Zero-DCE: 1
-    exposure: Annotated[Range, _within(0.005, 1)] = (0.05, 0.30)
-    learning_rate: float = Field(3e-4, gt=0)  # after a warm-up, down to 1 % by a cosine; Zero-DCE: 1e-4, constant
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_gradient: float = Field(0.1, gt=0)
-    weight_exposure: float = Field(0.2, ge=0)  # of 16x16 patches; Zero-DCE: 10
-    weight_picture: float = Field(100, ge=0)  # of the picture as a whole; Zero-DCE: none
-    weight_spatial: float = Field(10, ge=0)  # Zero-DCE: 1
-    contrast: float = Field(1, ge=0, le=1)  # 1: differences shrink with the exposure, 0: as in the input (Zero-DCE)
-    weight_smooth: float = Field(2000, ge=0)  # Zero-DCE: 200, at full resolution, where maps are smoother
-    validation_fraction: float = Field(0.2, ge=0, lt=1)
-    validate_every: int = Field(250, ge=1)
-    save_every: int = Field(250, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 Model = TypeVar("Model", bound=Section)

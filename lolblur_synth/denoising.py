@@ -12,7 +12,7 @@ from torch import Tensor
 from lolblur_synth.clock import Clock
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
-from lolblur_synth.footage import VideoScan
+from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.images import BitDepth, quantize, write_png
 from lolblur_synth.ops.denoise import HEAD, Backend, denoise, find_noise
 from lolblur_synth.ops.noise_level import Channels, NoiseModel
@@ -70,11 +70,10 @@ def denoise_video(
     `out` is lossless, of 8 bits if the source is, else of 16, and appears whole or not at all. `compare` shows the
     middle frame before and after. `notify` is told how many frames are done, of how many.
     """
-    _refuse(source, {"--out": out, **({"--compare": compare} if compare else {})}, overwrite)
+    check_files(source, {"--out": out, **({"--compare": compare} if compare else {})}, overwrite)
     chosen = choose_device(device)
     info = probe(source, capture_fps)
-    if info.bit_depth > 8 and out.suffix != ".mkv":
-        raise UserError(f"--out {out}: the {info.bit_depth} bits of {source.name} need a file that ends in .mkv")
+    depth_for(out, info)
     found = scan(info)
     notify(0, found.frames)
     scenes, shown = _convert(found, out, manner, chosen, notify)
@@ -83,7 +82,8 @@ def denoise_video(
     return scenes
 
 
-def _refuse(source: Path, targets: dict[str, Path], overwrite: bool) -> None:
+def check_files(source: Path, targets: dict[str, Path], overwrite: bool) -> None:
+    """Raise `UserError` unless the input is there and each target, by its option, can be written."""
     if not source.exists():
         raise UserError(f"--input {source}: there is no such file or folder")
     for option, path in targets.items():
@@ -100,6 +100,13 @@ def _refuse(source: Path, targets: dict[str, Path], overwrite: bool) -> None:
             raise UserError(f"{option} {path}: would replace the input; name another file")
         if path.exists() and not overwrite:
             raise UserError(f"{option} {path}: exists; name another file, or --overwrite")
+
+
+def depth_for(out: Path, info: VideoInfo) -> BitDepth:
+    """Bits to write: 8 if the footage has no more, else 16, for which `out` must end in .mkv; raises `UserError`."""
+    if info.bit_depth > 8 and out.suffix != ".mkv":
+        raise UserError(f"--out {out}: the {info.bit_depth} bits of {info.path.name} need a file that ends in .mkv")
+    return 8 if info.bit_depth <= 8 else 16
 
 
 @torch.inference_mode()
@@ -121,7 +128,7 @@ def _convert(
     with ordered_map(threads_for(1, device)) as each:
         noisy = (frame.to(device) for frame in watch(read_frames(found, 0, found.frames), done=False))
         clean = _by_scene(noisy, found, manner, Clock(device), each, scenes)
-        depth: BitDepth = 8 if found.info.bit_depth <= 8 else 16
+        depth = depth_for(out, found.info)
         write_video(out, watch(clean, done=True), Fraction(found.info.stored_fps), bit_depth=depth)
     return scenes, shown
 

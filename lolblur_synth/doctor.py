@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import torch
 
-from lolblur_synth.config import preset_dir, presets
-from lolblur_synth.devices import cores
+from lolblur_synth.config import Interpolate, preset_dir, presets
+from lolblur_synth.devices import choose_device, cores
 from lolblur_synth.errors import UserError
+from lolblur_synth.interpolators import survey
 from lolblur_synth.nets.weights import load_ec_zero_dce
 
 
@@ -27,6 +28,8 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     (compiler, compiles), (reference, found) = _version("numba"), _version("bm4d")
     yield "denoise", f"vbm4d (numba {compiler}); bm4d {reference}; none", compiles and found
     yield "interpolate", "flow (OpenCV DIS); linear", hasattr(cv2, "DISOpticalFlow_create")
+    for backend, found_here in survey(Interpolate().weights, choose_device("auto")):
+        yield f"  {backend}", found_here, True
     try:
         net, sha256 = load_ec_zero_dce("ec_zero_dce", "cpu")
         parameters = sum(p.numel() for p in net.parameters())

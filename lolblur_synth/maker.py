@@ -16,16 +16,18 @@ from lolblur_synth.clock import Clock
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, image_path, measure
 from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
+from lolblur_synth.interpolators import opened
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.denoise import find_noise
+from lolblur_synth.ops.interpolate import Interpolator
 from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.pipeline import Pair, synthesize
 from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
 from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
-from lolblur_synth.sequences import Slot
+from lolblur_synth.sequences import Reject, Slot
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import read_frames
 
@@ -48,17 +50,47 @@ def make_sequence(
     def noise_field(slot: Slot, shape: torch.Size) -> Tensor:
         return torch.randn(shape, generator=torch_rng_for(config.seed, task.key, NOISE_FIELD, slot.index))
 
-    written = []
-    with ordered_map(threads) as each, _source(task, plan, span, device, clock, notify) as source:
+    written: list[PairRecord] = []
+    rejects: list[Reject] = []
+    with (
+        ordered_map(threads) as each,
+        _source(task, plan, span, device, clock, notify) as source,
+        _interpolator(task, plan, device, threads, notify) as interpolator,
+    ):
         pairs = synthesize(
-            source.frames, span.start, breaks, task.slots, task.shutter, task.draws, source.noise, net, noise_field,
-            config, clock, each, source.keep,
+            source.frames, span.start, breaks, task.slots, task.shutter, task.draws, source.noise, net, interpolator,
+            noise_field, config, clock, each, source.keep,
         )  # fmt: skip
-        for number, pair in enumerate(pairs, task.first_number):
-            with clock("write"):
-                written.append(_write_pair(task, staging, number, pair, config, each))
+        for pair in pairs:
+            fault = _distrust(pair, task, config)
+            if fault and config.interpolate.reject:
+                rejects.append(Reject(pair.slot, fault))
+            else:
+                with clock("write"):
+                    number = task.first_number + len(written)
+                    written.append(_write_pair(task, staging, number, pair, config, each))
             notify(Event("pair", task.id))
+    if len(written) < min(config.sequences.min_pairs, len(task.slots)):
+        raise SequenceError(
+            f"{len(rejects)} of {len(task.slots)} windows dropped: {rejects[0].reason}; sequences.min_pairs is "
+            f"{config.sequences.min_pairs}; film faster or nearer to still, or raise interpolate.untrusted"
+        )
+    task = replace(task, rejects=tuple(sorted([*task.rejects, *rejects], key=lambda reject: reject.slot.index)))
     stage_record(staging, _record(task, plan, device, source.facts, clock.seconds, written))
+
+
+def _worst(pair: Pair) -> float | None:
+    """The largest share of any gap whose motion cannot be trusted, as it is recorded."""
+    return round(max(pair.untrusted), 4) if pair.untrusted else None
+
+
+def _distrust(pair: Pair, task: SequencePlan, config: Config) -> str | None:
+    """Why the motion of an exposure cannot be trusted, if so."""
+    worst = _worst(pair)
+    if worst is None or worst <= config.interpolate.untrusted:
+        return None
+    frame = task.shutter.window(pair.slot.center).start + pair.untrusted.index(max(pair.untrusted))
+    return f"motion too large to be trusted at frame {frame} ({worst:.0%} of the picture)"
 
 
 @dataclass(frozen=True)
@@ -107,6 +139,23 @@ def _source(
         yield _Source(frames(), noise, facts, keep)
 
 
+@contextmanager
+def _interpolator(
+    task: SequencePlan, plan: Plan, device: torch.device, threads: int, notify: Notify
+) -> Iterator[Interpolator]:
+    section, vulkan = plan.config.interpolate, plan.config.run.device != "cpu"
+    if section.backend == "auto":
+        raise ValueError("a plan names the backend that auto stands for")
+
+    def warn(text: str) -> None:
+        notify(Event("warned", task.id, text))
+
+    with opened(section.backend, section.weights, device, vulkan, threads, warn) as (interpolator, sha256):
+        if sha256 != plan.weights.get(section.backend):
+            raise UserError(f"interpolate.weights {section.weights}: changed during the run; run again")
+        yield interpolator
+
+
 def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> dict[str, Any]:
     """What was found in the footage and what was done about it, for a record."""
     done = {"backend": "none" if clean else config.denoise.backend, "preset": config.denoise.preset}
@@ -134,6 +183,7 @@ def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, conf
         seconds=float(pair.slot.center / task.scan.info.capture_fps),
         sha256=dict(zip(FOLDERS, each(write, FOLDERS), strict=True)),
         statistics={name: round(value, 4) for name, value in statistics.items()},
+        untrusted=_worst(pair),
     )
 
 
@@ -187,7 +237,9 @@ def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
     task = next((sequence for sequence in plan.sequences if sequence.status != "keep"), None)
     if task is None:
         return None
-    first_only, uncached = replace(task, slots=task.slots[:1]), replace(plan, cache=None)
+    keep_all = plan.config.interpolate.model_copy(update={"reject": False})
+    config = plan.config.model_copy(update={"interpolate": keep_all})
+    first_only, uncached = replace(task, slots=task.slots[:1]), replace(plan, config=config, cache=None)
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder, "pair")
         make_sequence(first_only, uncached, staging, device, threads, ignore)

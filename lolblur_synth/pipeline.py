@@ -16,14 +16,14 @@ from lolblur_synth.ops.darken import darken
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise import denoise
 from lolblur_synth.ops.dim import dim
-from lolblur_synth.ops.interpolate import interpolate
+from lolblur_synth.ops.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.noise import add_noise
 from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.sequences import Shutter, Slot
 from lolblur_synth.threads import Map
 
-VERSION = 2  # raised whenever the same input and configuration give other pixels
+VERSION = 3  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Pair:
     low_sharp: Tensor  # darkened
     low_blur: Tensor  # darkened, exposed over the whole window
     low_blur_noise: Tensor  # and noisy: the input of a network
+    untrusted: tuple[float, ...]  # of each gap of the exposure: the share of the picture with inconsistent motion
 
 
 @torch.inference_mode()
@@ -48,6 +49,7 @@ def synthesize(
     draws: Draws,
     noise: NoiseModel | None,
     net: ECZeroDCE,
+    interpolator: Interpolator,
     noise_field: Callable[[Slot, torch.Size], Tensor],
     config: Config,
     clock: Clock,
@@ -73,7 +75,8 @@ def synthesize(
             bright = [dim(frame, draws.dim) for frame in window]
             dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))
 
-        moving = interpolate(dark, bright, shutter.factor, config.interpolate.backend, each)
+        untrusted: list[float] = []
+        moving = interpolate(dark, bright, shutter.factor, interpolator, each, untrusted.append)
         sub_frames = clock.each("interpolate", moving)
         with clock("average"):
             exposed = average(each(lit, sub_frames))
@@ -84,7 +87,8 @@ def synthesize(
             low_blur_noise = add_noise(low_blur, draws.shot, draws.read, noise_field(slot, low_blur.shape))
 
         middle = shutter.gaps // 2
-        yield Pair(slot, window[middle], bright[middle], dark[middle], low_blur, low_blur_noise)
+        sharp = window[middle], bright[middle], dark[middle]
+        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(untrusted))
 
 
 def windows(

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from lolblur_synth import __version__
 from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
+from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.footage import VideoScan
+from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
@@ -67,6 +69,7 @@ class Plan:
     videos: tuple[VideoPlan, ...]
     stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
+    interpolation: str = ""  # what makes the sub-frames, in words
     cache: Path | None = None  # a folder of denoised frames; changes no pixel
 
     @property
@@ -88,8 +91,14 @@ def make_plan(
     overwrite: bool = False,
     notify: Callable[[Path], None] | None = None,
 ) -> Plan:
-    """Read every video once and plan the run; raises `UserError` when nothing can be made or `out` is another's."""
+    """Read every video once and plan the run; raises `UserError` when nothing can be made or `out` is another's.
+
+    The plan's configuration names the backend that `interpolate.backend = auto` takes here, so that a dataset is never
+    made by several.
+    """
     _check_kernel(config)
+    config, chosen = _settle(config)
+    weights = weights | chosen.weights
     paths = find_videos(videos.resolve())
     existing = read_existing(out, config, overwrite)
     lasting = {key: record for key, record in existing.items() if has_settings(record, config)}
@@ -109,7 +118,15 @@ def make_plan(
     made = {sequence.id for video in planned for sequence in video.sequences}
     stale = tuple(record for record in existing.values() if record.id not in {*made, *lasting})
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
-    return Plan(out, config, weights, tuple(planned), stale, seen)
+    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
+
+
+def _settle(config: Config) -> tuple[Config, Choice]:
+    """The configuration with a backend by name instead of `auto`."""
+    section, run = config.interpolate, config.run
+    chosen = choose_backend(section.backend, section.weights, choose_device(run.device), vulkan=run.device != "cpu")
+    settled = section.model_copy(update={"backend": chosen.backend})
+    return config.model_copy(update={"interpolate": settled}), chosen
 
 
 def _check_kernel(config: Config) -> None:

@@ -13,7 +13,7 @@ from lolblur_synth.dataset import FOLDERS, Split, image_path
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import pixel_hash, read_pixels
 
-FORMAT = 2
+FORMAT = 3
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
 MANIFEST = "manifest.jsonl"
 RECORD = "record.json"
@@ -31,6 +31,7 @@ class PairRecord:
     seconds: float  # of the ground truth, from the start of the recording
     sha256: dict[str, str]  # of the decoded pixels, by folder
     statistics: dict[str, float]  # of low_blur_noise
+    untrusted: float | None = None  # largest share of a gap's picture that moves inconsistently, if it was looked at
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class SequenceRecord:
     device: str
     seconds: dict[str, float]  # by operator
     pairs: list[PairRecord]
-    rejects: list[dict[str, Any]]  # windows of the whole video that gave no pair, and why
+    rejects: list[dict[str, Any]]  # windows of the whole video that gave no pair, and why; some when it was made
     format: int = FORMAT
 
     def images(self) -> Iterator[tuple[Path, str]]:
@@ -184,6 +185,7 @@ def write_manifest(root: Path, records: dict[str, SequenceRecord]) -> None:
                     "seconds": pair.seconds,
                     "draws": record.draws,
                     "shutter": record.shutter,
+                    "untrusted": pair.untrusted,
                     "statistics": pair.statistics,
                     "images": images,
                 }

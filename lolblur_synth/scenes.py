@@ -33,7 +33,10 @@ Path = Callable[[float], Pose]
 
 @dataclass(frozen=True)
 class Lamp:
-    """A disc of constant linear radiance (1 is white) with a soft rim, and a Gaussian halo; fixed in the scene."""
+    """A disc of constant linear radiance (1 is white) with a soft rim, and a Gaussian halo.
+
+    Fixed at (x, y) of the scene or, with a `path`, of something that moves over the frame.
+    """
 
     x: float
     y: float
@@ -41,6 +44,7 @@ class Lamp:
     radiance: tuple[float, float, float] = (8, 6, 4)
     halo: float = 0.02  # peak of the halo as a fraction of the radiance
     halo_sigma: float = 4  # in radii
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,16 @@ class Cutout:
 
 
 @dataclass(frozen=True)
+class Fence:
+    """Two sets of straight wires at right angles, with soft rims, that move over the frame in front of everything."""
+
+    spacing: float
+    width: float
+    path: Path
+    colour: tuple[float, float, float] = (0.05, 0.05, 0.06)  # sRGB
+
+
+@dataclass(frozen=True)
 class Scene:
     """A photograph, the camera's path, the photograph's pixels per frame pixel, and what else is to be seen.
 
@@ -64,6 +78,7 @@ class Scene:
     camera: Path = lambda _: Pose()
     density: float = 1
     cutouts: tuple[Cutout, ...] = ()
+    fences: tuple[Fence, ...] = ()
     lamps: tuple[Lamp, ...] = ()
 
 
@@ -175,22 +190,40 @@ def _photo_at(photo: Tensor, density: float, x: Tensor, y: Tensor) -> Tensor:
     return sample(photo, x * density + (width - 1) / 2, y * density + (height - 1) / 2)
 
 
-def _cover(frame: Tensor, cutout: Cutout, t: float) -> Tensor:
-    at = cutout.path(t)
-    x, y = _grid((frame.shape[-2], frame.shape[-1]), frame.device)
+def _within(at: Pose, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Positions, x and y (H, W), of the pixels of a frame within something that moves over it."""
+    x, y = _grid(size, device)
     c, s = math.cos(at.angle) / at.zoom, math.sin(at.angle) / at.zoom
     dx, dy = x - at.x, y - at.y
-    ramp = (cutout.radius * at.zoom + 0.5 - torch.hypot(dx, dy)).clamp(0, 1)
-    texture = _photo_at(cutout.photo, cutout.density, c * dx - s * dy, s * dx + c * dy)
-    return torch.lerp(frame, texture, ramp * ramp * (3 - 2 * ramp))
+    return c * dx - s * dy, s * dx + c * dy
+
+
+def _soft(ramp: Tensor) -> Tensor:
+    ramp = ramp.clamp(0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def _cover(frame: Tensor, cutout: Cutout, t: float) -> Tensor:
+    at = cutout.path(t)
+    x, y = _within(at, (frame.shape[-2], frame.shape[-1]), frame.device)
+    rim = at.zoom * (cutout.radius - torch.hypot(x, y))
+    return torch.lerp(frame, _photo_at(cutout.photo, cutout.density, x, y), _soft(rim + 0.5))
+
+
+def _string(frame: Tensor, fence: Fence, t: float) -> Tensor:
+    at = fence.path(t)
+    for across in _within(at, (frame.shape[-2], frame.shape[-1]), frame.device):
+        away = (across / fence.spacing - (across / fence.spacing).round()).abs() * fence.spacing
+        rim = at.zoom * (fence.width / 2 - away)
+        frame = torch.lerp(frame, frame.new_tensor(fence.colour)[:, None, None], _soft(rim + 0.5))
+    return frame
 
 
 def _light(linear: Tensor, lamp: Lamp, x: Tensor, y: Tensor) -> Tensor:
     distance = torch.hypot(x - lamp.x, y - lamp.y)
-    ramp = ((lamp.radius - distance) / 1.5 + 0.5).clamp(0, 1)
     halo = lamp.halo * torch.exp(-0.5 * (distance / (lamp.halo_sigma * lamp.radius)) ** 2)
     radiance = linear.new_tensor(lamp.radiance)[:, None, None]
-    return linear + radiance * (ramp * ramp * (3 - 2 * ramp) + halo)
+    return linear + radiance * (_soft((lamp.radius - distance) / 1.5 + 0.5) + halo)
 
 
 def render(scene: Scene, t: float, size: tuple[int, int], clip: bool = True) -> Tensor:
@@ -202,9 +235,11 @@ def render(scene: Scene, t: float, size: tuple[int, int], clip: bool = True) -> 
     frame = _photo_at(scene.photo, scene.density, x, y)
     for cutout in scene.cutouts:
         frame = _cover(frame, cutout, t)
+    for fence in scene.fences:
+        frame = _string(frame, fence, t)
     if scene.lamps:
         linear = srgb_to_linear(frame)
         for lamp in scene.lamps:
-            linear = _light(linear, lamp, x, y)
+            linear = _light(linear, lamp, *(_within(lamp.path(t), size, x.device) if lamp.path else (x, y)))
         frame = linear_to_srgb(linear.clamp(max=1) if clip else linear)
     return frame

@@ -25,6 +25,7 @@ def show_plan(console: Console, plan: Plan) -> None:
             console.print(f"{video.path.name}: {line}", highlight=False, markup=False, soft_wrap=True)
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
     pairs = sum(len(sequence.slots) for sequence in due)
+    console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
     if plan.stale:
         console.print(f"To remove (--overwrite): {', '.join(record.id for record in plan.stale)}")
@@ -89,10 +90,26 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
             "made" if sequence_id in outcome.made else "kept",
         )
     console.print(table)
+    for sequence_id in sorted(outcome.made):
+        told = _distrusted(records[sequence_id], plan)
+        if told:
+            console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
             f"not made: {failure.name}: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def _distrusted(record: SequenceRecord, plan: Plan) -> str | None:
+    """What is to be said about motion that was too large, if anything."""
+    most = plan.config.interpolate.untrusted
+    shares = [pair.untrusted for pair in record.pairs if pair.untrusted is not None and pair.untrusted > most]
+    if not shares:
+        return None
+    return (
+        f"{len(shares)} of {len(record.pairs)} pairs hold motion that cannot be trusted: inconsistent on up to "
+        f"{max(shares):.0%} of the picture; look at them, or drop such with interpolate.reject=true"
+    )
 
 
 def _devices(records: dict[str, SequenceRecord]) -> str:

@@ -18,11 +18,13 @@ from lolblur_synth.config import Config, load
 from lolblur_synth.dataset import FOLDERS, pair_paths
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.images import read_image
+from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
 from tests.footage import SMALL, film
+from tests.rife_files import random_rife
 
 
 @pytest.fixture(scope="module")
@@ -383,3 +385,76 @@ def test_the_size_of_the_source_can_be_kept(tmp_path):
     assert run(tmp_path / "v", tmp_path / "d", "--size", "source").exit_code == 0
     pair = next(pair_paths(tmp_path / "d", "train"))
     assert {tuple(read_image(path).shape) for path in pair.values()} == {(3, 71, 99)}
+
+
+def test_auto_becomes_a_backend_by_name(videos, made):
+    assert yaml.safe_load((made / "dataset.yaml").read_text())["interpolate"]["backend"] == "flow"
+    assert {record.config["interpolate"]["backend"] for record in read_records(made).values()} == {"flow"}
+    assert "3. Interpolate (flow) to 2000 fps" in (made / "README.md").read_text()
+    again = run(videos, made, "--set", "interpolate.backend=flow")
+    assert again.exit_code == 0
+    assert "sub-frames by optical flow" in again.output
+    assert "sub-frames by optical flow (auto: there is no CUDA)" in run(videos, made).output
+    other = run(videos, made, "--set", "interpolate.backend=linear")
+    assert "interpolate.backend is flow there, linear here" in str(other.exception)
+
+
+def test_every_pair_tells_how_far_its_motion_can_be_trusted(made):
+    shares = [pair.untrusted for record in read_records(made).values() for pair in record.pairs]
+    assert all(share is not None and 0 <= share < 0.05 for share in shares)
+    lines = [json.loads(line) for line in (made / "manifest.jsonl").read_text().splitlines()]
+    assert [line["untrusted"] for line in lines] == shares
+    assert (
+        f"inconsistent on at most {max(shares):.1%} of the picture; on more than 5% in 0 of 8 pairs"
+        in (made / "README.md").read_text()
+    )
+
+
+def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path):
+    pairs = {(record.id, pair.slot): pair for record in read_records(made).values() for pair in record.pairs}
+    most = sorted({pair.untrusted for pair in pairs.values()})[-2]
+    worst = [key for key, pair in pairs.items() if pair.untrusted > most]
+    limit = ["--set", f"interpolate.untrusted={most}"]
+    told = run(videos, tmp_path / "told", *limit)
+    assert told.exit_code == 0
+    assert f"{worst[0][0]}: 1 of 2 pairs hold motion that cannot be trusted" in told.output
+    assert hashes(tmp_path / "told") == hashes(made)
+    options = [*limit, "--set", "interpolate.reject=true", "--set", "sequences.min_pairs=1"]
+    assert run(videos, tmp_path / "dropped", *options).exit_code == 0
+    records = read_records(tmp_path / "dropped")
+    assert {(record.id, pair.slot) for record in records.values() for pair in record.pairs} == pairs.keys() - {*worst}
+    assert set(hashes(tmp_path / "dropped").values()) < set(hashes(made).values())
+    (dropped,) = [r for r in records[worst[0][0]].rejects if r["reason"].startswith("motion too large to be trusted")]
+    assert dropped["slot"] == worst[0][1]
+    card = (tmp_path / "dropped/README.md").read_text()
+    assert "1 for: motion too large to be trusted." in card
+    assert verify(tmp_path / "dropped")[1] == []
+
+
+def test_a_sequence_of_which_too_little_can_be_trusted_fails(videos, tmp_path):
+    options = ["--set", "interpolate.untrusted=1e-9", "--set", "interpolate.reject=true"]
+    result = run(videos, tmp_path / "d", *options)
+    assert isinstance(result.exception, SequenceError)
+    assert "windows dropped: motion too large to be trusted at frame" in result.output
+    assert "raise interpolate.untrusted" in result.output
+    assert "Estimate from one pair" in run(videos, tmp_path / "e", *options, "--dry-run").output
+
+
+def test_rife_and_its_weights_decide_what_is_kept(videos, tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/a.mkv").symlink_to(videos / "a.mkv")
+    weights = tmp_path / "mine.safetensors"
+    settings = ["interpolate.backend=rife", f"interpolate.weights={weights}", "interpolate.fps=500"]
+    options = ["--size", "64x64", *(part for setting in settings for part in ("--set", setting))]
+    other = run(tmp_path / "v", tmp_path / "d", *options, "--set", "interpolate.weights=ec_zero_dce")
+    assert "holds ec_zero_dce, not rife" in str(other.exception)
+    assert not (tmp_path / "d").exists()
+    sha256 = save_weights(weights, random_rife("4.0"), {})
+    first = run(tmp_path / "v", tmp_path / "d", *options)
+    assert first.exit_code == 0, first.exception
+    assert "sub-frames by RIFE v4.0 on cpu" in first.output
+    assert {record.weights["rife"] for record in read_records(tmp_path / "d").values()} == {sha256}
+    assert f"rife sha256 {sha256}" in (tmp_path / "d/README.md").read_text()
+    save_weights(weights, random_rife("4.25"), {})
+    assert "come from other settings, weights" in str(run(tmp_path / "v", tmp_path / "d", *options).exception)
+    assert verify(tmp_path / "d")[1] == []

@@ -80,6 +80,8 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     from lolblur_synth.runner import execute
     from lolblur_synth.tables import show_outcome
 
+    if not verbose:  # else the plan has told it
+        console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     pairs = sum(len(sequence.slots) for sequence in plan.sequences if sequence.status != "keep")
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast)

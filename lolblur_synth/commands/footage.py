@@ -8,6 +8,7 @@ import click
 from lolblur_synth.commands.options import FOLDER, PATH, console_for
 
 if TYPE_CHECKING:
+    from lolblur_synth.interpolators import Backend as Interpolation
     from lolblur_synth.ops.denoise import Backend
     from lolblur_synth.ops.vbm4d.stages import Preset
 
@@ -66,3 +67,45 @@ def denoise(
         scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify)
     for scene in scenes:
         click.echo(describe(scene, manner))
+
+
+@click.command()
+@click.option("--input", "source", type=PATH, required=True, help="A video, or a folder of numbered frames.")
+@click.option("--out", type=PATH, required=True, help="The lossless video to write: .mkv, or .mp4 of 8 bits.")
+@click.option("--fps", type=float, help="The rate to reach; any that is higher than that of the footage.")
+@click.option("--factor", type=int, metavar="N", help="Instead: how many times that rate.")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "flow", "rife", "rife-ncnn", "linear"]),
+    default="auto",
+    show_default=True,
+    help="auto is rife on CUDA if its weights are there, else flow.",
+)
+@click.option("--weights", default="rife-v4.0", show_default=True, metavar="NAME|FILE", help="Of rife and rife-ncnn.")
+@click.option("--capture-fps", type=float, help="The rate at which it was filmed, where its tags do not tell.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace --out.")
+def interpolate(
+    source: Path,
+    out: Path,
+    fps: float | None,
+    factor: int | None,
+    backend: "Interpolation",
+    weights: str,
+    capture_fps: float | None,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Make a video of more frames per second."""
+    from lolblur_synth.interpolating import Manner, describe, interpolate_video
+    from lolblur_synth.progress import frame_progress
+
+    manner, console = Manner(backend, weights, device), console_for(stderr=True)
+
+    def warn(text: str) -> None:
+        console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    with frame_progress(console) as notify:
+        result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warn)
+    for line in describe(result):
+        click.echo(line)

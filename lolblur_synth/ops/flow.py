@@ -12,6 +12,8 @@ _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, of encoded values
 _SMALLEST = 32  # pixels: DIS needs a few patches of 8 at half resolution
 _OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
+_VISIBLE = 4 / 255  # in the frames as they look in the light
+
 Kernel = Literal["nearest", "bilinear", "bicubic"]
 
 
@@ -20,24 +22,25 @@ def _grey(frame: Tensor) -> Tensor:
     return (frame * weights).sum(0).mul(255).round().clamp(0, 255).byte()
 
 
-def estimate_flow(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+def estimate_flow(before: Tensor, after: Tensor, scale: int = 1) -> tuple[Tensor, Tensor]:
     """Motion of every pixel from `before` to `after`, and of every pixel of `after` back to `before`.
 
     Frames (3, H, W), sRGB in [0, 1]; two flows (2, H, W) on the frames' device. OpenCV's DIS runs on the CPU: frames
-    on another device visit it as 8-bit grey. Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
+    on another device visit it as 8-bit grey. It looks at pictures down to 1 / 2^`scale` of their size.
+    Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
     first, second = _grey(before), _grey(after)
 
     def planes(flow: Tensor) -> Tensor:
         return flow.permute(2, 0, 1).contiguous().to(before.device)
 
-    return planes(match(first, second)), planes(match(second, first))
+    return planes(match(first, second, scale)), planes(match(second, first, scale))
 
 
-def match(one: Tensor, other: Tensor) -> Tensor:
+def match(one: Tensor, other: Tensor, scale: int = 1) -> Tensor:
     """Motion from one 8-bit picture (H, W) to another, (H, W, 2), x and y in pixels; on the CPU."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    dis.setFinestScale(1)  # half resolution; the full one takes several times as long and changes the blur little
+    dis.setFinestScale(scale)  # 1, half: the full size takes several times as long and changes the blur little
     height, width = one.shape
     below, right = (max(0, _SMALLEST - side) for side in (height, width))
     first, second = (np.pad(p.cpu().numpy(), ((0, below), (0, right)), mode="edge") for p in (one, other))
@@ -88,3 +91,24 @@ def trace_back(flow: Tensor, time: float, iterations: int = 2) -> Tensor:
     for _ in range(iterations):
         at = here - time * sample(flow, at, "bilinear")
     return at
+
+
+def inconsistent(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> float:
+    """The share of both frames that moves so that the two flows do not lead back, and for which one can see it.
+
+    Flows do not lead back where |there + back|^2 > 0.01 (|there|^2 + |back|^2) + 0.5 (Sundaram et al., "Dense Point
+    Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010), which they never do where there is
+    nothing to see; so only pixels count that differ from where they are said to go. What leaves the frame is left out.
+    """
+    wrong, seen = forward.new_zeros(()), forward.new_zeros(())
+    for frame, other, there, return_flow in ((before, after, forward, backward), (after, before, backward, forward)):
+        at = pixel_grid(there) + there
+        height, width = there.shape[-2:]
+        inside = (at[0] >= 0) & (at[1] >= 0) & (at[0] <= width - 1) & (at[1] <= height - 1)
+        back = sample(return_flow, at, "bilinear")
+        tolerance = 0.01 * (there.square().sum(0) + back.square().sum(0)) + 0.5
+        lost = (there + back).square().sum(0) > tolerance
+        differs = (frame - sample(other, at, "bilinear")).abs().amax(0) > _VISIBLE
+        wrong += (lost & differs & inside).sum()
+        seen += inside.sum()
+    return float(wrong / seen.clamp(min=1))

@@ -3,19 +3,37 @@
 Darkened frames are too dark to match, and an interpolator that works on 8 bits would quantise them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.ops.flow import estimate_flow, sample, trace_back
+from lolblur_synth.ops.flow import estimate_flow, inconsistent, sample, trace_back
 from lolblur_synth.threads import Map
 
 _LEAST_WEIGHT = 1e-3  # of a source pixel out of frame: decides only where both are
+
+Note = Callable[[float], None]  # told of each gap in turn the share of its picture whose motion cannot be trusted
+
+
+class Gap(NamedTuple):
+    """Two consecutive frames, (3, H, W), the same in normal light, and the moments wanted, ascending in [0, 1)."""
+
+    before: Tensor
+    after: Tensor
+    guide_before: Tensor
+    guide_after: Tensor
+    times: Sequence[float]
+
+
+class Interpolator(Protocol):
+    """Makes the frames at the moments of each gap, in order and as they are asked for; at 0 it is the first frame."""
+
+    def __call__(self, gaps: Iterable[Gap], each: Map, note: Note, /) -> Iterator[Tensor]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,15 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """Two consecutive frames and the motion between them, ready for `subframe`."""
+class OpenGap:
+    """Two consecutive frames and the motion between them, ready for `subframe`.
+
+    `untrusted` is the share of the picture whose motion there does not lead back.
+    """
 
     before: _Side
     after: _Side
+    untrusted: float
 
 
 def _highest(frame: Tensor) -> Tensor:
@@ -46,10 +68,11 @@ def _side(frame: Tensor, flow: Tensor) -> _Side:
     return _Side(frame, -_highest(-frame), _highest(frame), flow)
 
 
-def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> Gap:
+def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
     forward, backward = estimate_flow(guide_before, guide_after)
-    return Gap(_side(before, forward), _side(after, backward))
+    untrusted = inconsistent(guide_before, guide_after, forward, backward)
+    return OpenGap(_side(before, forward), _side(after, backward), untrusted)
 
 
 def _inside(at: Tensor) -> Tensor:
@@ -69,7 +92,7 @@ def _move(side: _Side, time: float) -> tuple[Tensor, Tensor]:
     return moved, _inside(at) + _LEAST_WEIGHT
 
 
-def subframe(gap: Gap, time: float) -> Tensor:
+def subframe(gap: OpenGap, time: float) -> Tensor:
     """The frame at `time` in [0, 1) of the gap, (3, H, W): both sides moved there and blended by time.
 
     What came from beyond the border of one frame is taken from the other. At 0 it is the first frame, untouched.
@@ -93,29 +116,48 @@ def _check(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int) -> None
             raise ValueError(f"{name} is {tuple(frame.shape)} {frame.dtype}, frame 0 is {tuple(dark[0].shape)}")
 
 
+def by_flow(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
+    """Move frames along the optical flow of their guides, which all moments of a gap share."""
+    opened = each(lambda gap: (open_gap(*gap[:4]), gap.times), gaps)
+
+    def moments() -> Iterator[tuple[OpenGap, float]]:
+        for gap, times in opened:
+            note(gap.untrusted)
+            for time in times:
+                yield gap, time
+
+    return each(lambda moment: subframe(*moment), moments())
+
+
+def by_blending(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
+    """Blend the two frames of a gap, without motion; there is nothing to note."""
+    del note
+    blends = ((gap.before, gap.after, time) for gap in gaps for time in gap.times)
+    return each(lambda blend: torch.lerp(*blend), blends)
+
+
+def _ignore(share: float) -> None:
+    del share
+
+
 def interpolate(
     dark: Sequence[Tensor],
     guide: Sequence[Tensor],
     factor: int,
-    backend: Literal["flow", "linear"] = "flow",
+    interpolator: Interpolator = by_flow,
     each: Map = map,
+    note: Note = _ignore,
 ) -> Iterator[Tensor]:
     """Yield `factor` - 1 sub-frames in every gap of `dark` and, untouched, the frames themselves: gaps * factor + 1.
 
-    Frames (3, H, W), float32, sRGB; those of `dark` from 0 upwards, those of `guide` in [0, 1] and of the same size.
-    `flow` moves `dark` along the motion of `guide`; `linear` blends without motion. Made as they are asked for, by
-    `each`, a `map` that may work ahead on threads: memory grows with neither the factor nor the number of frames.
-    Raises `ValueError` for counts, sizes or types that do not fit.
+    Frames (3, H, W), float32, sRGB; those of `dark` from 0 upwards, those of `guide` in [0, 1] and of the same size:
+    `dark` moves as `guide` does. Made as they are asked for, by `each`, a `map` that may work ahead on threads: memory
+    grows with neither the factor nor the number of frames. Raises `ValueError` for counts, sizes or types that do not
+    fit.
     """
     _check(dark, guide, factor)
-    times = [step / factor for step in range(factor)]
-    pairs = zip(dark, dark[1:], guide, guide[1:], strict=False)
     if factor == 1:
         return iter(dark)
-    if backend == "linear":
-        blends = ((before, after, time) for before, after, *_ in pairs for time in times)
-        between = each(lambda blend: torch.lerp(*blend), blends)
-    else:
-        gaps = each(lambda pair: open_gap(*pair), pairs)
-        between = each(lambda moment: subframe(*moment), ((gap, time) for gap in gaps for time in times))
-    return chain(between, dark[-1:])
+    times = [step / factor for step in range(factor)]
+    pairs = zip(dark, dark[1:], guide, guide[1:], strict=False)
+    return chain(interpolator((Gap(*pair, times) for pair in pairs), each, note), dark[-1:])

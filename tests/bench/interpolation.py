@@ -1,18 +1,30 @@
 """How true the sub-frames are: analytic scenes at 2000 fps, of which every eighth frame is kept and the rest rebuilt.
 
-Prints one table of PSNR in dB against the truth: of the sub-frames between source frames (`sub`, their mean, and the
-`worst`), and of the blur, which is the average of all, taken in sRGB or in linear light. Frames are not darkened, which
-would only raise the numbers. A border of 16 pixels is left out, except in `full` (the sRGB blur).
-`python tests/bench/interpolation.py [--case NAME ...] [--photo FILE] [--size HxW]`
+Prints one table, a line per scene and backend. PSNR in dB against the truth: of the sub-frames between source frames
+(`sub`, their mean, and the `worst`), and of the blur, which is the average of all, taken in sRGB or in linear light;
+`block` is the worst of its 64x64 blocks in sRGB, where an edge that was torn cannot hide in a large picture. A border
+of 16 pixels is left out, except in `full` (the sRGB blur). `lost` is the largest share of a gap's picture, in %, whose
+motion cannot be trusted. Time is per sub-frame, on `--threads` threads; `peak` is the memory of the whole process, or
+of the tensors on CUDA. `alone` averages the source frames as they are. A second table holds what `auto` takes on the
+device against the best.
+
+Frames are not darkened, but for `dark`: there they are moved at exposure 0.05 and brightened again to be compared.
+Lamps that cross are brightened beyond clipping, as the pipeline does, before they are averaged. Rows of RIFE need its
+weights in the cache (`lolblur-synth weights pull rife-v4.0`, with `--ncnn` for those of ncnn).
+
+By default the scenes that matter most, and RIFE v4.0 where motion is large; with `--all` every scene and every backend.
+`python tests/bench/interpolation.py [--all] [--case NAME ...] [--backend NAME ...] [--photo FILE] [--size HxW]`
 """
 
 import argparse
 import math
 import multiprocessing
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path as FilePath
@@ -20,49 +32,91 @@ from pathlib import Path as FilePath
 import numpy as np
 import skimage.data
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.devices import memory_used
 from lolblur_synth.images import read_image
-from lolblur_synth.ops.color import srgb_to_linear
-from lolblur_synth.ops.interpolate import interpolate
-from lolblur_synth.scenes import Cutout, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
-from lolblur_synth.threads import ordered_map
+from lolblur_synth.interpolators import choose_backend, opened
+from lolblur_synth.nets.catalogue import entry
+from lolblur_synth.nets.rife_ncnn import BIN, ncnn_folder
+from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.ops.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.unclip import unclip
+from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
+from lolblur_synth.threads import Map, ordered_map
 
-FRAMES, FACTOR, BORDER = 9, 8, 16
+GAPS, FACTOR, BORDER, BLOCK = 4, 8, 16, 64
+MIDDLE = 4  # source frame in the middle of the exposure: there, objects that cross are near the middle of the picture
 DENSITY = 1.25
+STREAK = 60 / 255
+RIFE = ("rife-v4.0", "rife-v4.25")
+BACKENDS = ("alone", "linear", "flow", *RIFE, *(f"{name}-ncnn" for name in RIFE))
+FIRST_OF_ALL = (
+    *("shake 0.5 px", "shake 8 px", "rotation 0.5 deg", "zoom 1 %", "object 2 px", "object 8 px", "object 20 px"),
+    *("object 60 px", "wires 3 px", "wires 8 px", "lamp 20 px, streak", "object 8 px, noise 8", "object 8 px, dark"),
+)
+LARGE = ("object 8 px", "object 20 px", "object 60 px", "wires 8 px", "object 8 px, dark")
 
 
-def cases(picture: Tensor) -> dict[str, Callable[[], Scene]]:
+@dataclass(frozen=True)
+class Case:
+    """A scene, and what happens to its frames before they are interpolated and afterwards."""
+
+    scene: Scene
+    noise: float = 0  # sigma, of 255, of the frames that are given
+    dark: bool = False  # what is moved has an exposure of 0.05, and is brightened again afterwards
+    streaks: bool = False  # clipped lights are brightened before the average
+
+
+def cases(picture: Tensor) -> dict[str, Callable[[], Case]]:
     """Scenes of a photograph by name; speeds are per source frame."""
 
     def photo(camera: Path | None = None, **others) -> Scene:
         return Scene(picture, camera or glide(), DENSITY, **others)
 
     def held(speed: float, seed: int = 0) -> Scene:
-        return photo(shake(np.random.default_rng(seed), speed, FRAMES - 1))
+        return photo(shake(np.random.default_rng(seed), speed, 2 * MIDDLE))
 
-    def crossing(speed: float) -> Scene:
-        path = glide(speed * 0.95, speed * 0.3, start=Pose(-4 * speed, -speed))
-        disc = Cutout(as_photo(skimage.data.coffee()), 70, path, DENSITY)
-        return photo(glide(0.5), cutouts=(disc,))
+    def across(speed: float) -> Path:
+        return glide(speed * 0.95, speed * 0.3, start=Pose(-4 * speed, -speed))
+
+    def crossing(speed: float, radius: float = 70) -> Scene:
+        return photo(glide(0.5), cutouts=(Cutout(as_photo(skimage.data.coffee()), radius, across(speed), DENSITY),))
+
+    def fenced(speed: float) -> Scene:
+        path = glide(0.9 * speed, -0.3 * speed, 0.002, start=Pose(angle=0.6))
+        return photo(glide(-0.5, 0.2), fences=(Fence(70, 2.5, path),))
 
     def lamps() -> Scene:
         lights = (Lamp(0, 0, 6), Lamp(-200, 100, 3, (3, 3, 8)), Lamp(150, -120, 12, (20, 12, 5)))
-        camera = shake(np.random.default_rng(6), 6, FRAMES - 1)
+        camera = shake(np.random.default_rng(6), 6, 2 * MIDDLE)
         return Scene(picture * 0.35, camera, DENSITY, lamps=lights)
 
-    shifts = {f"shift {s} px": lambda s=s: photo(glide(0.9 * s, 0.436 * s)) for s in (1, 2, 4, 8)}
-    return {
+    def headlight(speed: float) -> Scene:
+        light = Lamp(0, 0, 9, (20, 18, 14), path=across(speed))
+        return Scene(picture * 0.35, glide(0.5), DENSITY, lamps=(light,))
+
+    plain = {
         "still": photo,
         "shake 0.5 px": lambda: held(0.5),
-        **shifts,
+        **{f"shift {s} px": lambda s=s: photo(glide(0.9 * s, 0.436 * s)) for s in (1, 2, 4, 8)},
         "rotation 0.5 deg": lambda: photo(glide(angle=math.radians(0.5))),
         "zoom 1 %": lambda: photo(glide(zoom=1.01)),
         "shake 4 px": lambda: held(4, 1),
         "shake 8 px": lambda: held(8, 2),
-        "object 2 px": lambda: crossing(2),
-        "object 8 px": lambda: crossing(8),
+        **{f"object {s} px": lambda s=s: crossing(s) for s in (2, 8, 20, 60)},
+        "ball 40 px": lambda: crossing(40, 18),
+        **{f"wires {s} px": lambda s=s: fenced(s) for s in (3, 8)},
         "lamps, shake 6 px": lamps,
+    }
+    return {name: lambda make=make: Case(make()) for name, make in plain.items()} | {
+        "lamp 8 px, streak": lambda: Case(headlight(8), streaks=True),
+        "lamp 20 px, streak": lambda: Case(headlight(20), streaks=True),
+        "shake 4 px, noise 8": lambda: Case(held(4, 1), noise=8),
+        "object 8 px, noise 8": lambda: Case(crossing(8), noise=8),
+        "object 8 px, dark": lambda: Case(crossing(8), dark=True),
+        "shake 8 px, dark": lambda: Case(held(8, 2), dark=True),
     }
 
 
@@ -72,83 +126,158 @@ def psnr(one: Tensor, other: Tensor, border: int = BORDER) -> float:
     return min(99.0, -10 * math.log10(max(float(error), 1e-12)))
 
 
+def worst_block(one: Tensor, other: Tensor) -> float:
+    """The lowest PSNR of any block."""
+    inside = (one - other)[:, BORDER:-BORDER, BORDER:-BORDER].square().mean(0, keepdim=True)
+    side = min(BLOCK, *inside.shape[1:])
+    error = F.avg_pool2d(inside[None], side, side // 2).max()
+    return min(99.0, -10 * math.log10(max(float(error), 1e-12)))
+
+
 @dataclass
 class Sums:
     """Running means of pictures, in sRGB and in linear light, and the PSNR of each against its truth."""
 
+    streaks: bool = False
     srgb: Tensor | float = 0.0
     linear: Tensor | float = 0.0
     count: int = 0
     scores: list[float] = field(default_factory=list)
 
     def add(self, frame: Tensor, truth: Tensor | None = None) -> None:
-        self.srgb, self.linear = self.srgb + frame, self.linear + srgb_to_linear(frame)
+        lit = unclip(frame, STREAK, 98) if self.streaks else frame
+        self.srgb, self.linear = self.srgb + lit, self.linear + srgb_to_linear(lit)
         self.count += 1
         if truth is not None:
             self.scores.append(psnr(frame, truth))
 
-    def blur(self, truth: "Sums", border: int = BORDER) -> tuple[float, float]:
-        return (
-            psnr(self.srgb / self.count, truth.srgb / truth.count, border),
-            psnr(self.linear / self.count, truth.linear / truth.count, border),
-        )
+    def blur(self) -> tuple[Tensor, Tensor]:
+        return (self.srgb / self.count).clamp(0, 1), (self.linear / self.count).clamp(0, 1)
+
+
+def make_truth(name: str, photo: FilePath | None, size: tuple[int, int], folder: str) -> None:
+    """Render a scene at 2000 fps into a folder."""
+    picture = read_image(photo) if photo else as_photo(skimage.data.stereo_motorcycle()[0])
+    scene = cases(picture)[name]().scene
+    for index in range(GAPS * FACTOR + 1):
+        np.save(f"{folder}/{index}.npy", render(scene, MIDDLE - GAPS / 2 + index / FACTOR, size).numpy())
+
+
+def truth_of(folder: str, index: int) -> Tensor:
+    return torch.from_numpy(np.load(f"{folder}/{index}.npy"))
 
 
 def timed(frames: Iterator[Tensor], spent: list[float]) -> Iterator[Tensor]:
-    """Pass frames on and add up wall and CPU seconds it took to make them."""
+    """Pass frames on to the CPU and add up wall and CPU seconds it took to make them."""
     while True:
         wall, cpu = time.perf_counter(), time.process_time()
         frame = next(frames, None)
+        made = None if frame is None else frame.cpu()
         spent[0] += time.perf_counter() - wall
         spent[1] += time.process_time() - cpu
-        if frame is None:
+        if made is None:
             return
-        yield frame
+        yield made
 
 
-def run(name: str, photo: FilePath | None, size: tuple[int, int]) -> str:
-    """One line of the table."""
-    picture = read_image(photo) if photo else as_photo(skimage.data.stereo_motorcycle()[0])
-    scene = cases(picture)[name]()
-    source = [render(scene, index, size) for index in range(FRAMES)]
-    truth, flow, linear, alone = Sums(), Sums(), Sums(), Sums()
-    spent = [0.0, 0.0]
-    with ordered_map(1) as each:
-        by_flow = timed(interpolate(source, source, FACTOR, "flow", each), spent)
-        for index, (moved, blended) in enumerate(
-            zip(by_flow, interpolate(source, source, FACTOR, "linear"), strict=True)
-        ):
-            between = index % FACTOR != 0
-            true = render(scene, index / FACTOR, size)
-            truth.add(true)
-            flow.add(moved, true if between else None)
-            linear.add(blended, true if between else None)
-            if not between:
-                alone.add(true)
-    cost = [1000 * seconds / len(flow.scores) for seconds in spent]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    mean = [sum(s.scores) / len(s.scores) for s in (linear, flow)]
-    cells = (*alone.blur(truth), mean[0], *linear.blur(truth), mean[1], min(flow.scores), *flow.blur(truth))
-    figures = "".join(f"{cell:7.1f}" for cell in (*cells, flow.blur(truth, 0)[0]))
-    return f"{name:18s}{figures}{cost[0]:8.0f}{cost[1]:6.0f}{memory:8.0f}"
+def is_here(backend: str) -> bool:
+    """Whether a row can be made: RIFE needs weights."""
+    if not backend.startswith("rife"):
+        return True
+    name = backend.removesuffix("-ncnn")
+    return (ncnn_folder(name) / BIN).is_file() if name != backend else entry(name).path.is_file()
+
+
+def ready(backend: str, device: torch.device, threads: int):
+    """The interpolator of a row."""
+    if backend == "alone":
+        return nullcontext((None, None))
+    name = backend.removesuffix("-ncnn")
+    kind = backend if not backend.startswith("rife") else "rife" if name == backend else "rife-ncnn"
+    return opened(kind, name, device, device.type == "cuda", threads, print)
+
+
+def rebuild(
+    by: Interpolator | None, frames: list[Tensor], guides: list[Tensor], each: Map, shares: list[float]
+) -> Iterator[Tensor]:
+    return interpolate(frames, guides, FACTOR, by, each, shares.append) if by else iter(frames)
+
+
+def score(backend: str, name: str, folder: str, device: torch.device, threads: int) -> tuple[str, str, str, float]:
+    """A scene, a backend, their line of the table, and the PSNR of the blur in sRGB."""
+    case = cases(torch.zeros(3, 2, 2))[name]()
+    generator = torch.Generator().manual_seed(0)
+    guides = [truth_of(folder, FACTOR * index) for index in range(GAPS + 1)]
+    guides = [g + torch.randn(g.shape, generator=generator) * (case.noise / 255) if case.noise else g for g in guides]
+    gain = 0.0055 / float(srgb_to_linear(guides[0]).mean())  # to L* = 5
+    frames = [linear_to_srgb(srgb_to_linear(g.clamp(min=0)) * gain) for g in guides] if case.dark else guides
+    guides, frames = ([frame.to(device) for frame in stack] for stack in (guides, frames))
+    truth, sums, spent, shares = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[float]()
+    with torch.inference_mode(), ordered_map(threads) as each, ready(backend, device, threads) as (by, _):
+        list(rebuild(by, frames[:2], guides[:2], each, []))  # what is compiled or loaded once is no part of the time
+        step = FACTOR if backend == "alone" else 1
+        for index, made in enumerate(timed(rebuild(by, frames, guides, each, shares), spent)):
+            frame = linear_to_srgb(srgb_to_linear(made) / gain) if case.dark else made
+            sums.add(frame, None if index * step % FACTOR == 0 else truth_of(folder, index))
+    for index in range(GAPS * FACTOR + 1):
+        truth.add(truth_of(folder, index))
+    (srgb, linear), (true_srgb, true_linear) = sums.blur(), truth.blur()
+    scores = sums.scores or [math.nan]
+    blur = psnr(srgb, true_srgb)
+    cells = (sum(scores) / len(scores), min(scores), blur, psnr(linear, true_linear))
+    cells = (*cells, worst_block(srgb, true_srgb), psnr(srgb, true_srgb, 0), 100 * max(shares, default=math.nan))
+    cost = [1000 * seconds / len(scores) for seconds in spent]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 if device.type == "cpu" else memory_used(device)
+    figures = "".join(f"{cell:8.1f}" for cell in cells)
+    line = f"{name:22s}{backend:16s}{figures}{cost[0]:8.0f}{cost[1]:8.0f}{memory / 2**20:8.0f}"
+    return name, backend, line, blur
+
+
+def compare(blurs: dict[tuple[str, str], float], taken: str) -> None:
+    """Print what `auto` takes against the best of each scene."""
+    print(f"\n{'scene, srgb':22s}{'auto: ' + taken:>16s}{'best':>8s}{'behind':>8s}  best is")
+    for scene in dict.fromkeys(name for name, _ in blurs):
+        rows = {backend: blur for (name, backend), blur in blurs.items() if name == scene and backend != "alone"}
+        best = max(rows, key=rows.__getitem__)
+        if taken in rows:
+            print(f"{scene:22s}{rows[taken]:16.1f}{rows[best]:8.1f}{rows[best] - rows[taken]:8.1f}  {best}")
 
 
 def main() -> None:
-    """Each case in a process of its own, for the sake of its peak memory."""
+    """Each scene is rendered once; each line is computed in a process of its own, for the sake of its peak memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(cases(torch.zeros(3, 2, 2)))
-    parser.add_argument("--case", nargs="+", default=names, choices=names)
+    parser.add_argument("--all", action="store_true", help="every scene by every backend whose weights are here")
+    parser.add_argument("--case", nargs="+", choices=names)
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS)
     parser.add_argument("--photo", type=FilePath, help="a detailed photograph; scikit-image's motorcycle by default")
     parser.add_argument("--size", default="640x1120", help="height x width")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     arguments = parser.parse_args()
     size = tuple(int(side) for side in arguments.size.split("x"))
-    print(f"{'':18s}{'9 frames alone':>14s}{'linear':>21s}{'flow':>35s}{'flow, ms each':>15s}{'peak':>7s}")
-    header = ("srgb", "linear", "sub", "srgb", "linear", "sub", "worst", "srgb", "linear", "full")
-    print(f"{'case':18s}" + "".join(f"{name:>7s}" for name in header) + f"{'wall':>8s}{'CPU':>6s}{'MB':>8s}")
-    context = multiprocessing.get_context("spawn")
+    device = torch.device(arguments.device)
+
+    def rows(name: str) -> list[str]:
+        some = BACKENDS[: 4 if name in LARGE else 3]
+        wanted = arguments.backend or (BACKENDS if arguments.all or arguments.case else some)
+        return [backend for backend in wanted if is_here(backend)]
+
+    print("not here, for want of weights:", ", ".join(b for b in BACKENDS if not is_here(b)) or "none")
+    header = ("sub", "worst", "srgb", "linear", "block", "full", "lost %", "ms", "CPU ms", "peak MB")
+    print(f"{'scene':22s}{'backend':16s}" + "".join(f"{name:>8s}" for name in header), flush=True)
+    blurs: dict[tuple[str, str], float] = {}
+    context = multiprocessing.get_context("forkserver")  # which imports torch once
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for line in pool.map(partial(run, photo=arguments.photo, size=size), arguments.case):
-            print(line, flush=True)
+        for name in arguments.case or (names if arguments.all else FIRST_OF_ALL):
+            with tempfile.TemporaryDirectory() as folder:
+                pool.submit(make_truth, name, arguments.photo, size, folder).result()
+                row = partial(score, name=name, folder=folder, device=device, threads=arguments.threads)
+                for scene, backend, line, blur in pool.map(row, rows(name)):
+                    print(line, flush=True)
+                    blurs[scene, backend] = blur
+    chosen = choose_backend("auto", RIFE[0], device).backend
+    compare(blurs, RIFE[0] if chosen == "rife" else chosen)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,9 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.ops import interpolate as module
-from lolblur_synth.ops.flow import _sample_opencv, _sample_torch, estimate_flow, pixel_grid, sample, trace_back
-from lolblur_synth.ops.interpolate import interpolate, open_gap, subframe
-from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, displacement, glide, render, shake
+from lolblur_synth.ops.interpolate import Gap, Interpolator, by_blending, by_flow, interpolate, open_gap, subframe
+from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, glide, render, shake
 from lolblur_synth.threads import ordered_map
 
 SIZE = (72, 96)
@@ -39,12 +39,12 @@ def psnr(one: Tensor, other: Tensor, border: int = 10) -> float:
     return -10 * math.log10(max(float(error), 1e-12))
 
 
-@given(st.integers(1, 4), st.integers(1, 5), st.sampled_from(["flow", "linear"]))
+@given(st.integers(1, 4), st.integers(1, 5), st.sampled_from([by_flow, by_blending]))
 @settings(max_examples=20, deadline=None)
-def test_source_frames_come_out_untouched_at_multiples_of_the_factor(count: int, factor: int, backend: str):
+def test_source_frames_come_out_untouched_at_multiples_of_the_factor(count: int, factor: int, by: Interpolator):
     frames = film(Scene(texture(), glide(1.3, -0.6)), count)
     kept = [frame.clone() for frame in frames]
-    out = list(interpolate(frames, frames, factor, backend))
+    out = list(interpolate(frames, frames, factor, by))
     assert len(out) == (count - 1) * factor + 1
     assert all(frame.shape == (3, *SIZE) and frame.dtype == torch.float32 for frame in out)
     assert all(torch.equal(got, frame) for got, frame in zip(out[::factor], kept, strict=True))
@@ -53,9 +53,9 @@ def test_source_frames_come_out_untouched_at_multiples_of_the_factor(count: int,
 
 @given(st.integers(2, 6))
 @settings(max_examples=5, deadline=None)
-def test_linear_is_a_weighted_mean(factor: int):
+def test_blending_is_a_weighted_mean(factor: int):
     black, white = torch.zeros(3, 4, 5), torch.full((3, 4, 5), 0.5)
-    out = interpolate([black, white], [black, white], factor, "linear")
+    out = interpolate([black, white], [black, white], factor, by_blending)
     assert [float(frame.mean()) for frame in out] == pytest.approx([0.5 * i / factor for i in range(factor + 1)])
 
 
@@ -84,7 +84,7 @@ def test_a_smooth_pattern_moves_by_its_share_of_the_shift():
 def test_sub_frames_are_close_to_the_truth(camera):
     scene = Scene(texture(), camera)
     frames = film(scene)
-    flow, linear = (list(interpolate(frames, frames, 4, backend)) for backend in ("flow", "linear"))
+    flow, linear = (list(interpolate(frames, frames, 4, by)) for by in (by_flow, by_blending))
     for step in (1, 2, 3):
         truth = render(scene, step / 4, SIZE)
         assert psnr(flow[step], truth) > max(40, psnr(linear[step], truth) - 2)
@@ -216,8 +216,8 @@ def test_threads_change_no_bit(set_threads):
     set_threads(2)
     assert all(torch.equal(a, b) for a, b in zip(want, interpolate(frames, frames, 3), strict=True))
     with ordered_map(2) as each:
-        shared = list(interpolate(frames, frames, 3, "flow", each))
-        blended = list(interpolate(frames, frames, 3, "linear", each))
+        shared = list(interpolate(frames, frames, 3, by_flow, each))
+        blended = list(interpolate(frames, frames, 3, by_blending, each))
     assert all(torch.equal(a, b) for a, b in zip(want, shared, strict=True))
     assert len(blended) == 7
 
@@ -229,26 +229,26 @@ def test_frames_may_be_views_of_interleaved_pixels():
     assert all(torch.equal(a, b) for a, b in zip(interpolate(frames, frames, 2), out, strict=True))
 
 
-def test_flow_finds_a_known_motion():
-    camera = glide(2.4, -1.1, 0.01)
-    forward, backward = estimate_flow(*film(Scene(texture(), camera)))
-    for flow, truth in ((forward, displacement(camera, 0, 1, SIZE)), (backward, displacement(camera, 1, 0, SIZE))):
-        assert flow.dtype == torch.float32
-        assert (flow - truth)[:, 10:-10, 10:-10].square().sum(0).mean().sqrt() < 0.1
+def test_gaps_may_want_any_moments():
+    frames = film(Scene(texture(), glide(3, 1)), 3)
+    pairs = pairwise(frames)
+    gaps = [Gap(*pair, *pair, times) for pair, times in zip(pairs, ([0, 0.3], [0.1, 0.6, 0.9]), strict=True)]
+    out = list(by_flow(iter(gaps), map, lambda share: None))
+    assert torch.equal(out[0], frames[0])
+    for made, moment in zip(out, (0, 0.3, 1.1, 1.6, 1.9), strict=True):
+        assert psnr(made, render(Scene(texture(), glide(3, 1)), moment, SIZE)) > 40
+    with ordered_map(2) as each:
+        assert all(torch.equal(a, b) for a, b in zip(out, by_flow(iter(gaps), each, lambda share: None), strict=True))
 
 
-@given(st.floats(0, 1), st.floats(-0.1, 0.1), st.floats(-5, 5))
-@settings(max_examples=20, deadline=None)
-def test_tracing_back_solves_for_the_source(time: float, gradient: float, shift: float):
-    here = pixel_grid(torch.empty(40, 50))
-    flow = gradient * (here - 20) + shift
-    at = trace_back(flow, time, 12)
-    inside = ((at > 0) & (at < torch.tensor([49.0, 39])[:, None, None])).all(0)
-    assert torch.allclose((at + time * sample(flow, at, "bilinear"))[:, inside], here[:, inside], atol=1e-3)
-
-
-@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic"])
-def test_both_libraries_sample_alike(kernel):
-    planes = texture()[:, :30, :40].contiguous()
-    at = pixel_grid(planes) * 1.1 - 3.3 + torch.rand(2, 30, 40, generator=torch.Generator().manual_seed(2)) * 0.3
-    assert torch.allclose(_sample_opencv(planes, at, kernel), _sample_torch(planes, at, kernel), atol=2e-4)
+def test_each_gap_tells_how_much_of_it_cannot_be_trusted():
+    frames = [*film(Scene(texture(), glide(3, 1)), 3), render(Scene(texture(9)), 0, SIZE)]
+    shares: list[float] = []
+    with ordered_map(2) as each:
+        list(interpolate(frames, frames, 3, by_flow, each, shares.append))
+    assert len(shares) == 3
+    assert max(shares[:2]) < 0.02
+    assert shares[2] > 0.7
+    told: list[float] = []
+    list(interpolate(frames, frames, 3, by_blending, note=told.append))
+    assert not told
