@@ -4,13 +4,17 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 OUT ?= demo
 
-.PHONY: demo test lint bench weights clean
+.PHONY: demo test slow lint bench learn weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# Tests of minutes: `make test` leaves them out.
+slow: $(INSTALLED)
+	$(BIN)/pytest -m slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -22,6 +26,13 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/bench/denoise.py
 	$(BIN)/python tests/bench/interpolation.py
 	$(BIN)/python tests/bench/darkening.py
+	$(BIN)/python tests/bench/lednet.py
+	$(BIN)/python tests/bench/loader.py
+
+# From real clips to a network that has learned from their pairs: about half an hour on two cores.
+learn: $(INSTALLED)
+	mkdir -p build/learning
+	$(BIN)/python tests/bench/learning.py build/learning
 
 # Trains the bundled darkening weights again, on the photographs that lolblur_synth/weights/ec_zero_dce.md lists:
 # those of Debian's package under CC0 and CC BY, and scikit-image's.

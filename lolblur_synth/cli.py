@@ -27,7 +27,7 @@ def main() -> None:
         click.echo(f"error: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; run and train-ecdce go on from here when they are called again", err=True)
+        click.echo("stopped; run, train-ecdce and train-lednet go on from here when they are called again", err=True)
         sys.exit(130)
 
 
@@ -43,7 +43,12 @@ for command in (
     dataset.demo,
     footage.denoise,
     footage.darken,
+    footage.interpolate,
     networks.train_ecdce,
+    networks.train_lednet,
+    networks.restore,
+    networks.evaluate,
+    networks.weights,
     machine.doctor,
     machine.config,
 ):

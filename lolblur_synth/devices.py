@@ -1,6 +1,7 @@
 """What there is to compute on."""
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -16,6 +17,13 @@ def choose_device(name: str) -> torch.device:
             "--device cuda: torch finds no CUDA device here; use --device cpu (lolblur-synth doctor tells more)"
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def memory_used(device: torch.device) -> int:
+    """Bytes: the most that tensors on a CUDA device took so far; on the CPU, what this process holds now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def cores() -> int:

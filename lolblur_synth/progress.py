@@ -1,8 +1,10 @@
 """What a person sees while sequences are made: bars on a terminal, lines with --verbose, nothing otherwise."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,8 @@ from rich.progress import (
 )
 
 from lolblur_synth.events import Event
+
+_RECENT = 50  # steps that the speed is measured over
 
 
 def _bars(console: Console, label: str, note: str) -> Progress:
@@ -94,11 +98,15 @@ def frame_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 
 class TrainingProgress:
-    """Shows a training's steps and losses: a bar on a terminal, a line every `interval` steps elsewhere."""
+    """Shows a training's steps, losses, speed and memory: a bar on a terminal, a line every `interval` steps elsewhere.
 
-    def __init__(self, console: Console, steps: int, interval: int):
-        self._console = console
+    `memory` tells the bytes that are used.
+    """
+
+    def __init__(self, console: Console, steps: int, interval: int, memory: Callable[[], int]):
+        self._console, self._memory = console, memory
         self._steps, self._interval = steps, interval
+        self._recent = deque[tuple[int, float]](maxlen=_RECENT)
         self._bar = _bars(console, "step", "{task.fields[losses]}")
         self._task = self._bar.add_task("", total=steps, losses="")
 
@@ -111,9 +119,24 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def decoding(self, done: int, total: int) -> None:
+        """Take note of pictures that were decoded before the first step."""
+        self._bar.update(self._task, losses=f"decoding {done} of {total} pictures")
+
     def __call__(self, done: int, losses: Mapping[str, float]) -> None:
         """Take note of a step and the latest losses."""
+        self._recent.append((done, time.monotonic()))
+        (first, began), (last, now) = self._recent[0], self._recent[-1]
+        rate = (last - first) / max(now - began, 1e-6)
         told = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        if rate:
+            told += f"  {rate:.3g} steps/s"
+        told += f"  {self._memory() / 1e9:.2f} GB"
         self._bar.update(self._task, completed=done, losses=told)
         if not self._console.is_terminal and (done % self._interval == 0 or done == self._steps):
-            self._console.print(f"step {done} of {self._steps}  {told}", highlight=False, markup=False, soft_wrap=True)
+            left = f"  {timedelta(seconds=round((self._steps - done) / rate))} to go" if rate else ""
+            self.say(f"step {done} of {self._steps}  {told}{left}")

@@ -14,10 +14,16 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"errors", "events", "threads", "clock", "footage"},
     {"config", "devices", "ops.color"},
     {"images", "draws", "sequences", "scenes"},
-    {"nets.ec_zero_dce", "nets.weights"},
-    {"ops.anscombe", "ops.flow"},
+    {"nets.fac", "nets.released", "nets.checkpoints", "metrics"},
+    {f"nets.{name}" for name in ("catalogue", "ec_zero_dce", "lednet", "lpips", "rife", "vgg")},
+    {"nets.rife_ncnn"},
+    {"nets.weights", "scores"},
+    {"ops.anscombe", "ops.flow", "ops.rife", "ops.rife_ncnn"},
     {"ops.bm4d", "ops.noise_level"},
-    {f"ops.vbm4d.{name}" for name in ("transforms", "trajectories", "blocks", "volumes", "groups", "filters", "tensors", "stages")},
+    {
+        f"ops.vbm4d.{name}"
+        for name in ("transforms", "trajectories", "blocks", "volumes", "groups", "filters", "tensors", "stages")
+    },
     {
         "ops.average",
         "ops.darken",
@@ -28,11 +34,20 @@ LAYERS = [  # each may import from those above it, and within its own line
         "ops.noise",
         "ops.unclip",
     },
-    {"dataset", "planes", "video", "scan"},
+    {"dataset", "interpolators", "planes", "video", "scan"},
     {"pipeline", "records"},
     {"output"},
-    {"train.data", "train.losses", "train.loop"},
-    {"card", "plan", "demo", "doctor", "darkening", "denoised_cache", "denoising", "train.ecdce"},
+    {"restoring"},
+    {
+        f"train.{name}"
+        for name in ("config", "data", "losses", "lednet_losses", "loop", "folder", "watch", "pair_files")
+    },
+    {"train.decoded"},
+    {"train.pairs"},
+    {"train.lednet_run", "train.validation"},
+    {"card", "plan", "demo", "doctor", "darkening", "denoised_cache", "denoising"},
+    {"interpolating"},
+    {"evaluation", "weights_store", "export", "train.ecdce", "train.lednet"},
     {"maker"},
     {"runner"},
     {"progress", "tables"},
@@ -41,9 +56,20 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"__main__"},
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-MAY_READ_CONFIG = {"commands.options", "commands.machine", "commands.networks", "runner", "maker", "pipeline", "plan", "output", "card", "draws", "sequences", "doctor"} | {
-    f"train.{name}" for name in ("data", "loop", "ecdce")
-}
+MAY_READ_CONFIG = {
+    "commands.options",
+    "commands.machine",
+    "commands.networks",
+    "runner",
+    "maker",
+    "pipeline",
+    "plan",
+    "output",
+    "card",
+    "draws",
+    "sequences",
+    "doctor",
+} | {f"train.{name}" for name in ("config", "folder", "data", "loop", "ecdce", "lednet_run", "lednet")}
 
 
 def modules() -> dict[str, Path]:

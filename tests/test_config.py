@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
-from lolblur_synth.config import Config, TrainECDCE, load, preset_dir, presets, to_yaml
+from lolblur_synth.config import Config, load, preset_dir, presets, to_yaml
 from lolblur_synth.errors import UserError
+from lolblur_synth.train.config import TrainECDCE
 
 
 def fails(*assignments: str, sources: tuple[str, ...] = ()) -> str:

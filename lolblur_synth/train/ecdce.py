@@ -6,7 +6,6 @@ picture as written, after RGB · L_low / L and the pinning of lights, so that wh
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lolblur_synth.config import TrainECDCE, load, to_yaml
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import torch_rng_for
 from lolblur_synth.errors import UserError
+from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
-from lolblur_synth.nets.weights import save_weights
 from lolblur_synth.ops.color import lightness as lightness_of
 from lolblur_synth.ops.darken import darken, exposure_map, light_weight, metering_target, pin, relight
+from lolblur_synth.records import write_text
+from lolblur_synth.train.config import TrainECDCE
 from lolblur_synth.train.data import Photograph, batch, read_photographs, split, whole
+from lolblur_synth.train.folder import BOARD, CHECKPOINT, METRICS, RunFolder
 from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
 from lolblur_synth.train.losses import (
     exposure_gain,
@@ -37,8 +38,7 @@ from lolblur_synth.train.losses import (
 OnStep = Callable[[int, Mapping[str, float]], None]
 
 _LOG_EVERY = 10
-_FILES = "last.pt", "ec_zero_dce.safetensors", "config.yaml", "data.json", "metrics.json"
-_CHECKPOINT, _WEIGHTS, _CONFIG, _DATA, _METRICS = _FILES
+_WEIGHTS = "ec_zero_dce.safetensors"
 
 
 @dataclass
@@ -70,13 +70,13 @@ def train_ecdce(
     photographs = read_photographs(images, config.crop, config.long_side)
     training, validation = split(photographs, config.validation_fraction, config.seed)
     data = _data_list(training, validation)
-    goes_on = _prepare(out, config, data, resume, overwrite)
+    goes_on = RunFolder(out, [_WEIGHTS], "photographs").prepare(config, data, resume=resume, overwrite=overwrite)
     run = _start(config, device)
     if goes_on:
         _restore(run, out, device)
     else:
         _save(run, out)
-    with SummaryWriter(str(out / "tensorboard"), purge_step=run.step) as board:
+    with SummaryWriter(str(out / BOARD), purge_step=run.step) as board:
         _train(run, training, validation or training, out, config, board, on_step)
     return out / _WEIGHTS
 
@@ -149,7 +149,7 @@ def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
 def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
     if int(diverged) >= 0:
         raise UserError(
-            f"training: the loss of step {int(diverged)} is not finite; {out / _CHECKPOINT} has the state before; "
+            f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before; "
             "train again with a lower learning_rate"
         )
     values = {name: float(loss.detach()) for name, loss in parts.items()}
@@ -175,7 +175,7 @@ def _validate(
     for number, frame in enumerate(frames[:4]):
         shown = [frame[0], *(darken(frame[0], float(exposure), run.net) for exposure in asked.tolist())]
         board.add_image(f"sample/{number}", torch.cat(shown, 2).cpu(), run.step)
-    (out / _METRICS).write_text(json.dumps(run.history, indent=1) + "\n", encoding="utf-8")
+    write_text(out / METRICS, json.dumps(run.history, indent=1) + "\n")
     if row["loss"] < run.best:
         run.best = row["loss"]
         metadata = {"config": config.model_dump(mode="json"), "step": run.step, "validation": row}
@@ -208,46 +208,6 @@ def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph])
     return [{"name": p.name, "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs]
 
 
-def _prepare(out: Path, config: TrainECDCE, data: list[dict[str, str]], resume: bool, overwrite: bool) -> bool:
-    """Make the folder of a run, or find that it holds this run already; returns whether it does."""
-    if overwrite:
-        _remove_run(out)
-    if (out / _CHECKPOINT).is_file():
-        _check_same(out, config, data)
-        if not resume:
-            raise UserError(f"{out}: holds a run with these settings already; resume it, or overwrite it")
-        return True
-    if out.exists() and (not out.is_dir() or any(_foreign(path) for path in out.iterdir())):
-        raise UserError(f"{out}: not an empty folder and not a training run; choose another")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / _DATA).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    (out / _CONFIG).write_text(to_yaml(config), encoding="utf-8")
-    return False
-
-
-def _foreign(path: Path) -> bool:
-    """Whether a file is not of a run, nor a part of one that was being written."""
-    return path.name.removeprefix(".").removesuffix(".partial") not in _FILES
-
-
-def _check_same(out: Path, config: TrainECDCE, data: list[dict[str, str]]) -> None:
-    before = load(TrainECDCE, [str(out / _CONFIG)]).model_dump()
-    now = config.model_dump()
-    changed = [key for key in now if key != "device" and now[key] != before[key]]
-    if changed:
-        difference = "; ".join(f"{key} was {before[key]}, is {now[key]}" for key in changed)
-        raise UserError(f"{out}: holds a run with other settings ({difference}); choose another folder, or overwrite")
-    if json.loads((out / _DATA).read_text(encoding="utf-8")) != data:
-        raise UserError(f"{out}: holds a run on other photographs (see {_DATA}); choose another folder, or overwrite")
-
-
-def _remove_run(out: Path) -> None:
-    if (out / _CONFIG).is_file():
-        for name in _FILES:
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / "tensorboard", ignore_errors=True)
-
-
 def _save(run: _Run, out: Path) -> None:
     state: dict[str, Any] = {
         "arguments": run.net.arguments(),
@@ -257,14 +217,14 @@ def _save(run: _Run, out: Path) -> None:
         "best": run.best,
         "history": run.history,
     }
-    save_checkpoint(out / _CHECKPOINT, state)
+    save_checkpoint(out / CHECKPOINT, state)
 
 
 def _restore(run: _Run, out: Path, device: torch.device) -> None:
-    state = load_checkpoint(out / _CHECKPOINT, device)
+    state = load_checkpoint(out / CHECKPOINT, device)
     try:
         run.net.load_state_dict(state["net"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.step, run.best, run.history = state["step"], state["best"], state["history"]
     except (KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"{out / _CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None
+        raise UserError(f"{out / CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None

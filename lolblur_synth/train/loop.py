@@ -1,5 +1,7 @@
 """What every training loop needs: a learning rate, checkpoints that appear whole, a stop that loses nothing."""
 
+import io
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,17 +16,30 @@ import torch
 from lolblur_synth.errors import UserError
 
 
-def cosine(step: int, steps: int, peak: float, floor: float = 0.01) -> float:
-    """The learning rate at `step` of `steps`: up to `peak` in a twentieth of them, then down to `floor` of it."""
-    warm_up = min(1.0, 20 * (step + 1) / steps)
-    return peak * warm_up * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
+def cosine(step: int, steps: int, peak: float, floor: float = 0.01, warm_up: float = 0.05) -> float:
+    """The learning rate at `step` of `steps`: up to `peak` in a fraction `warm_up` of them, then to `floor` of it."""
+    rise = min(1.0, (step + 1) / (warm_up * steps)) if warm_up else 1.0
+    return peak * rise * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values; the file appears whole or not at all."""
+    """Write tensors and plain values; the file appears whole or not at all.
+
+    Raises `UserError` when the disk refuses; what was at `path` before is then still there.
+    """
+    buffer = io.BytesIO()  # into a file, torch tells of a full disk by an error of its own making
+    torch.save(state, buffer)
     partial = path.with_name(f".{path.name}.partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        kept = "the one before is still there" if path.exists() else "there is none yet"
+        raise UserError(f"{path}: cannot be saved: {error.strerror}; {kept}; make room and go on from it") from None
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import threading
 
@@ -17,6 +18,13 @@ def test_cosine_rises_and_falls_from_peak_to_floor():
     assert rates[:5] == sorted(rates[:5])
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert cosine(0, 1, 2.0) == 2
+
+
+def test_cosine_without_a_warm_up_begins_at_its_peak():
+    rates = [cosine(step, 10, 2.0, floor=0.001, warm_up=0) for step in range(11)]
+    assert rates[0] == 2
+    assert rates[10] == pytest.approx(0.002)
+    assert rates == sorted(rates, reverse=True)
 
 
 def test_checkpoint_round_trip(tmp_path):
@@ -40,6 +48,20 @@ def test_missing_and_damaged_checkpoints(tmp_path):
     torch.save([1], path)
     with pytest.raises(UserError, match="not a checkpoint of a training run"):
         load_checkpoint(path, torch.device("cpu"))
+
+
+def test_a_disk_that_refuses_leaves_the_checkpoint_before(tmp_path):
+    path, limits = tmp_path / "last.pt", resource.getrlimit(resource.RLIMIT_FSIZE)
+    for kept in ("there is none yet", "the one before is still there"):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+            with pytest.raises(UserError, match=rf"last.pt: cannot be saved: File too large; {kept}; make room"):
+                save_checkpoint(path, {"net": torch.zeros(9000)})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert not list(tmp_path.glob(".*"))
+        save_checkpoint(path, {"net": torch.ones(1)})
+    assert torch.equal(load_checkpoint(path, torch.device("cpu"))["net"], torch.ones(1))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

