@@ -48,6 +48,7 @@ for command in (
     networks.train_lednet,
     networks.restore,
     networks.evaluate,
+    networks.export,
     networks.weights,
     machine.doctor,
     machine.config,

@@ -189,6 +189,18 @@ def evaluate(
     show(console_for(), evaluation)
 
 
+@click.command()
+@click.option("--weights", required=True, metavar="NAME|FILE", help="Of a LEDNet.")
+@click.option("--out", type=PATH, required=True, metavar="FILE.onnx", help="The file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace --out.")
+def export(weights: str, out: Path, overwrite: bool) -> None:
+    """Write LEDNet as ONNX for pictures of any size, and check it in onnxruntime."""
+    from lolblur_synth.export import export as write
+
+    differs = write(weights, out, overwrite)
+    click.echo(f"{out}: in onnxruntime it differs from the network by {differs:.1e} at most")
+
+
 @click.group()
 def weights() -> None:
     """Weights that are not bundled: what there is, how to get it, where it is."""

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -15,7 +15,7 @@ from lolblur_synth.draws import torch_rng_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.nets.checkpoints import load_strictly, save_weights
 from lolblur_synth.nets.fac import SIDE
-from lolblur_synth.nets.lednet import LEDNet, Residual, Skip
+from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling, Residual, Skip, Up
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import TrainLEDNet
 from lolblur_synth.train.folder import CHECKPOINT
@@ -23,6 +23,8 @@ from lolblur_synth.train.loop import save_checkpoint
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 FREE = "device", "workers", "cache"  # settings that decide no result
+
+Part = TypeVar("Part", bound=nn.Module)
 
 
 @dataclass
@@ -78,26 +80,43 @@ def first_network(config: TrainLEDNet, start: str | None) -> tuple[LEDNet, str |
 
 @torch.no_grad()
 def initialize(net: LEDNet, generator: torch.Generator) -> None:
-    """Draw first weights from N(0, g^2 2 / inputs) of each convolution, so that dark pictures reach the output.
+    """Draw first weights such that the colours of a dark picture reach the output, brightened.
 
-    g is 1 (He et al., ICCV 2015), but 3 where pictures enter, as they are dark, and no more, as curves clip features at
-    1; 0.1 where residuals are added and 1/5 for kernels of 25 taps, beside 1 at their centre, so that both begin near
-    the identity; and 0.3 for the two outputs, which begin near a grey of 0.3. By torch's own, U(-b, b) with
-    b = 1 / sqrt(inputs), signals shrink in every layer, and a short training learns little but a mean colour.
+    Each convolution is drawn from N(0, g^2 2 / inputs) with g = 1 (He et al., ICCV 2015), but 3 where dark pictures
+    enter, 0.1 where residuals are added and for the two outputs, and 1/5 for kernels of 25 taps, beside 1 at their
+    centre. Three features begin as the picture and go through every change of size as they are; nine curves make of a
+    value of 0.05 one of 0.3. If all is drawn, signals fade, curves clip what is left, and a short training learns
+    little but a mean colour.
     """
-    gains: dict[nn.Module, float] = {net.stem: 3, net.side: 0.3, net.tail: 0.3}
-    gains |= {module.second: 0.1 for module in net.modules() if isinstance(module, Residual)}
-    skips = [module for module in net.modules() if isinstance(module, Skip)]
-    gains |= {skip.kernels: 1 / SIDE for skip in skips}
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            module.weight.mul_(gains.get(module, 1))
-            if module.bias is not None:
-                module.bias.fill_(0.3 if module in (net.side, net.tail) else 0)
-    for skip in skips:
-        if skip.kernels.bias is not None:
-            skip.kernels.bias.view(-1, SIDE**2)[:, SIDE**2 // 2] = 1
+    gains: dict[nn.Module, float] = {net.stem: 3, net.side: 0.1, net.tail: 0.1}
+    gains |= {residual.second: 0.1 for residual in _all(net, Residual)}
+    gains |= {skip.kernels: 1 / SIDE for skip in _all(net, Skip)}
+    for conv in (*_all(net, nn.Conv2d), *_all(net, nn.ConvTranspose2d)):
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+        conv.weight.mul_(gains.get(conv, 1))
+        if conv.bias is not None:
+            conv.bias.zero_()
+    for skip in _all(net, Skip):
+        skip.kernels.get_parameter("bias").view(-1, SIDE**2)[:, SIDE**2 // 2] = 1
+    for curve in _all(net, Curve):
+        curve.predict.get_parameter("4.bias").fill_(-1)
+    _pass_on_the_picture(net)
+
+
+def _pass_on_the_picture(net: LEDNet) -> None:
+    """Let the first three features be those before the layer, where layers add nothing, and add them to each output."""
+    scales: list[Down | Up] = [*_all(net, Down), *_all(net, Up)]
+    ways: list[nn.Conv2d] = [net.stem, *(block.last for block in _all(net, Block))]
+    ways += [*(scale.direct for scale in scales), *(pyramid.fuse for pyramid in _all(net, PyramidPooling))]
+    for conv in (*ways, *(scale.leave for scale in scales)):
+        conv.weight[:3] = 0
+    for conv in (*ways, net.side, net.tail):
+        middle = conv.weight.shape[-1] // 2
+        conv.weight[range(3), range(3), middle, middle] += 1
+
+
+def _all(net: nn.Module, kind: type[Part]) -> list[Part]:
+    return [part for part in net.modules() if isinstance(part, kind)]
 
 
 def assemble(config: TrainLEDNet, out: Path, accelerator: Accelerator, net: LEDNet) -> Run:
