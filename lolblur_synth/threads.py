@@ -1,5 +1,6 @@
 """Work spread over threads, results in order: the number of threads decides who computes, never what."""
 
+import ctypes
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,9 @@ from typing import Protocol, TypeVar
 
 import cv2
 import torch
+
+_MMAP_THRESHOLD = -3  # of glibc's mallopt
+_LARGE = 1 << 22  # bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,6 +34,7 @@ def ordered_map(threads: int) -> Iterator[Map]:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
+        _return_large_memory()
         if threads == 1:
             yield map
         else:
@@ -38,6 +43,17 @@ def ordered_map(threads: int) -> Iterator[Map]:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
+
+
+def _return_large_memory() -> None:
+    """Have the C library give blocks of pictures back to the system when they are freed.
+
+    Glibc keeps what a thread freed for that thread alone; frames made by some and dropped by others then take up
+    twice the memory that they need.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def _ahead(pool: ThreadPoolExecutor, threads: int) -> Map:

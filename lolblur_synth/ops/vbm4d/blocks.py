@@ -13,6 +13,7 @@ from lolblur_synth.ops.vbm4d.transforms import (
     Flags,
     Floats,
     Ints,
+    Planes,
     Real,
     compiled,
     ihaar8,
@@ -25,8 +26,9 @@ _WINDOW = WINDOW.ravel()
 class Frames(NamedTuple):
     """Planes of a window of frames, and the variance of their noise."""
 
-    noisy: Floats  # (T, C, samples)
-    pilot: Floats  # the same, or of no frames where coefficients are thresholded
+    noisy: Planes
+    pilot: Planes  # the same frames where coefficients are thresholded
+    hard: bool  # they are
     stride: int
     reference: int
     variance: Floats  # (C, 64), by spatial frequency
@@ -45,8 +47,8 @@ class Traced(NamedTuple):
 class Sums(NamedTuple):
     """Running sums; blocks that leave the rows low..high-1 are not added."""
 
-    values: Floats  # (T, C, samples); with a pilot (1, C, samples), of the reference frame
-    weights: Floats
+    values: Planes  # with a pilot of the reference frame alone
+    weights: Planes
     low: int
     high: int
 

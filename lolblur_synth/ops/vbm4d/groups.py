@@ -76,7 +76,7 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
     surrounding is sampled, and transformed over time, for all. Frequencies of time in which that is quiet in the pilot
     are left out. Only the reference frame is added, for what was sampled between pixels cannot be put back.
     """
-    count, channels, stride = frames.noisy.shape[0], frames.noisy.shape[1], frames.stride
+    count, channels, stride = traced.valid.shape[2], len(frames.mean), frames.stride
     noisy = np.zeros((FRAMES, REACHED * REACHED), np.float32)
     pilot = np.zeros((FRAMES, REACHED * REACHED), np.float32)
     region, scratch = np.zeros(REACHED * REACHED, np.float32), np.zeros(REACHED * WIDE, np.float32)
@@ -88,14 +88,14 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
     matrix, found = np.zeros((FRAMES, FRAMES), np.float32), np.zeros((MEMBERS, 2), np.int64)
     for iy in range(first, last):
         for ix in range(len(traced.xs)):
-            find_similar(frames.pilot[frames.reference, 0], stride, traced.ys[iy], traced.xs[ix], bottom, right, found)
+            find_similar(frames.pilot[frames.reference][0], stride, traced.ys[iy], traced.xs[ix], bottom, right, found)
             used = temporal_matrix(traced.valid[iy, ix], TEMPORAL, matrix)
             for c in range(channels):
                 for t in range(count):
                     if traced.valid[iy, ix, t]:
                         y, x = traced.places[iy, ix, t, 0], traced.places[iy, ix, t, 1]
-                        sample_surrounding(frames.noisy[t, c], stride, y, x, TAPS, scratch, noisy[t])
-                        sample_surrounding(frames.pilot[t, c], stride, y, x, TAPS, scratch, pilot[t])
+                        sample_surrounding(frames.noisy[t][c], stride, y, x, TAPS, scratch, noisy[t])
+                        sample_surrounding(frames.pilot[t][c], stride, y, x, TAPS, scratch, pilot[t])
                 result[:] = ZERO
                 left = ZERO
                 for r in range(used):
@@ -109,7 +109,7 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
                 from_spatial_spectrum(result)
                 unload(result, True, blocks)
                 weight = ONE / max(left, frames.variance[c, 0])
-                values, weights = sums.values[0, c], sums.weights[0, c]
+                values, weights = sums.values[0][c], sums.weights[0][c]
                 for m in range(MEMBERS):
                     y, x = found[m, 0], found[m, 1]
                     if sums.low <= y <= sums.high - SIDE:

@@ -5,24 +5,27 @@ spatiotemporal transforms", IEEE TIP 2012. Ours follows blocks along the optical
 Wiener stage goes over the picture twice: for single volumes, then for groups of similar ones, whose pilot is better.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Literal
+from itertools import chain, islice, tee, zip_longest
+from typing import Literal, NamedTuple
 
+import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.ops.flow import match
-from lolblur_synth.ops.vbm4d import filters, tensors, trajectories
+from lolblur_synth.ops.vbm4d import filters, tensors
+from lolblur_synth.ops.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD, Ints, grid
 from lolblur_synth.threads import Map
 
 Preset = Literal["fast", "best"]
 SMALLEST = 16  # pixels: enough places for the members of a group
+BLUR = 1.0  # pixels: standard deviation of a Gaussian, against noise that the optical flow would follow
 _HALF = FRAMES // 2
-_SPARE = 2  # frames that a reel has room for beyond those it holds, so that it moves them up but now and then
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Pass:
 
 
 ALONE = Pass(wiener=False, step=4)
-HARD = Pass(wiener=False, step=5, still=2.3, moving=3.0)
-SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8, misfit=0.15)
-GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8, misfit=0.15)
+HARD = Pass(wiener=False, step=6, still=2.3, moving=3.0)
+SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8.0, misfit=0.15)
+GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8.0, misfit=0.15)
 PRESETS: dict[Preset, tuple[Pass, ...]] = {"fast": (ALONE,), "best": (HARD, SINGLE, GROUPED)}
 
 
@@ -52,7 +55,7 @@ def vbm4d(
     """Denoise a stream of frames (C, H, W), float32 and finite, of which the first channel is the one that is matched.
 
     `variance` (C, 64) is that of the noise by coefficient of an 8x8 DCT, the vertical frequency first; `span` is the
-    range of the first channel, which the optical flow sees in 256 steps. As many frames come out, in order; up to 22
+    range of the first channel, which the optical flow sees in 256 steps. As many frames come out, in order; up to 23
     are held back. `each` may spread the work over threads, which changes no bit.
     """
     stream = iter(frames)
@@ -64,166 +67,106 @@ def vbm4d(
     size = max(height, SMALLEST), max(width, SMALLEST)
     border = (PAD, PAD + size[1] - width, PAD, PAD + size[0] - height)
     padded = (F.pad(frame[None], border, "replicate")[0] for frame in chain([first], stream))
-    passed: Iterator[tuple[Tensor, Tensor]] = ((frame, frame) for frame in padded)
+    passed = _with_motion(padded, span, size, each)
     for settings in PRESETS[preset]:
-        passed = _go_over(passed, settings, variance, span, size, each)
-    for _, clean in passed:
-        yield clean[:, PAD : PAD + height, PAD : PAD + width].clone()
+        passed = _go_over(passed, settings, variance, size, each)
+    for frame in passed:
+        yield frame.pilot[:, PAD : PAD + height, PAD : PAD + width].clone()
+
+
+class Frame(NamedTuple):
+    """A frame on its way through the passes."""
+
+    noisy: Tensor  # (C, H, W), with a border of PAD
+    pilot: Tensor  # what the pass before made of it
+    forward: Tensor  # (h, w, 2): the flow to the next frame, every LATTICE pixels
+    backward: Tensor  # and to the one before
 
 
 @dataclass(frozen=True)
 class Job:
     """The volumes of one reference frame, and the sums they are added to."""
 
-    noisy: Tensor  # (T, C, H, W), with a border of PAD
-    pilot: Tensor
-    forward: Tensor  # (T, h, w, 2): the flow from each frame to the next, every LATTICE pixels
-    backward: Tensor  # and to the one before
+    window: Sequence[Frame]
     reference: int
     size: tuple[int, int]  # without the border
     grid: tuple[Ints, Ints]  # where the reference blocks start: rows, columns
     settings: Pass
     variance: Tensor  # (C, 64)
-    sums: Tensor  # (T, C, H, W); with a pilot (1, C, H, W), of the reference frame
-    weights: Tensor
+    sums: Sequence[Tensor]  # like the frames of the window; with a pilot like the reference frame alone
+    weights: Sequence[Tensor]
 
 
-class _Reel:
-    """The last frames of a stream, side by side in memory."""
+def _with_motion(
+    stream: Iterable[Tensor], span: tuple[float, float], size: tuple[int, int], each: Map
+) -> Iterator[Frame]:
+    """Frames with the flow to their neighbours; where there is none, nothing moves."""
+    rows, columns = (torch.arange(LATTICE // 2, side + LATTICE // 2, LATTICE).clamp(max=side - 1) for side in size)
+    still = torch.zeros(len(rows), len(columns), 2)
 
-    def __init__(self) -> None:
-        self._buffer = torch.empty(0)
-        self._start = self._stop = 0
+    def picture(frame: Tensor) -> Tensor:
+        low, high = span
+        plane = frame[0, PAD : PAD + size[0], PAD : PAD + size[1]].cpu()
+        codes = ((plane - low) * (255 / (high - low))).round().clamp(0, 255).byte()
+        return torch.from_numpy(cv2.GaussianBlur(codes.numpy(), (0, 0), BLUR))
 
-    def push(self, frame: Tensor) -> None:
-        """Copy a frame behind the others; beyond FRAMES the first one goes."""
-        if not len(self._buffer):
-            self._buffer = frame.new_empty(FRAMES + _SPARE, *frame.shape)
-        if self._stop == len(self._buffer):
-            for target, source in enumerate(range(self._stop - FRAMES + 1, self._stop)):
-                self._buffer[target] = self._buffer[source]
-            self._stop = FRAMES - 1
-        self._buffer[self._stop] = frame
-        self._stop += 1
-        self._start = max(0, self._stop - FRAMES)
+    def look(pair: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor]:
+        frame, following = pair
+        if following is None:
+            return frame, still, still
+        here, there = picture(frame), picture(following)
+        return frame, match(here, there)[rows][:, columns], match(there, here)[rows][:, columns]
 
-    def view(self) -> Tensor:
-        """The frames (T, ...), as they lie."""
-        return self._buffer[self._start : self._stop]
-
-
-class _Window:
-    """What a pass holds: up to nine noisy frames, their pilots, and the motion from each to its neighbours."""
-
-    def __init__(self, piloted: bool, span: tuple[float, float], size: tuple[int, int], each: Map):
-        self.noisy, self.forward, self.backward = _Reel(), _Reel(), _Reel()
-        self.pilot = _Reel() if piloted else self.noisy
-        self._span, self._size, self._each = span, size, each
-        self._count = 0
-
-    def push(self, noisy: Tensor, pilot: Tensor) -> None:
-        """Take in the next frame."""
-        still = noisy.new_zeros(*(-(-side // trajectories.LATTICE) for side in self._size), 2)
-        backward = still
-        if len(self.pilot.view()):
-            pictures = [self._picture(frame) for frame in (self.pilot.view()[-1], pilot)]
-            both = self._each(lambda pair: self._flow(*pair), [pictures, pictures[::-1]])
-            forward, backward = (flow.to(noisy.device) for flow in both)
-            self.forward.view()[-1] = forward
-        self.noisy.push(noisy)
-        if self.pilot is not self.noisy:
-            self.pilot.push(pilot)
-        self.forward.push(still)
-        self.backward.push(backward)
-        self._count += 1
-
-    def number(self, position: int) -> int:
-        """How many frames of the stream came before the one at a position of the window."""
-        return self._count - len(self.noisy.view()) + position
-
-    def _picture(self, frame: Tensor) -> Tensor:
-        low, high = self._span
-        plane = frame[0, PAD : PAD + self._size[0], PAD : PAD + self._size[1]]
-        return ((plane - low) * (255 / (high - low))).round().clamp(0, 255).byte()
-
-    def _flow(self, one: Tensor, other: Tensor) -> Tensor:
-        middle = trajectories.LATTICE // 2
-        flow = match(one, other)
-        rows = torch.arange(middle, self._size[0] + middle, trajectories.LATTICE).clamp(max=self._size[0] - 1)
-        columns = torch.arange(middle, self._size[1] + middle, trajectories.LATTICE).clamp(max=self._size[1] - 1)
-        return flow[rows][:, columns]
+    backward = still
+    frames, following = tee(stream)
+    for frame, forward, back in each(look, zip_longest(frames, islice(following, 1, None))):
+        yield Frame(frame, frame, forward.to(frame.device), backward.to(frame.device))
+        backward = back
 
 
 def _go_over(
-    stream: Iterator[tuple[Tensor, Tensor]],
-    settings: Pass,
-    variance: Tensor,
-    span: tuple[float, float],
-    size: tuple[int, int],
-    each: Map,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pass on noisy frames with their results; frames that no window is centred on yet are waited for."""
-    window, sums, weights = _Window(settings.wiener, span, size, each), _Reel(), _Reel()
+    stream: Iterator[Frame], settings: Pass, variance: Tensor, size: tuple[int, int], each: Map
+) -> Iterator[Frame]:
+    """Pass on frames with their results for pilots; those that no window is centred on yet are waited for."""
+    window = deque[Frame](maxlen=FRAMES)
+    sums, weights = deque[Tensor](maxlen=FRAMES), deque[Tensor](maxlen=FRAMES)
     count = 0
-    for noisy, pilot in stream:
+
+    def filter_(reference: int) -> Iterator[Frame]:
+        """Filter the volumes of one reference frame; yields it if that finishes it."""
+        frame = window[reference]
+        own = [torch.zeros_like(frame.noisy) for _ in range(2)] if settings.wiener else []
+        # Results of several reference frames add up where thresholded: their grids lie between each other's places.
+        first = 0 if settings.wiener else count - len(window) + reference
+        places = grid(size[0], settings.step, first), grid(size[1], settings.step, 2 * first)
+        job = Job(window, reference, size, places, settings, variance, own[:1] or sums, own[1:] or weights)
+        (filters if frame.noisy.device.type == "cpu" else tensors).work(job, each)
+        if settings.wiener:
+            yield frame._replace(pilot=_ratio(*own))
+
+    for frame in stream:
         if count >= FRAMES and not settings.wiener:
-            yield window.noisy.view()[0], _ratio(sums.view()[0], weights.view()[0])
-        window.push(noisy, pilot)
+            yield window[0]._replace(pilot=_ratio(sums[0], weights[0]))
+        window.append(frame)
         if not settings.wiener:
-            sums.push(torch.zeros_like(noisy))
-            weights.push(torch.zeros_like(noisy))
+            sums.append(torch.zeros_like(frame.noisy))
+            weights.append(torch.zeros_like(frame.noisy))
         count += 1
         if count >= FRAMES:
             for reference in range(0 if count == FRAMES else _HALF, _HALF + 1):
-                yield from _filter(window, reference, settings, sums, weights, variance, size, each)
+                yield from filter_(reference)
     for reference in range(_HALF + 1 if count >= FRAMES else 0, min(count, FRAMES)):
-        yield from _filter(window, reference, settings, sums, weights, variance, size, each)
+        yield from filter_(reference)
     if not settings.wiener:
-        for noisy, total, weight in zip(window.noisy.view(), sums.view(), weights.view(), strict=True):
-            yield noisy, _ratio(total, weight)
+        for frame, total, weight in zip(window, sums, weights, strict=True):
+            yield frame._replace(pilot=_ratio(total, weight))
 
 
 def _ratio(sums: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean, its border made anew."""
+    """The weighted mean, in place of the sums, its border made anew."""
     inner = slice(PAD, -PAD)
-    mean = torch.empty_like(sums)
-    torch.div(sums[:, inner, inner], weights[:, inner, inner], out=mean[:, inner, inner])
+    mean = sums
+    mean[:, inner, inner] /= weights[:, inner, inner]
     mean[:, inner, :PAD], mean[:, inner, -PAD:] = mean[:, inner, PAD : PAD + 1], mean[:, inner, -PAD - 1 : -PAD]
     mean[:, :PAD], mean[:, -PAD:] = mean[:, PAD : PAD + 1], mean[:, -PAD - 1 : -PAD]
     return mean
-
-
-def _filter(
-    window: _Window,
-    reference: int,
-    settings: Pass,
-    sums: _Reel,
-    weights: _Reel,
-    variance: Tensor,
-    size: tuple[int, int],
-    each: Map,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Filter the volumes of one reference frame; yields it if that finishes it."""
-    noisy = window.noisy.view()
-    if settings.wiener:
-        total, weight = torch.zeros_like(noisy[:1]), torch.zeros_like(noisy[:1])
-    else:
-        total, weight = sums.view(), weights.view()
-    # Results of several reference frames add up where thresholded: their grids lie between each other's places.
-    first = 0 if settings.wiener else window.number(reference)
-    job = Job(
-        noisy,
-        window.pilot.view(),
-        window.forward.view(),
-        window.backward.view(),
-        reference,
-        size,
-        (grid(size[0], settings.step, first), grid(size[1], settings.step, 2 * first)),
-        settings,
-        variance,
-        total,
-        weight,
-    )
-    (filters if noisy.device.type == "cpu" else tensors).work(job, each)
-    if settings.wiener:
-        yield noisy[reference], _ratio(total[0], weight[0])

@@ -5,7 +5,7 @@ The same decisions in the same order, so that either path gives what the other g
 are (..., 8, 8), spectra (..., 64). N counts blocks, V volumes, M the members of a group, or one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,19 +82,19 @@ def _tables(device: torch.device) -> _Tables:
 
 def work(job: "Job", _each: Map) -> None:
     """Trace and filter the volumes of a job, and add them to its sums."""
-    device, settings, (ys, xs) = job.noisy.device, job.settings, job.grid
+    noisy, pilot, forward, backward = (torch.stack(planes) for planes in zip(*job.window, strict=True))
+    device, settings, (ys, xs) = noisy.device, job.settings, job.grid
     corner = torch.tensor(job.size, device=device) - SIDE
     variance = job.variance.to(device)
     starts = torch.cartesian_prod(torch.from_numpy(ys), torch.from_numpy(xs)).to(device)
     noise = float(job.variance[0].mean()) * settings.noise
-    flows = job.forward, job.backward
-    places, valid = trace(job.pilot[:, 0], job.reference, starts, flows, noise, settings, corner)
+    places, valid = trace(pilot[:, 0], job.reference, starts, (forward, backward), noise, settings, corner)
     limits = torch.tensor(_limits(ys.tolist(), job.size[0]), device=device).repeat_interleave(len(xs), 0)
-    found = find_similar(job.pilot[job.reference, 0], starts, corner) if settings.grouped else starts[:, None]
-    for part in _parts(len(starts), found.shape[1] * job.noisy.shape[0] * job.noisy.shape[1] * AREA):
+    found = find_similar(pilot[job.reference, 0], starts, corner) if settings.grouped else starts[:, None]
+    for part in _parts(len(starts), found.shape[1] * noisy.shape[0] * noisy.shape[1] * AREA):
         volumes = _Volumes(places[part], valid[part], found[part], limits[part])
         totals = job.sums, job.weights
-        denoise_volumes(job.noisy, job.pilot, job.reference, volumes, variance, settings, totals)
+        denoise_volumes(noisy, pilot, job.reference, volumes, variance, settings, totals)
 
 
 def _parts(count: int, samples: int) -> Iterator[slice]:
@@ -270,7 +270,7 @@ def denoise_volumes(
     volumes: _Volumes,
     variance: Tensor,
     settings: "Pass",
-    totals: tuple[Tensor, Tensor],
+    totals: tuple[Sequence[Tensor], Sequence[Tensor]],
 ) -> None:
     """Filter volumes of frames (T, C, H, W) and add them to the running sums, as `filters.denoise_volumes` does."""
     matrices = _temporal_matrices(volumes.valid)
@@ -338,17 +338,19 @@ def _from_spectrum(spectrum: Tensor, matrices: Tensor) -> Tensor:
     return (blocks @ tables.spatial).view(*blocks.shape[:4], SIDE, SIDE)
 
 
-def _add(blocks: Tensor, share: Tensor, at: Tensor, totals: tuple[Tensor, Tensor]) -> None:
-    """Add blocks (V, R, C, M, 8, 8) at (V, R, M, 2) to sums and weights (R, C, H, W), by their share (V, R, C, M)."""
-    frames, channels, height, width = totals[0].shape
+def _add(blocks: Tensor, share: Tensor, at: Tensor, totals: tuple[Sequence[Tensor], Sequence[Tensor]]) -> None:
+    """Add blocks (V, R, C, M, 8, 8) at (V, R, M, 2) to sums and weights of R frames, by their share (V, R, C, M)."""
     device = blocks.device
-    plane = torch.arange(frames * channels, device=device).view(frames, channels, 1) * (height * width)
     inner = torch.arange(PAD, PAD + SIDE, device=device)
-    start = plane + (at[..., 0] * width + at[..., 1])[:, :, None]
-    index = (start[..., None, None] + inner[:, None] * width + inner).flatten()
     weights = share[..., None, None] * _tables(device).window
-    for total, values in zip(totals, (weights * blocks, weights), strict=True):
-        if device.type == "cpu":  # each in an order that is the same every time: this one by one, that one sorted
-            total.view(-1).index_add_(0, index, values.flatten())
-        else:
-            total.view(-1).index_put_((index,), values.flatten(), accumulate=True)
+    for frame, (total, weight) in enumerate(zip(*totals, strict=True)):
+        channels, height, width = total.shape
+        plane = torch.arange(channels, device=device)[:, None] * (height * width)
+        start = plane + (at[:, frame, :, 0] * width + at[:, frame, :, 1])[:, None]
+        index = (start[..., None, None] + inner[:, None] * width + inner).flatten()
+        shared = weights[:, frame]
+        for sums, values in ((total, shared * blocks[:, frame]), (weight, shared)):
+            if device.type == "cpu":  # each in an order that is the same every time: this one by one, that one sorted
+                sums.view(-1).index_add_(0, index, values.flatten())
+            else:
+                sums.view(-1).index_put_((index,), values.flatten(), accumulate=True)

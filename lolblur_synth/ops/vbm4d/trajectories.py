@@ -14,6 +14,7 @@ from lolblur_synth.ops.vbm4d.transforms import (
     Flags,
     Floats,
     Ints,
+    Planes,
     Real,
     compiled,
     distance,
@@ -145,7 +146,7 @@ def _refine(
 
 @compiled
 def trace(
-    guide: Floats,
+    guide: Planes,
     stride: int,
     reference: int,
     ys: Ints,
@@ -164,17 +165,17 @@ def trace(
 ) -> None:
     """Follow the blocks at `ys` x `xs` of the reference frame through all frames, by the first channel of `guide`.
 
-    `guide` is (T, C, samples), `forward` and `backward` the flow from each frame (T, h, w, 2). Writes
+    `forward` and `backward` are the flow from each frame (T, h, w, 2). Writes
     `places` (ny, nx, T, 2) and `valid` (ny, nx, T), which is false where no block is like the one of the reference
     frame: a squared difference above `allowed` times what noise of variance `noise` makes, and `misfit`
     times the energy of the block's slopes. Positions are whole pixels, or fractions when `exact`.
     """
-    frames = guide.shape[0]
+    frames = valid.shape[2]
     scratch, moved, block = np.zeros(136, np.float32), np.zeros(128, np.float32), np.zeros(AREA, np.float32)
     slope_y, slope_x = np.zeros(AREA, np.float32), np.zeros(AREA, np.float32)
     candidates, found = np.zeros((7, 2), np.int64), np.zeros(2, np.int64)
     place, speed, second = np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32)
-    origin = guide[reference, 0]
+    origin = guide[reference][0]
     penalty = np.float32(SMOOTHNESS * AREA * noise)
     for iy in range(len(ys)):
         for ix in range(len(xs)):
@@ -203,7 +204,7 @@ def trace(
                     if exact:
                         second[0], second[1] = predicted_y, predicted_x
                         least = _refine(
-                            guide[n, 0],
+                            guide[n][0],
                             stride,
                             block,
                             slope_y,
@@ -221,7 +222,7 @@ def trace(
                         other = _match(
                             origin,
                             start,
-                            guide[n, 0],
+                            guide[n][0],
                             stride,
                             candidates,
                             predicted_y,
@@ -234,7 +235,7 @@ def trace(
                         if exact:
                             speed[0], speed[1] = found[0], found[1]
                             other = _refine(
-                                guide[n, 0],
+                                guide[n][0],
                                 stride,
                                 block,
                                 slope_y,

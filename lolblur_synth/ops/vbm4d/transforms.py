@@ -20,6 +20,9 @@ Real = Any  # a number; numba tells its type
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+# Of each frame of a window, (C, samples). A compiled function takes tuples of one length, so that there are FRAMES:
+# behind its end, a shorter window has the last frame again, which is not looked at.
+Planes = tuple[Floats, ...]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIDE, AREA, MEMBERS, FRAMES = 8, 64, 8, 9
@@ -78,7 +81,7 @@ def grid(side: int, step: int, first: int = 0) -> Ints:
 
 def compiled(function: Function) -> Function:
     """Compile for the CPU at the first call; kept on disk for later ones. Other Python threads run meanwhile."""
-    jit = numba.njit(fastmath=_LOOSE, nogil=True, cache=True, error_model="numpy")
+    jit = numba.njit(fastmath=_LOOSE, nogil=True, cache=True, error_model="numpy", forceinline=True)
     return cast(Function, jit(function))
 
 

@@ -116,8 +116,7 @@ def denoise_volumes(
     time that are quiet in the pilot are left out, and only the reference frame is added, for what was sampled between
     pixels cannot be put back.
     """
-    count, channels = frames.noisy.shape[0], frames.noisy.shape[1]
-    hard = frames.pilot.shape[0] == 0
+    count, channels, hard = traced.valid.shape[2], len(frames.mean), frames.hard
     noisy, pilot = np.zeros((FRAMES, ROW), np.float32), np.zeros((FRAMES, ROW), np.float32)
     spectrum, guess = np.zeros(ROW, np.float32), np.zeros(ROW, np.float32)
     result = np.zeros((FRAMES, ROW), np.float32)
@@ -144,10 +143,10 @@ def denoise_volumes(
                     variance[q] = frames.variance[c, q // MEMBERS]
                 for t in range(count):
                     if hard:
-                        _load_whole(frames.noisy[t, c], frames.stride, where[t], noisy[t])
+                        _load_whole(frames.noisy[t][c], frames.stride, where[t], noisy[t])
                     else:
-                        _load(frames.noisy[t, c], frames.stride, where[t], scratch, blocks, noisy[t])
-                        _load(frames.pilot[t, c], frames.stride, where[t], scratch, blocks, pilot[t])
+                        _load(frames.noisy[t][c], frames.stride, where[t], scratch, blocks, noisy[t])
+                        _load(frames.pilot[t][c], frames.stride, where[t], scratch, blocks, pilot[t])
                 left[:] = ZERO
                 result[:] = ZERO
                 for r in range(most):
@@ -181,7 +180,7 @@ def denoise_volumes(
                 for k in range(count if hard else 1):
                     t = k if hard else frames.reference
                     unload(result[k], False, blocks)
-                    values, weights = sums.values[k, c], sums.weights[k, c]
+                    values, weights = sums.values[k][c], sums.weights[k][c]
                     for m in range(members):
                         y, x = int(where[t, m, 0]), int(where[t, m, 1])
                         if traced.valid[iy, ix + m, t] and sums.low <= y <= sums.high - SIDE:

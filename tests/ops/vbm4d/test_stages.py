@@ -1,7 +1,11 @@
 """The whole of V-BM4D: what must hold whatever is filmed."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import pytest
@@ -143,3 +147,26 @@ def test_nothing_is_read_before_it_is_asked_for():
 def test_no_noise_at_all_is_no_fault():
     frames = film(3, (24, 24))
     assert (denoised(frames, 0.0) - frames).abs().max() < 1e-3
+
+
+DENOISE = """
+import hashlib, sys
+import torch
+from lolblur_synth.ops.vbm4d.stages import vbm4d
+list(vbm4d(torch.rand(2, 3, 32, 32), torch.full((3, 64), 0.01), (0.0, 1.0)))
+frames = torch.load(sys.argv[1])
+clean = vbm4d(frames, torch.full((3, 64), (10 / 255) ** 2), (0.0, 1.0))
+print(hashlib.sha256(torch.stack(list(clean)).numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_compiled_now_or_earlier_the_bits_are_the_same(tmp_path: Path):
+    """Functions that call each other may be there in several copies, which round differently."""
+    scene = Scene(as_photo(skimage.data.stereo_motorcycle()[0]), glide(1.3, 0.8), 0.6)
+    clean = torch.stack([render(scene, t, (640, 1120)) for t in range(9)])
+    torch.save(clean + 10 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)), tmp_path / "in")
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", DENOISE, str(tmp_path / "in")]
+    runs = [subprocess.run(command, env=environment, check=True, capture_output=True).stdout for _ in range(2)]
+    assert runs[0] == runs[1]

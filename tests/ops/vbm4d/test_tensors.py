@@ -77,10 +77,11 @@ def test_each_pass_agrees_on_the_same_frames(which: tuple[int, int, int], monkey
     differences: dict[stages.Pass, list[Tensor]] = {}
 
     def both(job, each):
-        other = replace(job, sums=job.sums.clone(), weights=job.weights.clone())
+        other = replace(job, sums=[s.clone() for s in job.sums], weights=[w.clone() for w in job.weights])
         compiled(job, each)
         tensors.work(other, each)
-        sums, weights, total, weight = job.sums, job.weights, other.sums, other.weights
+        pairs = (job.sums, job.weights, other.sums, other.weights)
+        sums, weights, total, weight = (torch.stack(list(frames)) for frames in pairs)
         used = weights > 0
         assert torch.equal(used, weight > 0)
         mean = ((sums[used] / weights[used] - total[used] / weight[used]) / SIGMA).abs()
@@ -296,7 +297,7 @@ def trace(
     places = torch.zeros(len(ys), len(xs), len(guide), 2)
     valid = torch.zeros(len(ys), len(xs), len(guide), dtype=torch.bool)
     trajectories.trace(
-        padded.flatten(2).numpy(), padded.shape[-1], reference, ys, xs,
+        filters.planes(padded), padded.shape[-1], reference, ys, xs,
         flows[0].numpy(), flows[1].numpy(), noise, settings.allowed, settings.misfit, settings.wiener,
         bottom, right, TAPS, places.numpy(), valid.numpy(),
     )  # fmt: skip
