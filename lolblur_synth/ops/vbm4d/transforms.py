@@ -268,7 +268,15 @@ def sample_surrounding(
     top, left = math.floor(y), math.floor(x)
     part_y, part_x = int((y - top) * FRACTIONS + 0.5), int((x - left) * FRACTIONS + 0.5)
     top, left = int(top) + part_y // FRACTIONS, int(left) + part_x // FRACTIONS
-    w = taps[part_y % FRACTIONS]
+    part_y, part_x = part_y % FRACTIONS, part_x % FRACTIONS
+    if part_y == 0 and part_x == 0:  # the reference frame, and what stands still
+        for i in range(REACHED):
+            a = (top + PAD - REACH + i) * stride + left + PAD - REACH
+            s, o = plane[a : a + REACHED], region[REACHED * i : REACHED * (i + 1)]
+            for j in range(REACHED):
+                o[j] = s[j]
+        return
+    w = taps[part_y]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
     for i in range(REACHED):
         a = (top + PAD - REACH - 3 + i) * stride + left + PAD - REACH - 3
@@ -280,7 +288,7 @@ def sample_surrounding(
         for j in range(WIDE):
             upper = w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]
             s[j] = upper + w4 * r4[j] + w5 * r5[j] + w6 * r6[j] + w7 * r7[j]
-    w = taps[part_x % FRACTIONS]
+    w = taps[part_x]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
     for i in range(REACHED):
         s, o = scratch[WIDE * i : WIDE * (i + 1)], region[REACHED * i : REACHED * (i + 1)]
