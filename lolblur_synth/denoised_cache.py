@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
 from lolblur_synth.pipeline import VERSION
 from lolblur_synth.plan import Plan, SequencePlan, versions
 from lolblur_synth.records import fingerprint, write_text
@@ -37,13 +37,9 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
     place = folder.resolve()
     if place == videos.resolve() or place.is_relative_to(out.resolve()):
         raise UserError(f"--cache-denoised {folder}: lies among the videos or in --out; name a folder of its own")
-    try:
+    with refused(f"--cache-denoised {folder}: cannot be written", "name a folder that can"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"--cache-denoised {folder}: cannot be written: {error.strerror}; name a folder that can"
-        ) from None
     with lock:
         with suppress(OSError):  # then another run holds it
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,13 +126,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
+def _naming(folder: Path) -> AbstractContextManager[None]:
     """What the disk refuses ends the run, with the name of the folder, as the output may well have room."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"--cache-denoised {folder}: {error.strerror}; make room or leave the option out and run again, finished "
-            "sequences are kept"
-        ) from None
+    advice = "make room or leave the option out and run again, finished sequences are kept"
+    return refused(f"--cache-denoised {folder}", advice)

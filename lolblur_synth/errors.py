@@ -1,5 +1,10 @@
 """The two errors a person meets: what is wrong, where, and what to do, in one line."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+_NAMED = 3  # of many faults of a kind
+
 
 class UserError(Exception):
     """The request cannot be carried out as asked; nothing was written; the command exits with 2."""
@@ -7,3 +12,18 @@ class UserError(Exception):
 
 class SequenceError(Exception):
     """One video or sequence cannot be made; the others go on; the command exits with 1."""
+
+
+@contextmanager
+def refused(what: str, advice: str) -> Iterator[None]:
+    """Tell what the disk refuses as a `UserError`: what cannot be done, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{what}: {error.strerror or error}; {advice}") from None
+
+
+def listed(faults: Sequence[str]) -> str:
+    """The first of many faults and the number of the others, in one line."""
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return "; ".join(faults[:_NAMED]) + more

@@ -13,7 +13,7 @@ import torch
 
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device, cores
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, listed
 from lolblur_synth.images import Pixels, dequantize, quantize, read_pixels, write_png
 from lolblur_synth.metrics import WINDOW, Convention, eight_bit, psnr, ssim
 from lolblur_synth.nets.lednet import LEDNet
@@ -24,7 +24,6 @@ from lolblur_synth.restoring import COMPARISON, Manner, check, find_pictures, re
 from lolblur_synth.scores import Evaluation, Score, as_text
 from lolblur_synth.train.pair_files import DARK, SHARP, PairFiles, find_pairs
 
-_NAMED = 3  # faults in a message
 Distance = Callable[[Pixels, Pixels], float]
 Notify = Callable[[int, int], None]
 
@@ -229,5 +228,4 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def _refuse(faults: Sequence[str]) -> None:
     if faults:
-        more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise UserError(f"{'; '.join(faults[:_NAMED])}{more}; make the folders whole, or leave such pictures out")
+        raise UserError(f"{listed(faults)}; make the folders whole, or leave such pictures out")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.files import write_whole
 
 BitDepth = Literal[8, 16]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -40,9 +41,7 @@ def write_png(path: Path, pixels: Pixels) -> None:
     done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not done:
         raise OSError(f"{path}: PNG encoding failed")
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(encoded.tobytes())
-    partial.replace(path)
+    write_whole(path, encoded.data)
 
 
 def read_pixels(path: Path) -> Pixels:

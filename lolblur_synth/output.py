@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lolblur_synth.config import Config, parse_yaml, to_yaml
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
 from lolblur_synth.records import SETTINGS, SequenceRecord, read_records, recover, write_text
 
 _LOCK = ".lock"
@@ -16,11 +16,9 @@ _LOCK = ".lock"
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Hold the output folder for one run at a time; the lock goes with the process, however it ends."""
-    try:
+    with refused(f"--out {out}: cannot be written", "name a folder that can"):
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / _LOCK).open("w")
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written: {error.strerror}; name a folder that can") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

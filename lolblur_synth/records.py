@@ -11,6 +11,7 @@ from typing import Any
 
 from lolblur_synth.dataset import FOLDERS, Split, image_path
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.files import write_whole
 from lolblur_synth.images import pixel_hash, read_pixels
 
 FORMAT = 3
@@ -70,9 +71,7 @@ def fingerprint(parts: dict[str, Any]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text.encode())
 
 
 def record_path(root: Path, sequence_id: str) -> Path:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.devices import choose_device
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, listed
 from lolblur_synth.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights import load_lednet
@@ -21,7 +21,6 @@ from lolblur_synth.video import probe, read_frames, video_writer
 COMPARISON = ".compare"  # ends the name of a picture or video that shows before and after
 SMALLEST_TILE = 64  # pixels
 _STEP = 8  # pixels: the network halves three times, so that what starts at a multiple meets the same cells
-_NAMED = 3  # failures in a message
 
 Notify = Callable[[int, int], None]
 
@@ -134,8 +133,7 @@ def restore_path(
             continue
         yield job.target
     if failures:
-        more = f"; and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
-        raise SequenceError(f"{len(failures)} not restored: {'; '.join(failures[:_NAMED])}{more}")
+        raise SequenceError(f"{len(failures)} not restored: {listed(failures)}")
 
 
 def check(manner: Manner, device: torch.device) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
 from lolblur_synth.nets.catalogue import ENTRIES, Entry, Wheel, entry, file_hash, intact, locate
 from lolblur_synth.nets.checkpoints import Network, load_strictly, read, save_weights
 from lolblur_synth.nets.rife import IFNet, from_released
@@ -171,14 +171,10 @@ def _network(found: Entry, tensors: Path) -> Network:
 @contextmanager
 def _drafting(folder: Path) -> Iterator[Path]:
     """A folder inside another, gone afterwards; what the disk refuses is a `UserError`."""
-    try:
+    with refused(str(folder), "make room or set LOLBLUR_WEIGHTS to another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; make room or set LOLBLUR_WEIGHTS to another folder") from None
-    try:
-        yield draft
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; make room or set LOLBLUR_WEIGHTS to another folder") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)

@@ -11,7 +11,7 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"errors", "events", "threads", "clock", "footage"},
+    {"errors", "events", "files", "threads", "clock", "footage"},
     {"config", "devices", "ops.color"},
     {"images", "draws", "sequences", "scenes"},
     {"nets.fac", "nets.released", "nets.checkpoints", "metrics"},

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -38,13 +40,22 @@ def picture(path: Path, seed: int = 0, dtype: type = np.uint8) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["run"], ["darken"], ["denoise"], ["train-ecdce"], ["demo"], ["verify"], ["config", "show"]]
-)
-def test_every_command_explains_itself(command):
-    result = call(*command, "--help")
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command there is, with the words that call it."""
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands(cli)], ids=" ".join)
+def test_every_command_and_option_explains_itself(words: tuple[str, ...]):
+    result = call(*words, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.output
+    command = dict(commands(cli))[words]
+    assert command.help
+    assert [option.opts for option in command.params if isinstance(option, click.Option) and not option.help] == []
 
 
 def test_user_errors_are_one_line_and_exit_2(tmp_path):

@@ -105,7 +105,7 @@ def verify(dataset: Path) -> None:
 
 
 @click.command()
-@click.option("--out", type=FOLDER, default=Path("demo"), show_default=True)
+@click.option("--out", type=FOLDER, default=Path("demo"), show_default=True, help="Where it goes.")
 @run_options
 @click.option("--overwrite", is_flag=True, help="Replace a demo made with other settings.")
 def demo(

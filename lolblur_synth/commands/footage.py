@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.commands.options import FOLDER, PATH, console_for
+from lolblur_synth.commands.options import FOLDER, PATH, SEED, console_for, device_option
 
 if TYPE_CHECKING:
     from lolblur_synth.interpolators import Backend as Interpolation
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     metavar="E|LOW:HIGH",
     help="Lightness to darken to, of 1; a range is drawn from, once per picture or video.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help=SEED)
 @click.option("--weights", default="ec_zero_dce", show_default=True, help="Bundled name or file.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option()
 @click.option("--overwrite", is_flag=True, help="Replace files in --out.")
 def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, device: str, overwrite: bool) -> None:
     """Darken pictures or a video by EC-Zero-DCE."""
@@ -38,14 +38,20 @@ def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, devi
 @click.command()
 @click.option("--input", "source", type=PATH, required=True, help="A video, or a folder of numbered frames.")
 @click.option("--out", type=PATH, required=True, help="The lossless video to write: .mkv, or .mp4 of 8 bits.")
-@click.option("--backend", type=click.Choice(["vbm4d", "bm4d"]), default="vbm4d", show_default=True)
+@click.option(
+    "--backend",
+    type=click.Choice(["vbm4d", "bm4d"]),
+    default="vbm4d",
+    show_default=True,
+    help="Along the motion, or the BM4D package (non-commercial).",
+)
 @click.option("--preset", type=click.Choice(["fast", "best"]), default="best", show_default=True, help="Of vbm4d.")
 @click.option(
     "--sigma", default="auto", show_default=True, metavar="auto|N", help="Of white noise, of 255; auto measures it."
 )
 @click.option("--compare", type=PATH, metavar="FILE.png", help="The middle frame before and after, with its details.")
 @click.option("--capture-fps", type=float, help="The rate of numbered frames.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option()
 @click.option("--overwrite", is_flag=True, help="Replace --out and --compare.")
 def denoise(
     source: Path,
@@ -83,7 +89,7 @@ def denoise(
 )
 @click.option("--weights", default="rife-v4.0", show_default=True, metavar="NAME|FILE", help="Of rife and rife-ncnn.")
 @click.option("--capture-fps", type=float, help="The rate at which it was filmed, where its tags do not tell.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option()
 @click.option("--overwrite", is_flag=True, help="Replace --out.")
 def interpolate(
     source: Path,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.commands.options import FOLDER, PATH, config_options, console_for
+from lolblur_synth.commands.options import FOLDER, PATH, config_options, console_for, device_option
 
 if TYPE_CHECKING:
     from lolblur_synth.dataset import Split
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 )
 @config_options
 @click.option("--steps", type=int, help="Training steps.")
-@click.option("--seed", type=int)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--seed", type=int, help="Same seed, same weights.")
+@device_option(None)
 @click.option("--overwrite", is_flag=True, help="Start anew in --out.")
 def train_ecdce(
     images: Path,
@@ -56,8 +56,8 @@ def train_ecdce(
 @click.option("--out", type=FOLDER, required=True, help="Checkpoints, logs and weights; resumes what is there.")
 @config_options
 @click.option("--steps", type=int, help="Training steps.")
-@click.option("--seed", type=int)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--seed", type=int, help="Same seed, same weights.")
+@device_option(None)
 @click.option("--cache", metavar="DIR", help="Keep decoded pictures there, which are read faster than PNGs.")
 @click.option("--vgg", type=PATH, metavar="FILE", help="VGG19's weights, if they are not in the cache of weights.")
 @click.option("--start", metavar="NAME|FILE", help="Weights of a LEDNet to begin with.")
@@ -109,7 +109,7 @@ def train_lednet(
 @click.option("--tile", type=int, metavar="N", help="Restore N x N pixels at a time, for pictures too large at once.")
 @click.option("--half", is_flag=True, help="Compute in float16, on CUDA; never done unasked.")
 @click.option("--compare", is_flag=True, help="Also write NAME.compare: before and after, side by side.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option()
 @click.option("--overwrite", is_flag=True, help="Replace files in --out.")
 def restore(
     source: Path, weights: str, out: Path, tile: int | None, half: bool, compare: bool, device: str, overwrite: bool
@@ -149,7 +149,7 @@ def restore(
     help="LPIPS too, by vgg as in LEDNet's tables, or alex; its weights must be in the cache.",
 )
 @click.option("--out", "outs", type=PATH, multiple=True, metavar="FILE.csv|FILE.json", help="Write every score there.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option()
 @click.option("--overwrite", is_flag=True, help="Replace --out and files in --save.")
 def evaluate(
     result: Path | None,

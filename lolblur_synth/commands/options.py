@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PATH = click.Path(path_type=Path)
+SEED = "Same seed, same pixels."
 
 
 def config_options(command: Command) -> Command:
@@ -24,15 +25,22 @@ def config_options(command: Command) -> Command:
     return click.option("--config", "sources", multiple=True, metavar="NAME|FILE", help=layer)(command)
 
 
+def device_option(default: str | None = "auto") -> Callable[[Command], Command]:
+    """Where to compute; without a default the settings tell."""
+    choice = click.Choice(["auto", "cpu", "cuda"])
+    where = "Where to compute; auto takes CUDA where it is."
+    return click.option("--device", type=choice, default=default, show_default=True, help=where)
+
+
 def run_options(command: Command) -> Command:
     """The settings of a run that have an option of their own."""
     rate = "The rate at which the videos were filmed, where their tags do not tell."
     options = [
-        click.option("--seed", type=int, help="Same seed, same pixels."),
+        click.option("--seed", type=int, help=SEED),
         click.option("--capture-fps", type=float, help=rate),
         click.option("--size", metavar="WxH|source", help="Size of the pictures (1120x640)."),
         click.option("--workers", type=int, help="Sequences made at the same time (1)."),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the networks run."),
+        device_option(None),
     ]
     for option in reversed(options):
         command = option(command)

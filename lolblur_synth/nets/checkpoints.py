@@ -14,7 +14,8 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, listed, refused
+from lolblur_synth.files import write_whole
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 _METADATA = "lolblur_synth"
@@ -104,8 +105,7 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: Path, kind:
     both = [key for key in wanted if key in found]
     faults += [f"{key} is {found[key]}, not {wanted[key]}" for key in both if found[key] != wanted[key]]
     if faults:
-        more = f", and {len(faults) - 4} more" if len(faults) > 4 else ""
-        raise UserError(f"weights {path}: of another network: {'; '.join(faults[:4])}{more}; give weights of {kind}")
+        raise UserError(f"weights {path}: of another network: {listed(faults)}; give weights of {kind}")
     if not all(bool(value.isfinite().all()) for value in state.values()):
         raise UserError(f"weights {path}: not all values are finite; fetch or train it again")
     net.load_state_dict(state)
@@ -119,21 +119,14 @@ def save_weights(path: Path, net: Network, metadata: Mapping[str, Any]) -> str:
     state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     header = {"network": net.kind, "arguments": net.arguments(), **metadata}
     data = save_safetensors(state, {_METADATA: json.dumps(header, sort_keys=True)})  # two keys have no fixed order
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"weights {path}: cannot be written: {error.strerror}; make room or choose another") from None
+    with refused(f"weights {path}: cannot be written", "make room or choose another"):
+        write_whole(path, data)
     return sha256(data).hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
+    with refused(f"weights {path}: cannot be read", "check the path"):
         return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"weights {path}: cannot be read: {error.strerror}; check the path") from None
 
 
 def _metadata(data: bytes, path: Path) -> dict[str, Any]:

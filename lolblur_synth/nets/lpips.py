@@ -9,9 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lolblur_synth.nets.vgg import MEAN, STD
+
 Backbone = Literal["vgg", "alex"]
 SMALLEST: dict[Backbone, int] = {"vgg": 16, "alex": 31}  # pixels, each way, that the last features need
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; in [-1, 1] the shift and scale of the authors
 _COMPARED: dict[Backbone, tuple[int, ...]] = {"vgg": (3, 8, 15, 22, 29), "alex": (1, 4, 7, 9, 11)}  # ReLUs
 _NEARLY_ZERO = 1e-10  # added to the length of a feature
 
@@ -32,8 +33,8 @@ class LPIPS(nn.Module):
         convolutions = (self.features[index - 1] for index in self.compared)
         widths = [layer.out_channels for layer in convolutions if isinstance(layer, nn.Conv2d)]
         self.heads = nn.ParameterList([nn.Parameter(torch.full((width,), 1 / width)) for width in widths])
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         """Compare; see the class for shapes."""

@@ -7,7 +7,7 @@ last layer that the loss looks at is left out.
 import torch
 from torch import Tensor, nn
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in sRGB, as torchvision trained with
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in sRGB, as torchvision trained with
 _BLOCKS = (64, 2), (128, 2), (256, 4), (512, 4)  # channels and convolutions between two poolings
 _LAST = 2, 7, 16, 25  # the last convolution of each block
 
@@ -31,8 +31,8 @@ class VGG19(nn.Module):
                 channels = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers[: _LAST[-1] + 1])
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the features; see the class for shapes."""

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 
 from lolblur_synth.devices import cores
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
 from lolblur_synth.images import Pixels
 from lolblur_synth.records import fingerprint
 from lolblur_synth.threads import ordered_map
@@ -39,10 +39,8 @@ class Decoded:
         line = picture.width * 3
         first = self.offsets[number] + start * line * np.dtype(picture.dtype).itemsize
         count = (stop - start) * line
-        try:
+        with refused(f"{self.path}: cannot be read", "start again to make it anew"):
             values = np.fromfile(self.path, picture.dtype, count, offset=first)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be read: {error.strerror}; start again to make it anew") from None
         if values.size != count:
             raise UserError(f"{self.path}: has become shorter since training started; start again to make it anew")
         return cast(Pixels, values.reshape(stop - start, picture.width, 3))
@@ -61,7 +59,8 @@ def decode_all(folder: Path, pairs: Sequence[PairFiles], notify: Notify | None =
     """
     pictures, place = _pictures(pairs), _place(pairs)
     target = folder / f"{place}-{_content(pairs)}.pixels"
-    with _naming(folder), _locked(folder, place):
+    advice = "name a folder on another disk, or train without the cache"
+    with refused(f"decoded cache {folder}", advice), _locked(folder, place):
         if not target.exists() or target.stat().st_size != decoded_bytes(pairs):
             for old in (*folder.glob(f"{place}-*"), *folder.glob(f".{place}-*")):
                 old.unlink()
@@ -116,14 +115,3 @@ def _write(target: Path, pictures: Sequence[Picture], notify: Notify | None) -> 
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """What the disk refuses is told with the name of the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"decoded cache {folder}: {error.strerror}; name a folder on another disk, or train without the cache"
-        ) from None

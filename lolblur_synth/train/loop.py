@@ -1,7 +1,6 @@
 """What every training loop needs: a learning rate, checkpoints that appear whole, a stop that loses nothing."""
 
 import io
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from typing import Any
 
 import torch
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
+from lolblur_synth.files import write_whole
 
 
 def cosine(step: int, steps: int, peak: float, floor: float = 0.01, warm_up: float = 0.05) -> float:
@@ -29,17 +29,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()  # into a file, torch tells of a full disk by an error of its own making
     torch.save(state, buffer)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        kept = "the one before is still there" if path.exists() else "there is none yet"
-        raise UserError(f"{path}: cannot be saved: {error.strerror}; {kept}; make room and go on from it") from None
+    kept = "the one before is still there" if path.exists() else "there is none yet"
+    with refused(f"{path}: cannot be saved", f"{kept}; make room and go on from it"):
+        write_whole(path, buffer.getbuffer(), durable=True)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

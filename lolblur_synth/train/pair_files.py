@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lolblur_synth.dataset import Split
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, listed
 from lolblur_synth.images import Pixels, read_pixels
 
 DARK, SHARP = "low_blur_noise", "high_sharp_scaled"  # the input and the ground truth of the paper
@@ -19,7 +19,6 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = _SIGNATURE + b"\0\0\0\rIHDR"
 _END = bytes.fromhex("0000000049454e44ae426082")  # the chunk that is last in a PNG
 _READERS = 16  # they wait for a disk or a network rather than compute
-_NAMED = 3  # faults in a message
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ def find_pairs(root: Path, split: Split, dark: str = DARK, sharp: str = SHARP) -
             pairs.append(PairFiles(tail.removesuffix(".png"), one, other))
         faults += [fault for fault in (one, other) if isinstance(fault, str)]
     if faults:
-        more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise UserError(f"{'; '.join(faults[:_NAMED])}{more}; make the dataset whole, or remove such pairs from it")
+        raise UserError(f"{listed(faults)}; make the dataset whole, or remove such pairs from it")
     return pairs
 
 

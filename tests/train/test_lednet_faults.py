@@ -1,8 +1,8 @@
 """What the trainer of LEDNet refuses, and what it leaves when it fails."""
 
 import re
-import resource
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from lolblur_synth.nets.checkpoints import read_metadata
 from lolblur_synth.train.config import RestorationNet
 from lolblur_synth.train.lednet import train_lednet
 from lolblur_synth.train.pairs import batches
+from tests.disks import small_files
 from tests.train.lednet_trainings import checkpoint, tiny, write_dataset, write_split
 
 
@@ -126,17 +127,15 @@ def test_a_loss_that_is_not_finite_names_its_pairs_and_keeps_the_state_before(da
 
 def test_a_full_disk_while_saving_leaves_the_checkpoint_before_whole(data, tmp_path):
     config, out = tiny(validate_every=0), tmp_path / "run"
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    told = r"last.pt: cannot be saved: File too large; the one before is still there"
+    with ExitStack() as full:
 
-    def fill(step: int, losses: Mapping[str, float]) -> None:
-        if step == 3:  # the run that was saved at step 2 is to be saved at step 4
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        def fill(step: int, losses: Mapping[str, float]) -> None:
+            if step == 3:  # the run that was saved at step 2 is to be saved at step 4
+                full.enter_context(small_files(20_000))
 
-    try:
-        with pytest.raises(UserError, match=r"last.pt: cannot be saved: File too large; the one before is still there"):
+        with pytest.raises(UserError, match=told):
             train_lednet(data, out, config, on_step=fill)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (out / "last.pt").stat().st_size > 20_000
     assert checkpoint(out)["step"] == 2
     assert not list(out.glob(".*"))

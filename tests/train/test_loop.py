@@ -1,5 +1,4 @@
 import os
-import resource
 import signal
 import threading
 
@@ -8,6 +7,7 @@ import torch
 
 from lolblur_synth.errors import UserError
 from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
+from tests.disks import small_files
 
 
 def test_cosine_rises_and_falls_from_peak_to_floor():
@@ -51,14 +51,11 @@ def test_missing_and_damaged_checkpoints(tmp_path):
 
 
 def test_a_disk_that_refuses_leaves_the_checkpoint_before(tmp_path):
-    path, limits = tmp_path / "last.pt", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "last.pt"
     for kept in ("there is none yet", "the one before is still there"):
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-            with pytest.raises(UserError, match=rf"last.pt: cannot be saved: File too large; {kept}; make room"):
-                save_checkpoint(path, {"net": torch.zeros(9000)})
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        told = rf"last.pt: cannot be saved: File too large; {kept}; make room"
+        with small_files(20_000), pytest.raises(UserError, match=told):
+            save_checkpoint(path, {"net": torch.zeros(9000)})
         assert not list(tmp_path.glob(".*"))
         save_checkpoint(path, {"net": torch.ones(1)})
     assert torch.equal(load_checkpoint(path, torch.device("cpu"))["net"], torch.ones(1))
