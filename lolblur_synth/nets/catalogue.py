@@ -165,7 +165,8 @@ def entry(name: str) -> Entry:
     for found in ENTRIES:
         if found.name == name:
             return found
-    raise UserError(f"weights {name}: no such name; choose from {', '.join(found.name for found in ENTRIES)}")
+    names = ", ".join(found.name for found in ENTRIES)
+    raise UserError(f"weights {name}: no such name, and no .safetensors or .pth file; choose from {names}")
 
 
 def locate(name: str) -> Path:

@@ -145,9 +145,8 @@ def _unpickle(data: bytes, path: Path) -> dict[str, Tensor]:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(f"weights {path}: holds more than tensors, so it is not opened; get another file") from None
-    except Exception as error:  # damaged files raise whatever the parser that met the damage does
-        reason = str(error).split("\n", 1)[0][:120]
-        raise UserError(f"weights {path}: damaged or not a checkpoint ({reason}); fetch it again") from None
+    except Exception:  # damaged files raise whatever the parser that met the damage does
+        raise UserError(f"weights {path}: damaged or not a checkpoint; fetch it again") from None
     state = content.get("params", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"weights {path}: holds no tensors by name; give a released checkpoint")

@@ -48,7 +48,9 @@ class Rife:
 
     def _shrink(self, size: int) -> None:
         if size == 1:
-            raise UserError("RIFE: out of memory for a single sub-frame; make video.size smaller or use --device cpu")
+            raise UserError(
+                "RIFE: out of memory for a single sub-frame; give smaller frames (--size of a run) or use --device cpu"
+            )
         self.batch = min(self.batch or size, (size + 1) // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
