@@ -73,7 +73,7 @@ def test_without_room_for_a_whole_gap_it_goes_on_with_less(room, batches, frames
 
 
 def test_without_room_for_one_it_ends(frames):
-    with pytest.raises(UserError, match=r"out of memory for a single sub-frame; make video\.size smaller"):
+    with pytest.raises(UserError, match=r"out of memory for a single sub-frame; give smaller frames"):
         list(Rife(Counting("4.0", 0), lambda _: None, 5).subframes(*frames[:2], *frames[:2], TIMES))
 
 
