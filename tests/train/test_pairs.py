@@ -4,6 +4,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -202,6 +203,7 @@ def test_a_worker_that_is_killed_is_told_in_one_line(root):
     stream = iter(loader(Pairs(root, crop=CROP), 4, 1, CPU))
     next(stream)
     (worker,) = set(multiprocessing.active_children()) - set(others)
+    time.sleep(1)  # by now it waits for work; at work it may hold a lock of torch's, for which torch waits forever
     worker.kill()
     with pytest.raises(UserError, match=r"^a process that reads pairs was lost \([^\n]*; use fewer workers[^\n]*$"):
         list(islice(stream, 20))
