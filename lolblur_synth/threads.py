@@ -11,7 +11,7 @@ import cv2
 import torch
 
 _MMAP_THRESHOLD = -3  # of glibc's mallopt
-_LARGE = 1 << 22  # bytes
+_LARGE = 1 << 20  # bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
