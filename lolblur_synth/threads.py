@@ -48,8 +48,8 @@ def ordered_map(threads: int) -> Iterator[Map]:
 def _return_large_memory() -> None:
     """Have the C library give blocks of pictures back to the system when they are freed.
 
-    Glibc keeps what a thread freed for that thread alone; frames made by some and dropped by others then take up
-    twice the memory that they need.
+    Glibc keeps what was freed in a heap for each thread; where some threads make frames and others drop them, that
+    adds up. Denoising 1120x640 then peaked at 1.5 GB instead of 1.3.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):

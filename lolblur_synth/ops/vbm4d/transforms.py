@@ -80,7 +80,11 @@ def grid(side: int, step: int, first: int = 0) -> Ints:
 
 
 def compiled(function: Function) -> Function:
-    """Compile for the CPU at the first call; kept on disk for later ones. Other Python threads run meanwhile."""
+    """Compile for the CPU at the first call; kept on disk for later ones. Other Python threads run meanwhile.
+
+    Inlined where it is called: else what was compiled in this process and what came from the disk gave other last bits
+    in a few places, and so a first run other pixels than the next.
+    """
     jit = numba.njit(fastmath=_LOOSE, nogil=True, cache=True, error_model="numpy", forceinline=True)
     return cast(Function, jit(function))
 

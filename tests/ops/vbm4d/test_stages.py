@@ -162,7 +162,7 @@ print(hashlib.sha256(torch.stack(list(clean)).numpy().tobytes()).hexdigest())
 
 @pytest.mark.slow
 def test_compiled_now_or_earlier_the_bits_are_the_same(tmp_path: Path):
-    """Functions that call each other may be there in several copies, which round differently."""
+    """Without `forceinline` some blocks are followed to places a step of 1/32 of a pixel apart."""
     scene = Scene(as_photo(skimage.data.stereo_motorcycle()[0]), glide(1.3, 0.8), 0.6)
     clean = torch.stack([render(scene, t, (640, 1120)) for t in range(9)])
     torch.save(clean + 10 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)), tmp_path / "in")
