@@ -1,6 +1,7 @@
 """Denoise source frames before anything else: what is noise would be taken for texture, moved and averaged away."""
 
-from collections.abc import Container, Iterable, Iterator
+import math
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Literal
@@ -17,6 +18,7 @@ from lolblur_synth.threads import Map
 Backend = Literal["vbm4d", "bm4d", "none"]
 CLEAN = 0.5  # of 255: footage with less noise is left alone; rounding to 8 bits alone makes 0.29
 HEAD = 9  # frames that the noise is measured of: a video coder repeats it from frame to frame
+_STRIP = 1 << 16  # samples
 _CODES = 65535  # what comes out is on the grid of 16 bits, so that it can be kept in a file and come back the same
 
 
@@ -59,7 +61,7 @@ def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple
     """Frames with the number of their scene."""
     scene = 0
     for index, frame in enumerate(frames):
-        if not torch.isfinite(frame).all():
+        if not math.isfinite(float(frame.sum())):
             raise ValueError(f"frame {index} has values that are not finite")
         scene += index in breaks
         yield scene, frame
@@ -67,17 +69,28 @@ def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple
 
 def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Map) -> Iterator[Tensor]:
     def there(frame: Tensor) -> Tensor:
-        return _turn(OPPONENT, to_stable(frame, noise))
+        return _by_rows(lambda rows: _turn(OPPONENT, to_stable(rows, noise)), frame)
 
     def back(frame: Tensor) -> Tensor:
-        return _on_grid(from_stable(_turn(OPPONENT.T, frame), noise))
+        return _by_rows(lambda rows: _on_grid(from_stable(_turn(OPPONENT.T, rows), noise)), frame)
 
     span = (0.0, float(there(torch.ones(3, 1, 1))[0]))
     return each(back, vbm4d(each(there, frames), torch.tensor(noise.spectrum), span, preset, each))
 
 
+def _by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
+    """What is made of each pixel alone, a few rows at a time on the CPU, where a dozen whole frames between the first
+    and the last step would each be fetched from memory, and from the system: a tenth of the time of `fast`.
+    """
+    rows = max(1, _STRIP // (3 * frame.shape[2])) if frame.device.type == "cpu" else frame.shape[1]
+    out = torch.empty_like(frame)
+    for source, target in zip(torch.split(frame, rows, 1), torch.split(out, rows, 1), strict=True):
+        target.copy_(function(source))
+    return out
+
+
 def _turn(matrix: Tensor, frame: Tensor) -> Tensor:
-    return (matrix.to(frame.device) @ frame.flatten(1)).view_as(frame)
+    return (matrix.to(frame.device) @ frame.flatten(1)).view(frame.shape)
 
 
 def _on_grid(frame: Tensor) -> Tensor:

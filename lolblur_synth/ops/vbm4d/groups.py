@@ -10,11 +10,12 @@ from lolblur_synth.ops.vbm4d.transforms import (
     ONE,
     REACH,
     REACHED,
+    REGION,
     ROW,
     SIDE,
+    SUPPORT,
     TAPS,
     TEMPORAL,
-    WIDE,
     ZERO,
     Floats,
     Ints,
@@ -77,9 +78,9 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
     are left out. Only the reference frame is added, for what was sampled between pixels cannot be put back.
     """
     count, channels, stride = traced.valid.shape[2], len(frames.mean), frames.stride
-    noisy = np.zeros((FRAMES, REACHED * REACHED), np.float32)
-    pilot = np.zeros((FRAMES, REACHED * REACHED), np.float32)
-    region, scratch = np.zeros(REACHED * REACHED, np.float32), np.zeros(REACHED * WIDE, np.float32)
+    noisy = np.zeros((FRAMES, REGION), np.float32)
+    pilot = np.zeros((FRAMES, REGION), np.float32)
+    region, scratch = np.zeros(REGION, np.float32), np.zeros(SUPPORT * REACHED, np.float32)
     spectrum, guess, result = np.zeros(ROW, np.float32), np.zeros(ROW, np.float32), np.zeros(ROW, np.float32)
     blocks, variance = np.zeros(ROW, np.float32), np.zeros((channels, ROW), np.float32)
     for c in range(channels):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lolblur_synth.ops.vbm4d import trajectories
 from lolblur_synth.ops.vbm4d.blocks import QUIET
-from lolblur_synth.ops.vbm4d.trajectories import FARTHEST, LATTICE, SMOOTHNESS, STEPS
+from lolblur_synth.ops.vbm4d.trajectories import CLOSE, ENOUGH, FARTHEST, LATTICE, SMOOTHNESS, STEPS
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRACTIONS,
@@ -135,6 +135,7 @@ class _Sought(NamedTuple):
     block: Tensor
     slope: Tensor  # (N, 2, 8, 8), down and right
     limit: Tensor  # (N,): a larger squared difference is of something else
+    enough: float  # a smaller one is found, on whole pixels
     penalty: float  # of a squared pixel off the predicted path
     corner: Tensor  # (2,): the last position
     exact: bool
@@ -174,7 +175,8 @@ def _seek(plane: Tensor, starts: Tensor, noise: float, settings: "Pass", corner:
     right = 0.5 * (wide[:, 1:-1, 2:] - wide[:, 1:-1, :-2])
     slope = torch.stack((down, right), 1)
     limit = 2 * AREA * noise * settings.allowed + settings.misfit * slope.square().sum((1, 2, 3))
-    return _Sought(wide[:, 1:-1, 1:-1], slope, limit, SMOOTHNESS * AREA * noise, corner, settings.wiener)
+    enough, penalty = 2 * AREA * noise * ENOUGH, SMOOTHNESS * AREA * noise
+    return _Sought(wide[:, 1:-1, 1:-1], slope, limit, enough, penalty, corner, settings.wiener)
 
 
 def _follow(sought: _Sought, plane: Tensor, flow: Tensor, place: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,7 +187,10 @@ def _follow(sought: _Sought, plane: Tensor, flow: Tensor, place: Tensor, speed: 
     candidates = _whole(torch.cat((near, still), 1).clamp(min=0).minimum(sought.corner))
     found, other = _match(sought, plane, candidates, paths)
     if not sought.exact:
-        return found.float(), other
+        moved = candidates[:, :1]
+        difference = (blocks_at(plane, moved)[:, 0] - sought.block).square().sum((1, 2))
+        near = difference <= sought.enough
+        return torch.where(near[:, None], moved[:, 0], found).float(), torch.where(near, difference, other)
     moved, difference = _refine(sought, plane, paths)
     found, other = _refine(sought, plane, found.float())
     better = (difference > sought.limit) & (other < difference)
@@ -231,6 +236,7 @@ def _refine(sought: _Sought, plane: Tensor, start: Tensor) -> tuple[Tensor, Tens
         best, least = torch.where(going[:, None], place, best), torch.where(going, total, least)
         along = (gap[:, None] * sought.slope).sum((2, 3)) + sought.penalty * (place - start)
         move = (inverse * along[:, None]).sum(2).clamp(-0.75, 0.75)
+        going = going & (move.abs().amax(1) >= CLOSE)
         place = (place - move).clamp(min=0).minimum(sought.corner)
     return _whole(best * FRACTIONS) / FRACTIONS, least
 

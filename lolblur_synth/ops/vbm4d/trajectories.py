@@ -25,6 +25,8 @@ LATTICE = 4  # pixels from one sample of the flow to the next
 SMOOTHNESS = 0.5  # weight of a squared pixel off the predicted path, in noise variances per sample
 FARTHEST = 8.0  # squared pixels: a block that is elsewhere altogether does not pay for more
 STEPS = 2  # of Gauss and Newton towards the exact position
+CLOSE = 1 / FRACTIONS  # pixels: a step that is less is not taken
+ENOUGH = 1.0  # of what noise makes: a smaller difference leaves nothing to search for but noise that is alike
 AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
 
 
@@ -137,8 +139,11 @@ def _refine(
         if step == STEPS:
             break
         scale = 1 / max(xx * yy - xy * xy, pull * (xx + yy - pull))  # the difference cancels along straight edges
-        place[0] = _clamp(place[0] - _clamp(scale * (xx * along_y - xy * along_x), -0.75, 0.75), 0, bottom)
-        place[1] = _clamp(place[1] - _clamp(scale * (yy * along_x - xy * along_y), -0.75, 0.75), 0, right)
+        move_y, move_x = scale * (xx * along_y - xy * along_x), scale * (yy * along_x - xy * along_y)
+        if max(abs(move_y), abs(move_x)) < CLOSE:
+            break
+        place[0] = _clamp(place[0] - _clamp(move_y, -0.75, 0.75), 0, bottom)
+        place[1] = _clamp(place[1] - _clamp(move_x, -0.75, 0.75), 0, right)
     place[0] = _whole(best_y * FRACTIONS) / FRACTIONS
     place[1] = _whole(best_x * FRACTIONS) / FRACTIONS
     return least
@@ -190,6 +195,7 @@ def trace(
                     slope_x[q] = np.float32(0.5) * (origin[at + 1] - origin[at - 1])
                     energy += slope_y[q] * slope_y[q] + slope_x[q] * slope_x[q]
             limit = np.float32(2 * AREA * noise * allowed) + misfit * energy
+            enough = limit if exact else np.float32(2 * AREA * noise * ENOUGH)
             places[iy, ix, reference, 0], places[iy, ix, reference, 1] = y, x
             valid[iy, ix, reference] = True
             for side in range(2):
@@ -200,7 +206,6 @@ def trace(
                     n = t + 1 if side == 0 else t - 1
                     predicted_y = _clamp(place[0] + _along(flow[t], place[0], place[1], 0, 0, 1), 0, bottom)
                     predicted_x = _clamp(place[1] + _along(flow[t], place[0], place[1], 0, 0, 0), 0, right)
-                    least = np.float32(np.inf)
                     if exact:
                         second[0], second[1] = predicted_y, predicted_x
                         least = _refine(
@@ -217,7 +222,11 @@ def trace(
                             moved,
                             second,
                         )
-                    if least > limit:
+                    else:
+                        whole_y, whole_x = _whole(predicted_y), _whole(predicted_x)
+                        second[0], second[1] = whole_y, whole_x
+                        least = distance(origin, start, guide[n][0], (whole_y + PAD) * stride + whole_x + PAD, stride)
+                    if least > enough:
                         _predict(flow[t], place, speed, bottom, right, candidates)
                         other = _match(
                             origin,

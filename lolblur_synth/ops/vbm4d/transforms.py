@@ -28,7 +28,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 SIDE, AREA, MEMBERS, FRAMES = 8, 64, 8, 9
 REACH = 4  # pixels, along each axis, within which similar volumes are looked for
 REACHED = SIDE + 2 * REACH  # samples a side within reach
-WIDE = 24  # samples of a row that interpolation makes those from, and one
+REGION = REACHED * REACHED
+SUPPORT = REACHED + 7  # samples that interpolation makes a row of those from
 PAD = 12  # samples: the interpolation kernel reaches 3 before them and 9 behind
 FRACTIONS = 32  # of a pixel, to which positions are rounded
 ROW = AREA * MEMBERS
@@ -280,25 +281,20 @@ def sample_surrounding(
             for j in range(REACHED):
                 o[j] = s[j]
         return
-    w = taps[part_y]
-    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for i in range(REACHED):
-        a = (top + PAD - REACH - 3 + i) * stride + left + PAD - REACH - 3
-        r0, r1 = plane[a : a + WIDE], plane[a + stride : a + stride + WIDE]
-        r2, r3 = plane[a + 2 * stride : a + 2 * stride + WIDE], plane[a + 3 * stride : a + 3 * stride + WIDE]
-        r4, r5 = plane[a + 4 * stride : a + 4 * stride + WIDE], plane[a + 5 * stride : a + 5 * stride + WIDE]
-        r6, r7 = plane[a + 6 * stride : a + 6 * stride + WIDE], plane[a + 7 * stride : a + 7 * stride + WIDE]
-        s = scratch[WIDE * i : WIDE * (i + 1)]
-        for j in range(WIDE):
-            upper = w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]
-            s[j] = upper + w4 * r4[j] + w5 * r5[j] + w6 * r6[j] + w7 * r7[j]
     w = taps[part_x]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for i in range(REACHED):
-        s, o = scratch[WIDE * i : WIDE * (i + 1)], region[REACHED * i : REACHED * (i + 1)]
+    for i in range(SUPPORT):
+        a = (top + PAD - REACH - 3 + i) * stride + left + PAD - REACH - 3
+        s, o = plane[a : a + SUPPORT], scratch[REACHED * i : REACHED * (i + 1)]
         for j in range(REACHED):
             before = w0 * s[j] + w1 * s[j + 1] + w2 * s[j + 2] + w3 * s[j + 3]
             o[j] = before + w4 * s[j + 4] + w5 * s[j + 5] + w6 * s[j + 6] + w7 * s[j + 7]
+    w = taps[part_y]
+    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for q in range(REGION):
+        upper = w0 * scratch[q] + w1 * scratch[q + 16] + w2 * scratch[q + 32] + w3 * scratch[q + 48]
+        lower = w4 * scratch[q + 64] + w5 * scratch[q + 80] + w6 * scratch[q + 96] + w7 * scratch[q + 112]
+        region[q] = upper + lower
 
 
 @compiled

@@ -25,9 +25,9 @@ from lolblur_synth.ops.vbm4d.transforms import (
     REACH,
     ROW,
     SIDE,
+    SUPPORT,
     TAPS,
     TEMPORAL,
-    WIDE,
     bands,
     dct_matrix,
 )
@@ -226,7 +226,7 @@ def test_frames_that_are_not_valid_are_left_out():
 def sample(path: str, plane: np.ndarray, at: tuple[float, float], margin: int = 0) -> np.ndarray:
     if path == "tensors":
         return tensors.sample(torch.from_numpy(plane)[None], torch.tensor([at]), margin)[0, 0].numpy()
-    scratch, wide = np.zeros(16 * WIDE + 8, np.float32), np.zeros(16 * WIDE, np.float32)
+    scratch, wide = np.zeros(16 * SUPPORT + 8, np.float32), np.zeros(16 * SUPPORT, np.float32)
     kernel = transforms.sample_surrounding if margin else transforms.sample
     kernel(plane.flatten(), plane.shape[1], *np.float32(at), TAPS, scratch, wide)
     side = SIDE + 2 * margin
