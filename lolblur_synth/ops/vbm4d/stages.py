@@ -42,7 +42,7 @@ class Pass:
     moving: float = 3.4  # and in its other frequencies: most of what is there is noise
 
 
-ALONE = Pass(wiener=False, step=4)
+ALONE = Pass(wiener=False, step=5)
 HARD = Pass(wiener=False, step=6, still=2.3, moving=3.0)
 SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8.0, misfit=0.15)
 GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8.0, misfit=0.15)
