@@ -18,7 +18,7 @@ from lolblur_synth.threads import Map
 Backend = Literal["vbm4d", "bm4d", "none"]
 CLEAN = 0.5  # of 255: footage with less noise is left alone; rounding to 8 bits alone makes 0.29
 HEAD = 9  # frames that the noise is measured of: a video coder repeats it from frame to frame
-_STRIP = 1 << 16  # samples
+_STRIP = 1 << 16  # samples that go through pixelwise steps together
 _CODES = 65535  # what comes out is on the grid of 16 bits, so that it can be kept in a file and come back the same
 
 
@@ -79,8 +79,9 @@ def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Ma
 
 
 def _by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
-    """What is made of each pixel alone, a few rows at a time on the CPU, where a dozen whole frames between the first
-    and the last step would each be fetched from memory, and from the system: a tenth of the time of `fast`.
+    """What `function` makes of each pixel; on the CPU some rows at a time, so that its steps stay in the cache.
+
+    Whole frames between them would be fetched from the system anew for every frame of the stream.
     """
     rows = max(1, _STRIP // (3 * frame.shape[2])) if frame.device.type == "cpu" else frame.shape[1]
     out = torch.empty_like(frame)

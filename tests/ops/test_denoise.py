@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.ops import bm4d as module
 from lolblur_synth.ops.color import OPPONENT
-from lolblur_synth.ops.denoise import denoise
+from lolblur_synth.ops.denoise import _by_rows, denoise
 from lolblur_synth.ops.noise_level import NoiseModel, white_noise
 from lolblur_synth.scenes import Scene, glide, render
 
@@ -135,3 +135,17 @@ def test_no_more_than_a_window_is_read_ahead(backend, preset, ahead: int):
     assert read == 0
     next(out)
     assert read == ahead
+
+
+@pytest.mark.parametrize("size", [(700, 100), (1, 30000), (5, 4)])
+def test_pixels_come_back_from_strips_where_they_were(size: tuple[int, int]):
+    frame = torch.rand(3, *size)
+    seen = []
+
+    def doubled(rows: Tensor) -> Tensor:
+        seen.append(rows.shape[1])
+        return 2 * rows
+
+    assert torch.equal(_by_rows(doubled, frame), 2 * frame)
+    assert sum(seen) == size[0]
+    assert (len(seen) > 1) == (frame.numel() > 1 << 16 and size[0] > 1)

@@ -28,8 +28,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 SIDE, AREA, MEMBERS, FRAMES = 8, 64, 8, 9
 REACH = 4  # pixels, along each axis, within which similar volumes are looked for
 REACHED = SIDE + 2 * REACH  # samples a side within reach
-REGION = REACHED * REACHED
-SUPPORT = REACHED + 7  # samples that interpolation makes a row of those from
+REGION = REACHED * REACHED  # samples of it all
+SUPPORT = REACHED + 7  # samples, along an axis, that interpolation makes those of
 PAD = 12  # samples: the interpolation kernel reaches 3 before them and 9 behind
 FRACTIONS = 32  # of a pixel, to which positions are rounded
 ROW = AREA * MEMBERS
@@ -292,8 +292,10 @@ def sample_surrounding(
     w = taps[part_y]
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
     for q in range(REGION):
-        upper = w0 * scratch[q] + w1 * scratch[q + 16] + w2 * scratch[q + 32] + w3 * scratch[q + 48]
-        lower = w4 * scratch[q + 64] + w5 * scratch[q + 80] + w6 * scratch[q + 96] + w7 * scratch[q + 112]
+        upper = w0 * scratch[q] + w1 * scratch[q + REACHED]
+        upper += w2 * scratch[q + 2 * REACHED] + w3 * scratch[q + 3 * REACHED]
+        lower = w4 * scratch[q + 4 * REACHED] + w5 * scratch[q + 5 * REACHED]
+        lower += w6 * scratch[q + 6 * REACHED] + w7 * scratch[q + 7 * REACHED]
         region[q] = upper + lower
 
 
