@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lolblur_synth.ops.vbm4d import trajectories
 from lolblur_synth.ops.vbm4d.blocks import QUIET
-from lolblur_synth.ops.vbm4d.trajectories import CLOSE, ENOUGH, FARTHEST, LATTICE, SMOOTHNESS, STEPS
+from lolblur_synth.ops.vbm4d.trajectories import CLOSE, ENOUGH, FARTHEST, LATTICE, SMOOTHNESS, STEPS, STILL
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRACTIONS,
@@ -136,6 +136,7 @@ class _Sought(NamedTuple):
     slope: Tensor  # (N, 2, 8, 8), down and right
     limit: Tensor  # (N,): a larger squared difference is of something else
     enough: float  # a smaller one is found, on whole pixels
+    still: float  # and one that is smaller than this, even where places are exact
     penalty: float  # of a squared pixel off the predicted path
     corner: Tensor  # (2,): the last position
     exact: bool
@@ -175,8 +176,8 @@ def _seek(plane: Tensor, starts: Tensor, noise: float, settings: "Pass", corner:
     right = 0.5 * (wide[:, 1:-1, 2:] - wide[:, 1:-1, :-2])
     slope = torch.stack((down, right), 1)
     limit = 2 * AREA * noise * settings.allowed + settings.misfit * slope.square().sum((1, 2, 3))
-    enough, penalty = 2 * AREA * noise * ENOUGH, SMOOTHNESS * AREA * noise
-    return _Sought(wide[:, 1:-1, 1:-1], slope, limit, enough, penalty, corner, settings.wiener)
+    enough, still = 2 * AREA * noise * ENOUGH, 2 * AREA * noise * STILL
+    return _Sought(wide[:, 1:-1, 1:-1], slope, limit, enough, still, SMOOTHNESS * AREA * noise, corner, settings.wiener)
 
 
 def _follow(sought: _Sought, plane: Tensor, flow: Tensor, place: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,15 +187,15 @@ def _follow(sought: _Sought, plane: Tensor, flow: Tensor, place: Tensor, speed: 
     still = torch.stack((place + speed, place), 1)
     candidates = _whole(torch.cat((near, still), 1).clamp(min=0).minimum(sought.corner))
     found, other = _match(sought, plane, candidates, paths)
-    if not sought.exact:
-        moved = candidates[:, :1]
-        difference = (blocks_at(plane, moved)[:, 0] - sought.block).square().sum((1, 2))
-        near = difference <= sought.enough
-        return torch.where(near[:, None], moved[:, 0], found).float(), torch.where(near, difference, other)
-    moved, difference = _refine(sought, plane, paths)
-    found, other = _refine(sought, plane, found.float())
-    better = (difference > sought.limit) & (other < difference)
-    return torch.where(better[:, None], found, moved), torch.where(better, other, difference)
+    whole = candidates[:, :1]
+    least = (blocks_at(plane, whole)[:, 0] - sought.block).square().sum((1, 2))
+    near = least <= (sought.still if sought.exact else sought.enough)
+    if sought.exact:
+        moved, difference = _refine(sought, plane, paths)
+        found, other = _refine(sought, plane, found.float())
+        better = (difference > sought.limit) & (other < difference)
+        found, other = torch.where(better[:, None], found, moved), torch.where(better, other, difference)
+    return torch.where(near[:, None], whole[:, 0], found).float(), torch.where(near, least, other)
 
 
 def _whole(positions: Tensor) -> Tensor:

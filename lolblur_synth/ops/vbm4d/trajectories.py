@@ -26,6 +26,7 @@ SMOOTHNESS = 0.5  # weight of a squared pixel off the predicted path, in noise v
 FARTHEST = 8.0  # squared pixels: a block that is elsewhere altogether does not pay for more
 STEPS = 2  # of Gauss and Newton towards the exact position
 CLOSE = 1 / FRACTIONS  # pixels: a step that is less is not taken
+STILL = 0.1  # of what noise makes: a smaller difference on whole pixels is not lost to steps between them
 ENOUGH = 1.0  # of what noise makes: a smaller difference leaves nothing to search for but noise that is alike
 AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
 
@@ -195,6 +196,7 @@ def trace(
                     slope_x[q] = np.float32(0.5) * (origin[at + 1] - origin[at - 1])
                     energy += slope_y[q] * slope_y[q] + slope_x[q] * slope_x[q]
             limit = np.float32(2 * AREA * noise * allowed) + misfit * energy
+            still = np.float32(2 * AREA * noise * STILL)
             enough = limit if exact else np.float32(2 * AREA * noise * ENOUGH)
             places[iy, ix, reference, 0], places[iy, ix, reference, 1] = y, x
             valid[iy, ix, reference] = True
@@ -206,7 +208,10 @@ def trace(
                     n = t + 1 if side == 0 else t - 1
                     predicted_y = _clamp(place[0] + _along(flow[t], place[0], place[1], 0, 0, 1), 0, bottom)
                     predicted_x = _clamp(place[1] + _along(flow[t], place[0], place[1], 0, 0, 0), 0, right)
-                    if exact:
+                    whole_y, whole_x = _whole(predicted_y), _whole(predicted_x)
+                    second[0], second[1] = whole_y, whole_x
+                    least = distance(origin, start, guide[n][0], (whole_y + PAD) * stride + whole_x + PAD, stride)
+                    if exact and least > still:
                         second[0], second[1] = predicted_y, predicted_x
                         least = _refine(
                             guide[n][0],
@@ -222,10 +227,6 @@ def trace(
                             moved,
                             second,
                         )
-                    else:
-                        whole_y, whole_x = _whole(predicted_y), _whole(predicted_x)
-                        second[0], second[1] = whole_y, whole_x
-                        least = distance(origin, start, guide[n][0], (whole_y + PAD) * stride + whole_x + PAD, stride)
                     if least > enough:
                         _predict(flow[t], place, speed, bottom, right, candidates)
                         other = _match(
