@@ -2,25 +2,26 @@
 
 from typing import NamedTuple
 
-from lolblur_synth.ops.vbm4d.transforms import (
-    FRAMES,
-    MEMBERS,
-    ONE,
-    PAD,
-    ROW,
-    WINDOW,
-    ZERO,
+import numpy as np
+
+from lolblur_synth.ops.vbm4d.lanes import (
+    Eight,
     Flags,
     Floats,
     Ints,
-    Planes,
     Real,
     compiled,
-    ihaar8,
+    eight,
+    load,
+    put,
+    rows,
+    store,
+    transpose,
 )
+from lolblur_synth.ops.vbm4d.transforms import AREA, FRAMES, PAD, WINDOW, ZERO, Planes, ihaar8
 
 QUIET = 0.15  # of the noise's energy: a frequency of time with less in the pilot is what was left of noise
-_WINDOW = WINDOW.ravel()
+_WINDOW = np.ascontiguousarray(WINDOW.ravel())
 
 
 class Frames(NamedTuple):
@@ -70,38 +71,46 @@ def temporal_matrix(valid: Flags, table: Floats, matrix: Floats) -> int:
 
 
 @compiled
+def weigh(spectrum: Floats, pilot: Floats, loud: Real, variance: Floats, factor: Real, result: Floats) -> Eight:
+    """Add `factor` times what Wiener's weights leave to `result`; returns the variance of the noise that stays.
+
+    `loud` and `factor` are numbers, or eights with one for each volume of the stack; where `loud` is zero, nothing is
+    left.
+    """
+    left = eight(ZERO)
+    for q in range(AREA):
+        guess = load(pilot, 8 * q)
+        power = guess * guess * loud
+        gain = power / (power + variance[q])
+        store(load(result, 8 * q) + factor * gain * load(spectrum, 8 * q), result, 8 * q)
+        left += gain * gain * variance[q]
+    return left
+
+
+@compiled
+def energy(samples: Floats) -> Eight:
+    """The sum of the squares of each eighth sample."""
+    found = eight(ZERO)
+    for q in range(0, len(samples), 8):
+        part = load(samples, q)
+        found += part * part
+    return found
+
+
+@compiled
 def unload(stack: Floats, grouped: bool, blocks: Floats) -> None:
     """The blocks of one frame of a stack, one after the other: (MEMBERS, 64)."""
-    for p in range(0, ROW, 64):
-        for j in range(8):
-            k, q = p // 8 + j, p + 8 * j
-            e = stack[q : q + 8]
-            r = (e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7])
-            if grouped:
-                r = ihaar8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
-            blocks[k], blocks[64 + k], blocks[128 + k], blocks[192 + k] = r[0], r[1], r[2], r[3]
-            blocks[256 + k], blocks[320 + k], blocks[384 + k], blocks[448 + k] = r[4], r[5], r[6], r[7]
+    for i in range(0, 64, 8):
+        part = transpose(rows(stack, 8 * i, 8))
+        put(ihaar8(part) if grouped else part, blocks, i, 64)
 
 
 @compiled
-def add(values: Floats, weights: Floats, stride: int, y: int, x: int, block: Floats, weight: Real) -> None:
-    """Add a block to running sums (samples)."""
+def add(values: Floats, weights: Floats, stride: int, y: int, x: int, blocks: Floats, m: int, weight: Real) -> None:
+    """Add block m to running sums (samples)."""
     at = (y + PAD) * stride + x + PAD
-    for i in range(8):
-        s, n = values[at : at + 8], weights[at : at + 8]
-        b, w = block[8 * i : 8 * i + 8], _WINDOW[8 * i : 8 * i + 8]
-        for j in range(8):
-            s[j] += weight * w[j] * b[j]
-            n[j] += weight * w[j]
+    for i in range(0, 64, 8):
+        share = weight * load(_WINDOW, i)
+        store(load(values, at) + share * load(blocks, 64 * m + i), values, at)
+        store(load(weights, at) + share, weights, at)
         at += stride
-
-
-@compiled
-def share(left: Floats, floor: Real, shares: Floats) -> None:
-    """Weights of the volumes of a stack: the inverse of the noise variance `left` in each coefficient."""
-    shares[:] = ZERO
-    for q in range(0, len(left), MEMBERS):
-        for m in range(MEMBERS):
-            shares[m] += left[q + m]
-    for m in range(MEMBERS):
-        shares[m] = ONE / max(shares[m], floor)

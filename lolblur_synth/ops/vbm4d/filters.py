@@ -10,7 +10,7 @@ from torch import Tensor
 from lolblur_synth.ops.vbm4d.blocks import Frames, Sums, Traced
 from lolblur_synth.ops.vbm4d.groups import denoise_groups
 from lolblur_synth.ops.vbm4d.trajectories import trace
-from lolblur_synth.ops.vbm4d.transforms import FRAMES, SIDE, TAPS, Planes, bands
+from lolblur_synth.ops.vbm4d.transforms import FRAMES, SIDE, Planes, bands
 from lolblur_synth.ops.vbm4d.volumes import denoise_volumes
 from lolblur_synth.threads import Map
 
@@ -40,7 +40,7 @@ def work(job: "Job", each: Map) -> None:
         trace(
             pilot, stride, job.reference, ys[rows], xs, forward, backward,
             float(mean[0]) * settings.noise, settings.allowed, settings.misfit, settings.wiener,
-            bottom, right, TAPS, places[rows], valid[rows],
+            bottom, right, places[rows], valid[rows],
         )  # fmt: skip
 
     list(each(follow, range(len(strips))))

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from lolblur_synth.ops.flow import match
 from lolblur_synth.ops.vbm4d import filters, tensors
+from lolblur_synth.ops.vbm4d.lanes import Ints
 from lolblur_synth.ops.vbm4d.trajectories import LATTICE
-from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD, Ints, grid
+from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD, grid
 from lolblur_synth.threads import Map
 
 Preset = Literal["fast", "best"]
@@ -42,10 +43,10 @@ class Pass:
     moving: float = 3.4  # and in its other frequencies: most of what is there is noise
 
 
-ALONE = Pass(wiener=False, step=5)
+ALONE = Pass(wiener=False, step=4)
 HARD = Pass(wiener=False, step=6, still=2.3, moving=3.0)
-SINGLE = Pass(wiener=True, step=5, noise=0.09, allowed=8.0, misfit=0.15)
-GROUPED = Pass(wiener=True, step=6, grouped=True, noise=0.09, allowed=8.0, misfit=0.15)
+SINGLE = Pass(wiener=True, step=4, noise=0.09, allowed=8.0, misfit=0.15)
+GROUPED = Pass(wiener=True, step=5, grouped=True, noise=0.09, allowed=8.0, misfit=0.15)
 PRESETS: dict[Preset, tuple[Pass, ...]] = {"fast": (ALONE,), "best": (HARD, SINGLE, GROUPED)}
 
 

@@ -2,7 +2,23 @@
 
 import numpy as np
 
-from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, share, temporal_matrix, unload
+from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, energy, temporal_matrix, unload, weigh
+from lolblur_synth.ops.vbm4d.lanes import (
+    Eight,
+    Floats,
+    Ints,
+    Real,
+    above,
+    compiled,
+    eight,
+    larger,
+    load,
+    put,
+    rows_at,
+    store,
+    total,
+    transpose,
+)
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRAMES,
@@ -11,19 +27,13 @@ from lolblur_synth.ops.vbm4d.transforms import (
     PAD,
     ROW,
     SIDE,
-    TAPS,
     TEMPORAL,
     ZERO,
-    Floats,
-    Real,
     combine_frames,
-    combine_frames_apart,
-    compiled,
     from_spatial_spectrum,
     sample,
     side_by_side,
     spread_over_frames,
-    spread_over_frames_apart,
     to_spatial_spectrum,
 )
 
@@ -31,78 +41,41 @@ from lolblur_synth.ops.vbm4d.transforms import (
 @compiled
 def _load(plane: Floats, stride: int, places: Floats, scratch: Floats, blocks: Floats, stack: Floats) -> None:
     """One frame of a stack: the blocks at `places` (MEMBERS, 2), side by side."""
-    wide = blocks[ROW:]
     for m in range(MEMBERS):
-        sample(plane, stride, places[m, 0], places[m, 1], TAPS, scratch, wide)
-        for i in range(8):
-            block, row = blocks[64 * m + 8 * i : 64 * m + 8 * i + 8], wide[16 * i : 16 * i + 8]
-            for j in range(8):
-                block[j] = row[j]
-    side_by_side(blocks[:ROW], stack)
+        put(sample(plane, stride, places[m, 0], places[m, 1], scratch), blocks, 64 * m, 8)
+    side_by_side(blocks, stack)
 
 
 @compiled
-def _load_whole(plane: Floats, stride: int, places: Floats, stack: Floats) -> None:
-    """As `_load`, where blocks lie on whole pixels."""
-    at = (places[:, 0].astype(np.int64) + PAD) * stride + places[:, 1].astype(np.int64) + PAD
-    a0, a1, a2, a3, a4, a5, a6, a7 = at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
+def _load_whole(plane: Floats, stride: int, places: Floats, corners: Ints, stack: Floats) -> None:
+    """As `_load`, where blocks lie on whole pixels; `corners` (MEMBERS) is scratch."""
+    for m in range(MEMBERS):
+        corners[m] = (int(places[m, 0]) + PAD) * stride + int(places[m, 1]) + PAD
     for i in range(8):
-        rest = plane[i * stride :]
-        m0, m1, m2, m3 = rest[a0 : a0 + 8], rest[a1 : a1 + 8], rest[a2 : a2 + 8], rest[a3 : a3 + 8]
-        m4, m5, m6, m7 = rest[a4 : a4 + 8], rest[a5 : a5 + 8], rest[a6 : a6 + 8], rest[a7 : a7 + 8]
-        for j in range(8):
-            q = 64 * i + 8 * j
-            stack[q], stack[q + 1], stack[q + 2], stack[q + 3] = m0[j], m1[j], m2[j], m3[j]
-            stack[q + 4], stack[q + 5], stack[q + 6], stack[q + 7] = m4[j], m5[j], m6[j], m7[j]
+        put(transpose(rows_at(plane, corners, i * stride)), stack, 64 * i, 8)
 
 
 @compiled
-def _threshold(spectrum: Floats, keep_mean: bool, threshold: Real, variance: Floats, left: Floats) -> bool:
-    """Keep what exceeds the threshold; `left` gathers the variance of the noise that stays. Whether anything does."""
-    kept = ZERO
-    for q in range(ROW):
-        keep = ONE if spectrum[q] * spectrum[q] > threshold * variance[q] or (keep_mean and q < MEMBERS) else ZERO
-        spectrum[q] *= keep
-        left[q] += keep * variance[q]
-        kept += keep
-    return bool(kept > ZERO)
+def _threshold(spectrum: Floats, keep_mean: bool, threshold: Real, variance: Floats) -> Eight:
+    """Keep what exceeds the threshold; returns the variance of the noise that stays in each volume."""
+    left = eight(ZERO)
+    for q in range(AREA):
+        value = load(spectrum, 8 * q)
+        keep = eight(ONE) if keep_mean and q == 0 else above(value * value, threshold * variance[q])
+        store(keep * value, spectrum, 8 * q)
+        left += keep * variance[q]
+    return left
 
 
 @compiled
-def _loud(pilot: Floats, quiet: Real, energies: Floats, loud: Floats) -> bool:
-    """Which volumes hold more energy than `quiet`: ones and zeros (64), eight times side by side; whether any does.
-
-    `energies` (64) is scratch.
-    """
-    energies[:] = ZERO
-    for start in range(0, ROW, 64):
-        part = pilot[start : start + 64]
-        for k in range(64):
-            energies[k] += part[k] * part[k]
-    for half in (32, 16, 8):
-        for k in range(half):
-            energies[k] += energies[k + half]
-    some = False
-    for m in range(MEMBERS):
-        some = some or energies[m] >= quiet
-        for k in range(8):
-            loud[8 * k + m] = ONE if energies[m] >= quiet else ZERO
-    return some
-
-
-@compiled
-def _weigh(
-    spectrum: Floats, pilot: Floats, loud: Floats, variance: Floats, factor: Floats, left: Floats, result: Floats
-) -> None:
-    """Add what Wiener's weights leave of each coefficient, times the `factor` of its volume (64), to `result`."""
-    for start in range(0, ROW, 64):
-        s, p, v = spectrum[start : start + 64], pilot[start : start + 64], variance[start : start + 64]
-        n, o = left[start : start + 64], result[start : start + 64]
-        for k in range(64):
-            power = p[k] * p[k] * loud[k]
-            gain = power / (power + v[k])
-            o[k] += factor[k] * gain * s[k]
-            n[k] += gain * gain * v[k]
+def _factors(matrices: Floats, r: int) -> tuple[Eight, ...]:
+    """Of one frequency of time in each frame and volume: a row of `matrices` (FRAMES, FRAMES, MEMBERS)."""
+    at = 8 * FRAMES * r
+    return (
+        load(matrices, at), load(matrices, at + 8), load(matrices, at + 16),
+        load(matrices, at + 24), load(matrices, at + 32), load(matrices, at + 40),
+        load(matrices, at + 48), load(matrices, at + 56), load(matrices, at + 64),
+    )  # fmt: skip
 
 
 @compiled
@@ -119,64 +92,56 @@ def denoise_volumes(
     count, channels, hard = traced.valid.shape[2], len(frames.mean), frames.hard
     noisy, pilot = np.zeros((FRAMES, ROW), np.float32), np.zeros((FRAMES, ROW), np.float32)
     spectrum, guess = np.zeros(ROW, np.float32), np.zeros(ROW, np.float32)
-    result = np.zeros((FRAMES, ROW), np.float32)
-    scratch, blocks = np.zeros(136, np.float32), np.zeros(ROW + 128, np.float32)
-    left, variance, shares = np.zeros(ROW, np.float32), np.zeros(ROW, np.float32), np.zeros(MEMBERS, np.float32)
-    energies, loud = np.zeros(AREA, np.float32), np.zeros(AREA, np.float32)
-    matrix, apart = np.zeros((FRAMES, FRAMES), np.float32), np.zeros((FRAMES, FRAMES, AREA), np.float32)
+    result, blocks = np.zeros((FRAMES, ROW), np.float32), np.zeros(ROW, np.float32)
+    scratch, shares, corners = np.zeros(ROW, np.float32), np.zeros(MEMBERS, np.float32), np.zeros(MEMBERS, np.int64)
+    matrix, matrices = np.zeros((FRAMES, FRAMES), np.float32), np.zeros((FRAMES, FRAMES, MEMBERS), np.float32)
     where = np.zeros((FRAMES, MEMBERS, 2), np.float32)
     for iy in range(first, last):
         for ix in range(0, len(traced.xs), MEMBERS):
             members = min(MEMBERS, len(traced.xs) - ix)
-            most, least = 0, FRAMES
+            most = 0
             for m in range(MEMBERS):
                 column = ix + min(m, members - 1)
-                used = temporal_matrix(traced.valid[iy, column], TEMPORAL, matrix)
-                for k in range(m, AREA, MEMBERS):
-                    apart[:, :, k] = matrix
-                most, least = max(most, used), min(least, used)
+                most = max(most, temporal_matrix(traced.valid[iy, column], TEMPORAL, matrix))
+                matrices[:, :, m] = matrix
                 for t in range(count):
                     where[t, m, 0], where[t, m, 1] = traced.places[iy, column, t, 0], traced.places[iy, column, t, 1]
-            same = least == count
             for c in range(channels):
-                for q in range(ROW):
-                    variance[q] = frames.variance[c, q // MEMBERS]
+                variance = frames.variance[c]
                 for t in range(count):
                     if hard:
-                        _load_whole(frames.noisy[t][c], frames.stride, where[t], noisy[t])
+                        _load_whole(frames.noisy[t][c], frames.stride, where[t], corners, noisy[t])
                     else:
                         _load(frames.noisy[t][c], frames.stride, where[t], scratch, blocks, noisy[t])
                         _load(frames.pilot[t][c], frames.stride, where[t], scratch, blocks, pilot[t])
-                left[:] = ZERO
                 result[:] = ZERO
+                left = eight(ZERO)
                 for r in range(most):
+                    factors = _factors(matrices, r)
+                    loud = eight(ONE)
                     if not hard:
-                        if same:
-                            combine_frames(pilot, matrix[r], guess)
-                        else:
-                            combine_frames_apart(pilot, apart[r], guess)
-                        if not _loud(guess, ZERO if r == 0 else QUIET * AREA * frames.mean[c], energies, loud):
+                        combine_frames(pilot, factors, guess)
+                        if r > 0:
+                            loud = above(energy(guess), QUIET * AREA * frames.mean[c])
+                        if total(loud) == ZERO:
                             continue
                         to_spatial_spectrum(guess)
-                    if same:
-                        combine_frames(noisy, matrix[r], spectrum)
-                    else:
-                        combine_frames_apart(noisy, apart[r], spectrum)
+                    combine_frames(noisy, factors, spectrum)
                     to_spatial_spectrum(spectrum)
                     if hard:
                         threshold = still if r == 0 else moving
-                        if not _threshold(spectrum, r == 0, threshold * threshold, variance, left):
+                        stays = _threshold(spectrum, r == 0, threshold * threshold, variance)
+                        if total(stays) == ZERO:
                             continue
+                        left += stays
                         from_spatial_spectrum(spectrum)
-                        if same:
-                            spread_over_frames(spectrum, matrix[r], count, result)
-                        else:
-                            spread_over_frames_apart(spectrum, apart[r], count, result)
+                        spread_over_frames(spectrum, matrices[r], count, result)
                     else:
-                        _weigh(spectrum, guess, loud, variance, apart[r, frames.reference], left, result[0])
+                        own = load(matrices, MEMBERS * (FRAMES * r + frames.reference))
+                        left += weigh(spectrum, guess, loud, variance, own, result[0])
                 if not hard:
                     from_spatial_spectrum(result[0])
-                share(left, frames.variance[c, 0], shares)
+                store(ONE / larger(left, variance[0]), shares, 0)
                 for k in range(count if hard else 1):
                     t = k if hard else frames.reference
                     unload(result[k], False, blocks)
@@ -184,4 +149,4 @@ def denoise_volumes(
                     for m in range(members):
                         y, x = int(where[t, m, 0]), int(where[t, m, 1])
                         if traced.valid[iy, ix + m, t] and sums.low <= y <= sums.high - SIDE:
-                            add(values, weights, frames.stride, y, x, blocks[64 * m : 64 * (m + 1)], shares[m])
+                            add(values, weights, frames.stride, y, x, blocks, m, shares[m])

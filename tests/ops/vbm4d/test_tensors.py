@@ -16,17 +16,17 @@ import skimage.data
 import torch
 from torch import Tensor
 
-from lolblur_synth.ops.vbm4d import filters, stages, tensors, trajectories, transforms
+from lolblur_synth.ops.vbm4d import filters, stages, tensors, trajectories, transforms, volumes
+from lolblur_synth.ops.vbm4d.lanes import compiled, put
 from lolblur_synth.ops.vbm4d.transforms import (
     FRACTIONS,
     FRAMES,
     MEMBERS,
     PAD,
     REACH,
+    REACHED,
     ROW,
     SIDE,
-    SUPPORT,
-    TAPS,
     TEMPORAL,
     bands,
     dct_matrix,
@@ -158,8 +158,8 @@ def test_haar_is_the_compiled_one_and_keeps_energy():
     matrix = tensors.haar_matrix().numpy()
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(8), atol=1e-6)
     for values in np.eye(8, dtype=np.float32):
-        np.testing.assert_allclose(transforms.haar8(*values), matrix @ values, atol=1e-6)
-        np.testing.assert_allclose(transforms.ihaar8(*values), matrix.T @ values, atol=1e-6)
+        np.testing.assert_allclose(transforms.haar8(tuple(values)), matrix @ values, atol=1e-6)
+        np.testing.assert_allclose(transforms.ihaar8(tuple(values)), matrix.T @ values, atol=1e-6)
 
 
 def test_spatial_spectrum_is_the_compiled_one_and_keeps_energy():
@@ -186,27 +186,26 @@ def test_temporal_transform_keeps_energy(count: int):
     np.testing.assert_allclose(used @ used.T, np.diag(np.arange(FRAMES) < count), atol=1e-6)
 
 
-def test_frames_are_combined_and_spread_as_by_a_matrix():
-    frames, one = numbers(FRAMES, ROW), np.zeros(ROW, np.float32)
-    factors = numbers(FRAMES, seed=1)
-    transforms.combine_frames(frames, factors, one)
+@compiled
+def combine_apart(frames: np.ndarray, matrices: np.ndarray, r: int, out: np.ndarray) -> None:
+    transforms.combine_frames(frames, volumes._factors(matrices, r), out)
+
+
+def test_frames_are_combined_as_by_a_matrix():
+    frames, one, factors = numbers(FRAMES, ROW), np.zeros(ROW, np.float32), numbers(FRAMES, seed=1)
+    transforms.combine_frames(frames, tuple(factors), one)
     np.testing.assert_allclose(one, factors @ frames, atol=1e-5)
-    spread = frames.copy()
-    transforms.spread_over_frames(one, factors, 4, spread)
-    np.testing.assert_allclose(spread[:4], frames[:4] + factors[:4, None] * one, atol=1e-5)
-    assert np.array_equal(spread[4:], frames[4:])
 
 
 def test_each_volume_may_have_a_matrix_of_its_own():
     frames, one = numbers(FRAMES, ROW), np.zeros(ROW, np.float32)
-    factors = numbers(FRAMES, MEMBERS, seed=2)
-    wide = np.tile(factors, (1, 8))
-    transforms.combine_frames_apart(frames, wide, one)
-    expected = np.einsum("tm,tpm->pm", factors, frames.reshape(FRAMES, 64, MEMBERS)).flatten()
+    factors = numbers(FRAMES, FRAMES, MEMBERS, seed=2)
+    combine_apart(frames, factors, 3, one)
+    expected = np.einsum("tm,tpm->pm", factors[3], frames.reshape(FRAMES, 64, MEMBERS)).flatten()
     np.testing.assert_allclose(one, expected, atol=1e-5)
     spread = frames.copy()
-    transforms.spread_over_frames_apart(one, wide, 4, spread)
-    expected = frames.reshape(FRAMES, 64, MEMBERS) + factors[:, None] * one.reshape(64, MEMBERS)
+    transforms.spread_over_frames(one, factors[3], 4, spread)
+    expected = frames.reshape(FRAMES, 64, MEMBERS) + factors[3][:, None] * one.reshape(64, MEMBERS)
     np.testing.assert_allclose(spread[:4], expected[:4].reshape(4, ROW), atol=1e-5)
     assert np.array_equal(spread[4:], frames[4:])
 
@@ -223,14 +222,19 @@ def test_frames_that_are_not_valid_are_left_out():
 # Samples
 
 
+@compiled
+def sample_to(plane: np.ndarray, stride: int, y: float, x: float, scratch: np.ndarray, block: np.ndarray) -> None:
+    put(transforms.sample(plane, stride, y, x, scratch), block, 0, SIDE)
+
+
 def sample(path: str, plane: np.ndarray, at: tuple[float, float], margin: int = 0) -> np.ndarray:
     if path == "tensors":
         return tensors.sample(torch.from_numpy(plane)[None], torch.tensor([at]), margin)[0, 0].numpy()
-    scratch, wide = np.zeros(16 * SUPPORT + 8, np.float32), np.zeros(16 * SUPPORT, np.float32)
-    kernel = transforms.sample_surrounding if margin else transforms.sample
-    kernel(plane.flatten(), plane.shape[1], *np.float32(at), TAPS, scratch, wide)
     side = SIDE + 2 * margin
-    return wide[: side * 16].reshape(side, 16)[:, :side].copy()
+    scratch, block = np.zeros(REACHED * (REACHED + 7), np.float32), np.zeros((side, side), np.float32)
+    kernel = transforms.sample_surrounding if margin else sample_to
+    kernel(plane.flatten(), plane.shape[1], *np.float32(at), scratch, block)
+    return block
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -299,7 +303,7 @@ def trace(
     trajectories.trace(
         filters.planes(padded), padded.shape[-1], reference, ys, xs,
         flows[0].numpy(), flows[1].numpy(), noise, settings.allowed, settings.misfit, settings.wiener,
-        bottom, right, TAPS, places.numpy(), valid.numpy(),
+        bottom, right, places.numpy(), valid.numpy(),
     )  # fmt: skip
     return starts, places.flatten(0, 1), valid.flatten(0, 1)
 
