@@ -108,7 +108,9 @@ def inconsistent(before: Tensor, after: Tensor, forward: Tensor, backward: Tenso
         back = sample(return_flow, at, "bilinear")
         tolerance = 0.01 * (there.square().sum(0) + back.square().sum(0)) + 0.5
         lost = (there + back).square().sum(0) > tolerance
-        differs = (frame - sample(other, at, "bilinear")).abs().amax(0) > _VISIBLE
-        wrong += (lost & differs & inside).sum()
+        lost &= inside
+        if lost.any():
+            found = _sample_torch(other, at[:, lost][:, None], "bilinear")[:, 0]
+            wrong += ((frame[:, lost] - found).abs().amax(0) > _VISIBLE).sum()
         seen += inside.sum()
     return float(wrong / seen.clamp(min=1))

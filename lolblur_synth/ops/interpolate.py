@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.ops.flow import estimate_flow, inconsistent, sample, trace_back
+from lolblur_synth.ops.flow import estimate_flow, inconsistent, sample
+from lolblur_synth.ops.lanes import Floats
+from lolblur_synth.ops.layers import Layers
+from lolblur_synth.ops.moments import blend, interleave, origins
+from lolblur_synth.ops.refine import refine
 from lolblur_synth.threads import Map
-
-_LEAST_WEIGHT = 1e-3  # of a source pixel out of frame: decides only where both are
 
 Note = Callable[[float], None]  # told of each gap in turn the share of its picture whose motion cannot be trusted
 
@@ -37,72 +39,51 @@ class Interpolator(Protocol):
 
 
 @dataclass(frozen=True)
-class _Side:
-    """A frame, the range of its 3x3 neighbourhoods, and its motion to the frame on the other side of the gap."""
-
-    frame: Tensor
-    low: Tensor
-    high: Tensor
-    flow: Tensor
-
-
-@dataclass(frozen=True)
 class OpenGap:
     """Two consecutive frames and the motion between them, ready for `subframe`.
 
-    `untrusted` is the share of the picture whose motion there does not lead back.
+    `untrusted` is the share of the picture whose motion, as flow sees it, does not lead back.
     """
 
-    before: _Side
-    after: _Side
+    before: Tensor
+    after: Tensor
+    layers: tuple[Layers, Layers]
+    pixels: tuple[Floats, Floats] | None  # of frames on the CPU
     untrusted: float
-
-
-def _highest(frame: Tensor) -> Tensor:
-    padded = F.pad(frame[None], (1, 1, 1, 1), "replicate")[0]
-    rows = padded[:, :-2].maximum(padded[:, 1:-1]).maximum(padded[:, 2:])
-    return rows[..., :-2].maximum(rows[..., 1:-1]).maximum(rows[..., 2:])
-
-
-def _side(frame: Tensor, flow: Tensor) -> _Side:
-    return _Side(frame, -_highest(-frame), _highest(frame), flow)
 
 
 def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
     forward, backward = estimate_flow(guide_before, guide_after)
     untrusted = inconsistent(guide_before, guide_after, forward, backward)
-    return OpenGap(_side(before, forward), _side(after, backward), untrusted)
+    layers = refine(guide_before, guide_after, forward, backward)
+    pixels = (interleave(before), interleave(after)) if before.device.type == "cpu" else None
+    return OpenGap(before, after, layers, pixels, untrusted)
 
 
-def _inside(at: Tensor) -> Tensor:
-    """1 within the frame, 0 from one pixel outside."""
-    height, width = at.shape[-2:]
-    last = at.new_tensor((width - 1, height - 1))[:, None, None]
-    outside = (at - at.clamp(min=0).minimum(last)).abs().amax(0)
-    return (1 - outside).clamp(min=0)
+def _highest(frame: Tensor) -> Tensor:
+    """Of the 4x4 pixels that a cubic kernel looks at from one pixel before the next: (3, H + 1, W + 1)."""
+    return F.max_pool2d(F.pad(frame[None], (2, 2, 2, 2), "replicate")[0], 4, 1)
 
 
-def _move(side: _Side, time: float) -> tuple[Tensor, Tensor]:
-    """The side's frame moved along its motion for `time` of the gap, and how much of it is known."""
-    at = trace_back(side.flow, time)
-    moved = sample(side.frame, at, "bicubic")
-    # A cubic kernel rings: beside a lamp it would dig a ring blacker than anything in the frame.
-    moved = moved.maximum(sample(side.low, at, "nearest")).minimum(sample(side.high, at, "nearest"))
-    return moved, _inside(at) + _LEAST_WEIGHT
+def _move(frame: Tensor, at: Tensor) -> Tensor:
+    moved, from_ = sample(frame, at, "bicubic"), at.floor() + 1
+    low, high = (sample(limit, from_, "nearest") for limit in (-_highest(-frame), _highest(frame)))
+    return moved.maximum(low).minimum(high)
 
 
 def subframe(gap: OpenGap, time: float) -> Tensor:
-    """The frame at `time` in [0, 1) of the gap, (3, H, W): both sides moved there and blended by time.
+    """The frame at `time` in [0, 1) of the gap, (3, H, W): both frames moved there and blended by time.
 
-    What came from beyond the border of one frame is taken from the other. At 0 it is the first frame, untouched.
+    What is hidden in one frame, or beyond its border, is taken from the other. At 0 it is the first frame, untouched.
     """
     if time == 0:
-        return gap.before.frame
-    from_before, known_before = _move(gap.before, time)
-    from_after, known_after = _move(gap.after, 1 - time)
-    after_weight = time * known_after
-    return torch.lerp(from_before, from_after, after_weight / ((1 - time) * known_before + after_weight))
+        return gap.before
+    at, weight = origins(*gap.layers, time)
+    if gap.pixels:
+        return blend(*gap.pixels, at, weight)
+    places, share = (torch.from_numpy(array).to(gap.before.device) for array in (at, weight))
+    return torch.lerp(_move(gap.before, places[0]), _move(gap.after, places[1]), share)
 
 
 def _check(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int) -> None:

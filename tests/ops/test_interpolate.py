@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lolblur_synth.ops import flow as flow_module
 from lolblur_synth.ops import interpolate as module
 from lolblur_synth.ops.interpolate import Gap, Interpolator, by_blending, by_flow, interpolate, open_gap, subframe
 from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, glide, render, shake
@@ -99,12 +101,24 @@ def test_the_blur_of_a_shaken_camera_is_true():
     assert psnr(blur, truth) > psnr(torch.stack(frames).mean(0), truth) + 10
 
 
-def test_an_object_crosses_a_background():
-    scene = Scene(texture(), cutouts=(Cutout(texture(1), 14, glide(6, 2, start=Pose(-3, -1))),))
+@pytest.mark.parametrize("speed", [6, 12])
+def test_an_object_crosses_a_background(speed: int):
+    path = glide(speed, speed / 3, start=Pose(-speed / 2, -speed / 6))
+    scene = Scene(texture(), cutouts=(Cutout(texture(1), 14, path),))
     frames = film(scene)
     middle = list(interpolate(frames, frames, 2))[1]
     truth = render(scene, 0.5, SIZE)
     assert psnr(middle, truth) > psnr((frames[0] + frames[1]) / 2, truth) + 4
+
+
+def test_other_devices_move_frames_alike(monkeypatch: pytest.MonkeyPatch):
+    """Through what samples there, which here runs on the CPU."""
+    monkeypatch.setattr(flow_module, "_sample_opencv", flow_module._sample_torch)
+    scene = Scene(texture(), glide(2.6, -1.5), cutouts=(Cutout(texture(1), 14, glide(6, 2)),))
+    before, after = film(scene)
+    gap = open_gap(before, after, before, after)
+    for time in (0.2, 0.5, 0.9):
+        assert torch.allclose(subframe(replace(gap, pixels=None), time), subframe(gap, time), atol=2e-4)
 
 
 def test_time_runs_backwards_alike():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.ops.vbm4d.lanes import (
+from lolblur_synth.ops.lanes import (
     Eight,
     Flags,
     Floats,

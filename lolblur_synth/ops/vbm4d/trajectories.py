@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.ops.vbm4d.lanes import Eights, Flags, Floats, Ints, Real, compiled, dot, minus, rows
+from lolblur_synth.ops.lanes import Eights, Flags, Floats, Ints, Real, compiled, dot, minus, rows
 from lolblur_synth.ops.vbm4d.transforms import AREA, FRACTIONS, MEMBERS, PAD, REACH, ZERO, Planes, distance, sample
 
 LATTICE = 4  # pixels from one sample of the flow to the next

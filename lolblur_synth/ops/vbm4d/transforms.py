@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.ops.vbm4d.lanes import (
+from lolblur_synth.ops.lanes import (
     Eight,
     Eights,
     Floats,

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, energy, temporal_matrix, unload, weigh
-from lolblur_synth.ops.vbm4d.lanes import (
+from lolblur_synth.ops.lanes import (
     Eight,
     Floats,
     Ints,
@@ -19,6 +18,7 @@ from lolblur_synth.ops.vbm4d.lanes import (
     total,
     transpose,
 )
+from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, energy, temporal_matrix, unload, weigh
 from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRAMES,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lolblur_synth.ops.vbm4d.lanes import (
+from lolblur_synth.ops.lanes import (
     above,
     compiled,
     dot,

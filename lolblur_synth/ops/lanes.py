@@ -113,6 +113,10 @@ def _eight(_: Any, _value: Any) -> Any:
     return _EIGHT(types.float32), lambda _, builder, __, args: _spread(builder, args[0])
 
 
+def _lane(_: Any, _value: Any, _at: Any) -> Any:
+    return types.float32(_EIGHT, types.intp), lambda _, builder, __, args: builder.extract_element(*args)
+
+
 def _total(_: Any, _value: Any) -> Any:
     def lower(_: Any, builder: Any, __: Any, args: Any) -> Any:
         left = args[0]
@@ -142,6 +146,17 @@ def _larger(_: Any, value: Any, limit: Any) -> Any:
     return _choice(value, limit, lambda one, other: (one, other))
 
 
+def _smaller(_: Any, value: Any, limit: Any) -> Any:
+    return _choice(value, limit, lambda one, other: (other, one))
+
+
+def _halves(order: list[int]) -> Any:
+    def typed(_: Any, _one: Any, _other: Any) -> Any:
+        return _EIGHT(_EIGHT, _EIGHT), lambda _, builder, __, args: _shuffled(builder, args[0], args[1], order)
+
+    return typed
+
+
 def _transpose(_: Any, rows: Any) -> Any:
     """Pairs of rows are merged by single floats, by two, and by four."""
 
@@ -162,9 +177,13 @@ def _transpose(_: Any, rows: Any) -> Any:
 load = cast(Callable[[Floats, int], Eight], intrinsic(_load))  # from where an array, taken as flat, has its sample `at`
 store = cast(Callable[[Eight, Floats, int], None], intrinsic(_store))
 eight = cast(Callable[[Real], Eight], intrinsic(_eight))  # the same float eight times
+lane = cast(Callable[[Eight, int], Real], intrinsic(_lane))  # one of the eight
 total = cast(Callable[[Eight], Real], intrinsic(_total))  # the sum of the eight
 above = cast(Callable[[Eight, Real], Eight], intrinsic(_above))  # one where a value is above a limit, else zero
 larger = cast(Callable[[Eight, Real], Eight], intrinsic(_larger))  # of two
+smaller = cast(Callable[[Eight, Real], Eight], intrinsic(_smaller))
+first_halves = cast(Callable[[Eight, Eight], Eight], intrinsic(_halves([*range(4), *range(8, 12)])))
+last_halves = cast(Callable[[Eight, Eight], Eight], intrinsic(_halves([*range(4, 8), *range(12, 16)])))
 transpose = cast(Callable[[Eights], Eights], intrinsic(_transpose))
 
 
@@ -197,6 +216,12 @@ def put(values: Eights, array: Floats, at: int, step: int) -> None:
     store(values[5], array, at + 5 * step)
     store(values[6], array, at + 6 * step)
     store(values[7], array, at + 7 * step)
+
+
+@compiled
+def absolute(value: Eight) -> Eight:
+    """Without its signs."""
+    return larger(value, np.float32(0) - value)
 
 
 @compiled
