@@ -17,7 +17,7 @@ from lolblur_synth.ops.flow import estimate_flow, inconsistent
 from lolblur_synth.ops.interpolate import Gap, Interpolator, Note, by_blending, by_flow
 from lolblur_synth.ops.rife import Rife
 from lolblur_synth.ops.rife_ncnn import PROCESSOR, RifeNcnn
-from lolblur_synth.threads import Map
+from lolblur_synth.threads import Map, keeping_memory
 
 Backend = Literal["flow", "rife", "rife-ncnn", "linear"]
 Warn = Callable[[str], None]
@@ -75,14 +75,15 @@ def opened(
 
     Frames are on `device`; `warn` is told when the memory of a GPU makes it go on in smaller portions.
     """
-    if backend == "rife":
-        net, sha256 = load_rife(weights, device)
-        yield by_rife(Rife(net, warn)), sha256
-    elif backend == "rife-ncnn":
-        with _ncnn(weights, vulkan, threads) as ncnn:
-            yield by_ncnn(ncnn), ncnn.model.sha256
-    else:
-        yield by_flow if backend == "flow" else by_blending, None
+    with keeping_memory():
+        if backend == "rife":
+            net, sha256 = load_rife(weights, device)
+            yield by_rife(Rife(net, warn)), sha256
+        elif backend == "rife-ncnn":
+            with _ncnn(weights, vulkan, threads) as ncnn:
+                yield by_ncnn(ncnn), ncnn.model.sha256
+        else:
+            yield by_flow if backend == "flow" else by_blending, None
 
 
 def by_rife(rife: Rife) -> Interpolator:

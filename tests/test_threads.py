@@ -1,3 +1,5 @@
+import ctypes
+import resource
 import threading
 import time
 
@@ -5,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from lolblur_synth.threads import ordered_map
+from lolblur_synth.threads import keeping_memory, ordered_map
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -58,3 +60,22 @@ def test_work_is_on_several_threads_but_every_operator_on_one():
 def test_errors_come_through():
     with ordered_map(2) as each, pytest.raises(ZeroDivisionError):
         list(each(lambda v: 1 // v, [1, 1, 0, 1]))
+
+
+def faults_of_blocks() -> int:
+    """Pages that the system hands out while twenty blocks of 8 MB are written to, one after the other."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(1 << 21)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+def test_memory_is_kept_where_that_is_asked_for_and_else_returned():
+    with ordered_map(1):
+        with keeping_memory():
+            faults_of_blocks()
+            kept = faults_of_blocks()
+        returned = faults_of_blocks()
+    assert returned >= 20  # at least: pages may be huge
+    assert kept < returned / 10

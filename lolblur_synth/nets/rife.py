@@ -148,7 +148,7 @@ class IFNet(nn.Module):
             time = times.expand(-1, 1, *seen.shape[-2:])
             if given:
                 given.append(_shrink(flows, scale) / scale)
-            change = block(torch.cat((seen, time, *given), 1))
+            change = block(_joined(seen, time, *given))
             flows = flows + _grow(change[:, :4], size)
             if self.first:
                 logit = logit + _grow(change[:, 4:], size)
@@ -214,6 +214,17 @@ def _places(flows: Tensor) -> Tensor:
     here = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)))
     unit = flows.new_tensor((2 / max(1, width - 1), 2 / max(1, height - 1)))
     return torch.addcmul(here, flows, unit[:, None, None])
+
+
+def _joined(*parts: Tensor) -> Tensor:
+    """Parts (T, C, h, w) one behind the other, channels last, as convolutions want them."""
+    whole = parts[0]
+    count, _, height, width = whole.shape
+    channels = [part.shape[1] for part in parts]
+    whole = whole.new_empty(count, height, width, sum(channels)).permute(0, 3, 1, 2)
+    for part, place in zip(parts, torch.split(whole, channels, 1), strict=True):
+        place.copy_(part)
+    return whole
 
 
 def _see(frames: Tensor, flows: Tensor, scale: int) -> Tensor:
