@@ -18,7 +18,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     {f"nets.{name}" for name in ("catalogue", "ec_zero_dce", "lednet", "lpips", "rife", "vgg")},
     {"nets.rife_ncnn"},
     {"nets.weights", "scores"},
-    {"ops.lanes"},
+    {"ops.lanczos", "ops.lanes"},
     {"ops.anscombe", "ops.flow", "ops.layers", "ops.moments", "ops.refine", "ops.rife", "ops.rife_ncnn"},
     {"ops.bm4d", "ops.noise_level"},
     {

@@ -67,6 +67,7 @@ def _highest(frame: Tensor) -> Tensor:
 
 
 def _move(frame: Tensor, at: Tensor) -> Tensor:
+    """On other devices than the CPU: by a cubic kernel, within the range of the pixels it is made of."""
     moved, from_ = sample(frame, at, "bicubic"), at.floor() + 1
     low, high = (sample(limit, from_, "nearest") for limit in (-_highest(-frame), _highest(frame)))
     return moved.maximum(low).minimum(high)

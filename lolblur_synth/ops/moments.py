@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.lanes import (
     Eight,
     Floats,
@@ -22,24 +23,16 @@ from lolblur_synth.ops.lanes import (
     load,
     smaller,
 )
-from lolblur_synth.ops.layers import NEAR, ONE, ZERO, Layers, clamp
+from lolblur_synth.ops.layers import NEAR, ONE, ZERO, Layers, clamp, whole
 
 _HIDDEN = np.float32(0.01)  # weight of a pixel that is not trusted: decides where there is no other
 _LEAST = np.float32(1e-3)  # of one from beyond the border
 _NEARER = np.float32(0.05)  # rank that a pixel loses for arriving a pixel off
 _FINE = np.float32(4096)  # steps of the rank
 _INDEX = (1 << 32) - 1
-_EDGE = 3  # pixels: the kernel reaches as far beyond the border
-_A = -0.75  # of Keys' kernel; below, its weights of four samples as polynomials of what is between the middle two
-_CUBIC = np.array(
-    [
-        (_A, _A + 2, -_A - 2, -_A) * 2,
-        (-2 * _A, -_A - 3, 2 * _A + 3, _A) * 2,
-        (_A, 0, -_A, 0) * 2,
-        (0, 1, 0, 0) * 2,
-    ],
-    np.float32,
-)
+_EDGE = 5  # pixels: the kernel reaches as far beyond the border
+_FRACTIONS = 128  # of a pixel, to which positions are rounded
+_TAPS = np.ascontiguousarray(np.pad(lanczos(3, _FRACTIONS), ((0, 0), (0, 2))).ravel())  # eight apart
 
 
 @compiled
@@ -177,25 +170,26 @@ def origins(one: Layers, other: Layers, time: float) -> tuple[Floats, Floats]:
 
 @compiled
 def _pixel(frame: Floats, height: int, width: int, x: Real, y: Real) -> Eight:
-    """A frame's pixel at a position, twice: cubic, but within the range of the 4x4 that it is made of.
+    """A frame's pixel at a position, twice: by Lanczos's kernel, but within the range of the 6x6 that it is made of.
 
-    A cubic kernel rings: beside a lamp it would dig a ring blacker than anything in the frame.
+    The kernel rings: beside a lamp it would dig a ring blacker than anything in the frame.
     """
     x, y = clamp(x, -ONE, np.float32(width)), clamp(y, -ONE, np.float32(height))
     j, i = math.floor(x), math.floor(y)
-    part = _pair(x - np.float32(j), y - np.float32(i))
-    weight = ((load(_CUBIC, 0) * part + load(_CUBIC, 8)) * part + load(_CUBIC, 16)) * part + load(_CUBIC, 24)
+    a, b = 8 * whole((x - np.float32(j)) * _FRACTIONS), 8 * whole((y - np.float32(i)) * _FRACTIONS)
     stride = 4 * (width + 2 * _EDGE)
-    at = (i - 1 + _EDGE) * stride + 4 * (j - 1 + _EDGE)
-    left, right = eight(ZERO), eight(ZERO)
+    at = (i - 2 + _EDGE) * stride + 4 * (j - 2 + _EDGE)
+    left, middle, right = eight(ZERO), eight(ZERO), eight(ZERO)
     low, high = load(frame, at), load(frame, at)
-    for row in range(4):
-        one, other = load(frame, at), load(frame, at + 8)
-        left, right = left + lane(weight, 4 + row) * one, right + lane(weight, 4 + row) * other
-        low, high = smaller(smaller(low, one), other), larger(larger(high, one), other)
+    for row in range(6):
+        one, two, three = load(frame, at), load(frame, at + 8), load(frame, at + 16)
+        weight = _TAPS[b + row]
+        left, middle, right = left + weight * one, middle + weight * two, right + weight * three
+        low = smaller(smaller(smaller(low, one), two), three)
+        high = larger(larger(larger(high, one), two), three)
         at += stride
-    left = _pair(lane(weight, 0), lane(weight, 1)) * left
-    found = _folded(left + _pair(lane(weight, 2), lane(weight, 3)) * right)
+    found = _pair(_TAPS[a], _TAPS[a + 1]) * left + _pair(_TAPS[a + 2], _TAPS[a + 3]) * middle
+    found = _folded(found + _pair(_TAPS[a + 4], _TAPS[a + 5]) * right)
     low, high = smaller(low, last_halves(low, low)), larger(high, last_halves(high, high))
     return smaller(larger(found, low), high)  # of its first half, which alone is meant
 
@@ -219,7 +213,7 @@ def interleave(frame: Tensor) -> Floats:
 
 
 def blend(one: Floats, other: Floats, at: Floats, weight: Floats) -> Tensor:
-    """Two frames, sampled at `at` (2, 2, H, W) by a cubic kernel with a = -0.75 and blended, (3, H, W)."""
+    """Two frames, sampled at `at` (2, 2, H, W) and blended, (3, H, W)."""
     out = np.empty((3, *weight.shape), np.float32)
     _blend(one, other, at, weight, out)
     return torch.from_numpy(out)

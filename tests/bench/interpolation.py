@@ -9,6 +9,7 @@ of the tensors on CUDA. `alone` averages the source frames as they are. A second
 device against the best.
 
 Frames are not darkened, but for `dark`: there they are moved at exposure 0.05 and brightened again to be compared.
+Noise stays in what is moved, but for `denoised`: there it is measured and removed first, as in the pipeline.
 Lamps that cross are brightened beyond clipping, as the pipeline does, before they are averaged. Rows of RIFE need its
 weights in the cache (`lolblur-synth weights pull rife-v4.0`, with `--ncnn` for those of ncnn).
 
@@ -41,12 +42,14 @@ from lolblur_synth.interpolators import choose_backend, opened
 from lolblur_synth.nets.catalogue import entry
 from lolblur_synth.nets.rife_ncnn import BIN, ncnn_folder
 from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.ops.denoise import denoise, find_noise
 from lolblur_synth.ops.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
 from lolblur_synth.threads import Map, ordered_map
 
 GAPS, FACTOR, BORDER, BLOCK = 4, 8, 16, 64
+AROUND = 2
 MIDDLE = 4  # source frame in the middle of the exposure: there, objects that cross are near the middle of the picture
 DENSITY = 1.25
 STREAK = 60 / 255
@@ -54,7 +57,8 @@ RIFE = ("rife-v4.0", "rife-v4.25")
 BACKENDS = ("alone", "linear", "flow", *RIFE, *(f"{name}-ncnn" for name in RIFE))
 FIRST_OF_ALL = (
     *("shake 0.5 px", "shake 8 px", "rotation 0.5 deg", "zoom 1 %", "object 2 px", "object 8 px", "object 20 px"),
-    *("object 60 px", "wires 3 px", "wires 8 px", "lamp 20 px, streak", "object 8 px, noise 8", "object 8 px, dark"),
+    *("object 60 px", "wires 3 px", "wires 8 px", "lamp 20 px, streak", "object 8 px, noise 8"),
+    *("object 8 px, noise 8, denoised", "object 8 px, dark"),
 )
 LARGE = ("object 8 px", "object 20 px", "object 60 px", "wires 8 px", "object 8 px, dark")
 
@@ -65,6 +69,7 @@ class Case:
 
     scene: Scene
     noise: float = 0  # sigma, of 255, of the frames that are given
+    denoised: bool = False  # and the noise is removed, of a stream that begins and ends AROUND frames farther away
     dark: bool = False  # what is moved has an exposure of 0.05, and is brightened again afterwards
     streaks: bool = False  # clipped lights are brightened before the average
 
@@ -115,6 +120,7 @@ def cases(picture: Tensor) -> dict[str, Callable[[], Case]]:
         "lamp 20 px, streak": lambda: Case(headlight(20), streaks=True),
         "shake 4 px, noise 8": lambda: Case(held(4, 1), noise=8),
         "object 8 px, noise 8": lambda: Case(crossing(8), noise=8),
+        "object 8 px, noise 8, denoised": lambda: Case(crossing(8), noise=8, denoised=True),
         "object 8 px, dark": lambda: Case(crossing(8), dark=True),
         "shake 8 px, dark": lambda: Case(held(8, 2), dark=True),
     }
@@ -158,8 +164,10 @@ class Sums:
 def make_truth(name: str, photo: FilePath | None, size: tuple[int, int], folder: str) -> None:
     """Render a scene at 2000 fps into a folder."""
     picture = read_image(photo) if photo else as_photo(skimage.data.stereo_motorcycle()[0])
-    scene = cases(picture)[name]().scene
-    for index in range(GAPS * FACTOR + 1):
+    case = cases(picture)[name]()
+    scene, more = case.scene, AROUND if case.denoised else 0
+    beyond = [*range(-more, 0), *range(GAPS + 1, GAPS + 1 + more)]
+    for index in [*range(GAPS * FACTOR + 1), *(FACTOR * frame for frame in beyond)]:
         np.save(f"{folder}/{index}.npy", render(scene, MIDDLE - GAPS / 2 + index / FACTOR, size).numpy())
 
 
@@ -207,8 +215,12 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     """A scene, a backend, their line of the table, and the PSNR of the blur in sRGB."""
     case = cases(torch.zeros(3, 2, 2))[name]()
     generator = torch.Generator().manual_seed(0)
-    guides = [truth_of(folder, FACTOR * index) for index in range(GAPS + 1)]
+    more = AROUND if case.denoised else 0
+    guides = [truth_of(folder, FACTOR * index) for index in range(-more, GAPS + 1 + more)]
     guides = [g + torch.randn(g.shape, generator=generator) * (case.noise / 255) if case.noise else g for g in guides]
+    if case.denoised:
+        with torch.inference_mode(), ordered_map(threads) as each:
+            guides = list(denoise(guides, find_noise(guides, None)[0], each=each))[more:-more]
     gain = 0.0055 / float(srgb_to_linear(guides[0]).mean())  # to L* = 5
     frames = [linear_to_srgb(srgb_to_linear(g.clamp(min=0)) * gain) for g in guides] if case.dark else guides
     guides, frames = ([frame.to(device) for frame in stack] for stack in (guides, frames))
@@ -229,18 +241,18 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     cost = [1000 * seconds / len(scores) for seconds in spent]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 if device.type == "cpu" else memory_used(device)
     figures = "".join(f"{cell:8.1f}" for cell in cells)
-    line = f"{name:22s}{backend:16s}{figures}{cost[0]:8.0f}{cost[1]:8.0f}{memory / 2**20:8.0f}"
+    line = f"{name:32s}{backend:16s}{figures}{cost[0]:8.0f}{cost[1]:8.0f}{memory / 2**20:8.0f}"
     return name, backend, line, blur
 
 
 def compare(blurs: dict[tuple[str, str], float], taken: str) -> None:
     """Print what `auto` takes against the best of each scene."""
-    print(f"\n{'scene, srgb':22s}{'auto: ' + taken:>16s}{'best':>8s}{'behind':>8s}  best is")
+    print(f"\n{'scene, srgb':32s}{'auto: ' + taken:>16s}{'best':>8s}{'behind':>8s}  best is")
     for scene in dict.fromkeys(name for name, _ in blurs):
         rows = {backend: blur for (name, backend), blur in blurs.items() if name == scene and backend != "alone"}
-        best = max(rows, key=rows.__getitem__)
         if taken in rows:
-            print(f"{scene:22s}{rows[taken]:16.1f}{rows[best]:8.1f}{rows[best] - rows[taken]:8.1f}  {best}")
+            best = max(rows, key=rows.__getitem__)
+            print(f"{scene:32s}{rows[taken]:16.1f}{rows[best]:8.1f}{rows[best] - rows[taken]:8.1f}  {best}")
 
 
 def main() -> None:
@@ -265,7 +277,7 @@ def main() -> None:
 
     print("not here, for want of weights:", ", ".join(b for b in BACKENDS if not is_here(b)) or "none")
     header = ("sub", "worst", "srgb", "linear", "block", "full", "lost %", "ms", "CPU ms", "peak MB")
-    print(f"{'scene':22s}{'backend':16s}" + "".join(f"{name:>8s}" for name in header), flush=True)
+    print(f"{'scene':32s}{'backend':16s}" + "".join(f"{name:>8s}" for name in header), flush=True)
     blurs: dict[tuple[str, str], float] = {}
     context = multiprocessing.get_context("forkserver")  # which imports torch once
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:

@@ -111,14 +111,14 @@ def test_an_object_crosses_a_background(speed: int):
     assert psnr(middle, truth) > psnr((frames[0] + frames[1]) / 2, truth) + 4
 
 
-def test_other_devices_move_frames_alike(monkeypatch: pytest.MonkeyPatch):
-    """Through what samples there, which here runs on the CPU."""
+def test_other_devices_move_frames_nearly_alike(monkeypatch: pytest.MonkeyPatch):
+    """Through what samples there, by another kernel; here it runs on the CPU."""
     monkeypatch.setattr(flow_module, "_sample_opencv", flow_module._sample_torch)
     scene = Scene(texture(), glide(2.6, -1.5), cutouts=(Cutout(texture(1), 14, glide(6, 2)),))
     before, after = film(scene)
     gap = open_gap(before, after, before, after)
     for time in (0.2, 0.5, 0.9):
-        assert torch.allclose(subframe(replace(gap, pixels=None), time), subframe(gap, time), atol=2e-4)
+        assert psnr(subframe(replace(gap, pixels=None), time), subframe(gap, time)) > 45
 
 
 def test_time_runs_backwards_alike():

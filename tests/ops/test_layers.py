@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolblur_synth.ops.flow import _sample_torch, pixel_grid
+from lolblur_synth.ops.flow import pixel_grid
+from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.layers import Layers, fill_hidden, measure_trust, order
 from lolblur_synth.ops.moments import blend, interleave, origins
 from tests.ops.test_interpolate import texture
@@ -123,21 +124,44 @@ def test_without_anything_to_be_trusted_flow_stays_as_it_is():
     assert np.array_equal(fill_hidden(flow, np.zeros((9, 11), np.float32)), flow)
 
 
-def test_frames_are_sampled_as_by_torch():
-    frames = [texture(seed)[:, :30, :40].contiguous() for seed in (0, 1)]
-    generator = torch.Generator().manual_seed(2)
-    at = torch.stack([pixel_grid(f) * 1.2 - 4 + torch.rand(2, 30, 40, generator=generator) for f in frames])
-    weight = torch.rand(30, 40, generator=generator)
-    one, other = (_sample_torch(frame, place, "bicubic") for frame, place in zip(frames, at, strict=True))
-    got = blend(*(interleave(frame) for frame in frames), at.numpy(), weight.numpy())
-    free = ((one - one.clamp(0.02, 0.98)).abs().amax(0) == 0) & (got - torch.lerp(one, other, weight)).abs().amax(0).lt(
-        0.02
-    )
-    assert free.float().mean() > 0.7  # elsewhere the kernel rings and is held back
-    assert torch.allclose(got[:, free], torch.lerp(one, other, weight)[:, free], atol=0.02)
-    inside = [(f.amax(), f.amin()) for f in frames]
-    assert got.max() <= max(high for high, _ in inside)
-    assert got.min() >= min(low for _, low in inside)
+def sampled(frame: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """A frame (3, H, W) at positions (2, H, W), x and y."""
+    pixels, nothing = interleave(torch.from_numpy(frame)), np.zeros(frame.shape[1:], np.float32)
+    return blend(pixels, pixels, np.stack((at, at)), nothing).numpy()
+
+
+def test_frames_are_sampled_by_a_windowed_sinc():
+    frame = texture()[:, :30, :40].contiguous().numpy()
+    rng = np.random.default_rng(0)
+    at = pixel_grid(torch.zeros(30, 40)).numpy() + rng.integers(-256, 256, (2, 30, 40)).astype(np.float32) / 128
+    at = at.clip(-1, np.array([40, 30])[:, None, None]).astype(np.float32)  # who comes from farther has left
+
+    def kernel(positions: np.ndarray, samples: int) -> np.ndarray:
+        """(N, samples), with repeated borders."""
+        first = np.floor(positions).astype(int) - 2
+        places = np.clip(first[:, None] + np.arange(6), 0, samples - 1)
+        parts = lanczos(3, 128)[((positions - np.floor(positions)) * 128).round().astype(int)]
+        weights = np.zeros((len(positions), samples))
+        np.add.at(weights, (np.arange(len(positions))[:, None], places), parts)
+        return weights
+
+    columns, rows = kernel(at[0].ravel(), 40), kernel(at[1].ravel(), 30)
+    expected = np.einsum("nh,chw,nw->cn", rows, frame, columns).reshape(frame.shape)
+    near = [frame[:, (w > 0) | (w < 0)][:, :, (v > 0) | (v < 0)] for w, v in zip(rows, columns, strict=True)]
+    low, high = (np.stack([f(n, axis=(1, 2)) for n in near], 1).reshape(frame.shape) for f in (np.min, np.max))
+    whole = (at[0] % 1 == 0) | (at[1] % 1 == 0)  # weights of zero hide what else limits the range
+    np.testing.assert_allclose(sampled(frame, at)[:, ~whole], expected.clip(low, high)[:, ~whole], atol=2e-6)
+
+
+@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 1), st.floats(-0.02, 0.02))
+@settings(max_examples=20, deadline=None)
+def test_constants_and_ramps_are_kept(right: float, down: float, level: float, slope: float):
+    right, down = (round(part * 128) / 128 for part in (right, down))
+    x = np.broadcast_to(np.arange(30, dtype=np.float32), (3, 20, 30))
+    at = pixel_grid(torch.zeros(20, 30)).numpy() + np.array([right, down], np.float32)[:, None, None]
+    found = sampled(np.ascontiguousarray(level + np.float32(slope) * x, np.float32), at)
+    inner = (slice(None), slice(4, -4), slice(4, -4))
+    np.testing.assert_allclose(found[inner], (level + slope * (x + right))[inner], atol=2e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (2, 3)])

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.lanes import (
     Eight,
     Eights,
@@ -51,17 +52,7 @@ def dct_matrix(size: int) -> NDArray[np.float64]:
     return np.asarray(rows, np.float64)
 
 
-def _taps() -> Floats:
-    """Lanczos windows of eight samples for each fraction of a pixel, (FRACTIONS, 8), that keep constants and ramps."""
-    distance = np.arange(8) - 3 - np.arange(FRACTIONS)[:, None] / FRACTIONS
-    taps = np.sinc(distance) * np.sinc(distance / 4) * (abs(distance) < 4)
-    for row, away in zip(taps, distance, strict=True):
-        moments = np.stack((np.ones(8), away))
-        row += np.linalg.pinv(moments) @ ((1, 0) - moments @ row)
-    return np.asarray(taps, np.float32)
-
-
-TAPS = _taps()
+TAPS = lanczos(4, FRACTIONS)[:FRACTIONS]
 WINDOW = np.outer(np.kaiser(SIDE, 1.0), np.kaiser(SIDE, 1.0)).astype(np.float32)  # of a block when it is added
 TEMPORAL = np.zeros((FRAMES + 1, FRAMES, FRAMES), np.float32)  # the DCT for each number of frames, filled up by zeros
 for _count in range(1, FRAMES + 1):
