@@ -81,18 +81,6 @@ def _sample_torch(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
     return F.grid_sample(planes[None], grid[None], kernel, "border", align_corners=False)[0]
 
 
-def trace_back(flow: Tensor, time: float, iterations: int = 2) -> Tensor:
-    """Where each pixel of the frame at `time` came from: positions p (2, H, W) with p + time * flow(p) = pixel.
-
-    A fixed-point iteration; each step shrinks the error by time * |gradient of the flow|.
-    """
-    here = pixel_grid(flow)
-    at = here - time * flow
-    for _ in range(iterations):
-        at = here - time * sample(flow, at, "bilinear")
-    return at
-
-
 def inconsistent(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> float:
     """The share of both frames that moves so that the two flows do not lead back, and for which one can see it.
 

@@ -5,6 +5,7 @@ overlap what is read, and of parts of the same plane it seldom does. An `Eight` 
 loaded, added, multiplied and stored as a whole. Where the processor has narrower registers it takes several of them.
 """
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -25,6 +26,7 @@ Eights = tuple[Eight, Eight, Eight, Eight, Eight, Eight, Eight, Eight]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LOOSE = ("nsz", "arcp", "contract", "afn", "reassoc")  # sums in any order, but infinities are what they are
@@ -46,6 +48,18 @@ def compiled(function: Function) -> Function:
     """
     jit = numba.njit(fastmath=set(_LOOSE), nogil=True, cache=True, error_model="numpy", forceinline=True)
     return cast(Function, jit(function))
+
+
+@compiled
+def whole(value: Real) -> int:
+    """The nearest whole number."""
+    return int(math.floor(value + HALF))  # noqa: RUF046 - a float to mypy
+
+
+@compiled
+def clamp(value: Real, low: Real, high: Real) -> Real:
+    """The value, or the limit that it passes."""
+    return min(max(value, low), high)
 
 
 class _EightType(types.Type):
@@ -221,7 +235,7 @@ def put(values: Eights, array: Floats, at: int, step: int) -> None:
 @compiled
 def absolute(value: Eight) -> Eight:
     """Without its signs."""
-    return larger(value, np.float32(0) - value)
+    return larger(value, ZERO - value)
 
 
 @compiled

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from lolblur_synth.ops.lanes import Floats, Real, compiled
+from lolblur_synth.ops.lanes import HALF, ONE, ZERO, Floats, Real, compiled
 
-ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
-SURE = 0.8  # trust from which on a motion is taken over by pixels that have none
+_SURE = 0.8  # trust from which on a motion is taken over by pixels that have none
 _SAME = np.float32(2)  # pixels: motions closer than this, |x| + |y|, belong to one layer
 NEAR = ONE  # pixel: as smooth as this, a flow is followed between its samples
 _LOOKS = 0.02  # mean difference, in sRGB, at which two places are half alike
@@ -27,18 +26,6 @@ _STEPS = 16_000_000  # of all rays: bounds the time where little can be trusted
 _FARTHEST = 120  # pixels that a ray goes
 _PAIR = (0, 1)
 _U0, _U1 = np.uint64(0), np.uint64(1)  # unsigned: numba would look for indices from the end
-
-
-@compiled
-def whole(value: Real) -> int:
-    """The nearest whole number."""
-    return int(math.floor(value + HALF))  # noqa: RUF046 - a float to mypy
-
-
-@compiled
-def clamp(value: Real, low: Real, high: Real) -> Real:
-    """The value, or the limit that it passes."""
-    return min(max(value, low), high)
 
 
 @compiled
@@ -112,7 +99,7 @@ def _look(flow: Floats, trust: Floats, i: int, j: int, k: int, reach: int) -> An
         if not (ZERO <= y < height and ZERO <= x < width):
             break
         p, q = np.uint64(y), np.uint64(x)
-        known = trust[p, q] >= np.float32(SURE)
+        known = trust[p, q] >= np.float32(_SURE)
         if distance == 0:
             if known:
                 distance, u, v = step, flow[_U0, p, q], flow[_U1, p, q]

@@ -10,10 +10,13 @@ from torch import Tensor
 
 from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.lanes import (
+    ONE,
+    ZERO,
     Eight,
     Floats,
     Ints,
     Real,
+    clamp,
     compiled,
     eight,
     first_halves,
@@ -22,8 +25,9 @@ from lolblur_synth.ops.lanes import (
     last_halves,
     load,
     smaller,
+    whole,
 )
-from lolblur_synth.ops.layers import NEAR, ONE, ZERO, Layers, clamp, whole
+from lolblur_synth.ops.layers import NEAR, Layers
 
 _HIDDEN = np.float32(0.01)  # weight of a pixel that is not trusted: decides where there is no other
 _LEAST = np.float32(1e-3)  # of one from beyond the border
@@ -110,6 +114,15 @@ def _within(x: Real, y: Real, height: int, width: int) -> Real:
 
 
 @compiled
+def _seen(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
+    """Of a pixel that is seen at (i, j): where it is in its frame and in the other, and how much it counts in each."""
+    x, y, u, v = _origin(motion, source, height, width, i, j, time)
+    rest = ONE - time
+    known, alike = motion[4 * source + 2] + _HIDDEN, motion[4 * source + 3]
+    return x, y, np.float32(j) + rest * u, np.float32(i) + rest * v, known, alike
+
+
+@compiled
 def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight: Floats) -> None:
     """Where each pixel at a time is in both frames, `at` (2, 2, H, W), and the second frame's weight."""
     height, width = weight.shape
@@ -117,24 +130,16 @@ def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight
     for i in range(height):
         for j in range(width):
             a, b = seen[0, i, j], seen[1, i, j]
-            a, b = (a & _INDEX if a >= 0 else -1), (b & _INDEX if b >= 0 else -1)
-            x0, y0, x1, y1 = ZERO, ZERO, ZERO, ZERO
-            known, also_known = ONE, ONE
-            if a >= 0:
-                x0, y0, u, v = _origin(one.motion, a, height, width, i, j, time)
-                known = one.motion[4 * a + 2] + _HIDDEN
-                if b < 0:
-                    x1, y1 = np.float32(j) + rest * u, np.float32(i) + rest * v
-                    also_known = one.motion[4 * a + 3]
-            if b >= 0:
-                x1, y1, u, v = _origin(other.motion, b, height, width, i, j, rest)
-                also_known = other.motion[4 * b + 2] + _HIDDEN
-                if a < 0:
-                    x0, y0 = np.float32(j) + time * u, np.float32(i) + time * v
-                    known = other.motion[4 * b + 3]
             if a < 0 and b < 0:
                 x0, y0 = _trace(one.motion, height, width, i, j, time)
                 x1, y1 = _trace(other.motion, height, width, i, j, rest)
+                known, also_known = ONE, ONE
+            elif b < 0:
+                x0, y0, x1, y1, known, also_known = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+            else:
+                x1, y1, x0, y0, also_known, known = _seen(other.motion, b & _INDEX, height, width, i, j, rest)
+                if a >= 0:
+                    x0, y0, _, _, known, _ = _seen(one.motion, a & _INDEX, height, width, i, j, time)
             at[0, 0, i, j], at[0, 1, i, j], at[1, 0, i, j], at[1, 1, i, j] = x0, y0, x1, y1
             weight[i, j] = also_known * time / (known * rest + also_known * time)
 

@@ -15,19 +15,24 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from lolblur_synth.ops.lanes import Eight, Flags, Floats, Ints, Real, absolute, compiled, load, smaller, total
-from lolblur_synth.ops.layers import (
+from lolblur_synth.ops.lanes import (
     HALF,
     ONE,
     ZERO,
-    Layers,
+    Eight,
+    Flags,
+    Floats,
+    Ints,
+    Real,
+    absolute,
     clamp,
-    differences,
-    fill_hidden,
-    measure_trust,
-    order,
+    compiled,
+    load,
+    smaller,
+    total,
     whole,
 )
+from lolblur_synth.ops.layers import Layers, differences, fill_hidden, measure_trust, order
 
 _RADIUS = 3  # pixels: patches have three rows, every other one, and seven columns
 _COLUMNS = np.array([1] * (2 * _RADIUS + 1) + [0], np.float32)

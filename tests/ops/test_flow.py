@@ -9,8 +9,6 @@ from lolblur_synth.ops.flow import (
     estimate_flow,
     inconsistent,
     pixel_grid,
-    sample,
-    trace_back,
 )
 from lolblur_synth.scenes import Cutout, Pose, Scene, displacement, glide
 from tests.ops.test_interpolate import SIZE, film, texture
@@ -22,16 +20,6 @@ def test_flow_finds_a_known_motion():
     for flow, truth in ((forward, displacement(camera, 0, 1, SIZE)), (backward, displacement(camera, 1, 0, SIZE))):
         assert flow.dtype == torch.float32
         assert (flow - truth)[:, 10:-10, 10:-10].square().sum(0).mean().sqrt() < 0.1
-
-
-@given(st.floats(0, 1), st.floats(-0.1, 0.1), st.floats(-5, 5))
-@settings(max_examples=20, deadline=None)
-def test_tracing_back_solves_for_the_source(time: float, gradient: float, shift: float):
-    here = pixel_grid(torch.empty(40, 50))
-    flow = gradient * (here - 20) + shift
-    at = trace_back(flow, time, 12)
-    inside = ((at > 0) & (at < torch.tensor([49.0, 39])[:, None, None])).all(0)
-    assert torch.allclose((at + time * sample(flow, at, "bilinear"))[:, inside], here[:, inside], atol=1e-3)
 
 
 @pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic"])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from lolblur_synth.ops.flow import pixel_grid
 from lolblur_synth.ops.lanczos import lanczos
-from lolblur_synth.ops.layers import Layers, fill_hidden, measure_trust, order
-from lolblur_synth.ops.moments import blend, interleave, origins
+from lolblur_synth.ops.layers import Layers, _merged, fill_hidden, measure_trust, order
+from lolblur_synth.ops.moments import _trace, blend, interleave, origins
 from tests.ops.test_interpolate import texture
 
 HEIGHT, WIDTH = 40, 60
@@ -128,6 +128,20 @@ def sampled(frame: np.ndarray, at: np.ndarray) -> np.ndarray:
     """A frame (3, H, W) at positions (2, H, W), x and y."""
     pixels, nothing = interleave(torch.from_numpy(frame)), np.zeros(frame.shape[1:], np.float32)
     return blend(pixels, pixels, np.stack((at, at)), nothing).numpy()
+
+
+@given(st.floats(0, 1), st.floats(-0.1, 0.1), st.floats(-5, 5))
+@settings(max_examples=20, deadline=None)
+def test_where_nothing_arrives_one_traces_back(time: float, gradient: float, shift: float):
+    x = np.arange(WIDTH, dtype=np.float32)
+    flow = still()
+    flow[0] = gradient * (x - 20) + shift
+    motion = _merged(flow, np.ones_like(flow[0]), np.ones_like(flow[0]))
+    found = np.array([_trace(motion, HEIGHT, WIDTH, 7, j, np.float32(time)) for j in range(WIDTH)])
+    inside = (found[:, 0] > 0) & (found[:, 0] < WIDTH - 1)
+    source = (x + time * (20 * gradient - shift)) / (1 + time * gradient)
+    np.testing.assert_allclose(found[inside, 0], source[inside], atol=0.02)
+    assert (found[:, 1] == 7).all()
 
 
 def test_frames_are_sampled_by_a_windowed_sinc():

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lolblur_synth.ops.lanes import (
+    ZERO,
     Eight,
     Flags,
     Floats,
@@ -18,7 +19,7 @@ from lolblur_synth.ops.lanes import (
     store,
     transpose,
 )
-from lolblur_synth.ops.vbm4d.transforms import AREA, FRAMES, PAD, WINDOW, ZERO, Planes, ihaar8
+from lolblur_synth.ops.vbm4d.transforms import AREA, FRAMES, PAD, WINDOW, Planes, ihaar8
 
 QUIET = 0.15  # of the noise's energy: a frequency of time with less in the pilot is what was left of noise
 _WINDOW = np.ascontiguousarray(WINDOW.ravel())

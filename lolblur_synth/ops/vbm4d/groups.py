@@ -2,20 +2,18 @@
 
 import numpy as np
 
-from lolblur_synth.ops.lanes import Floats, Ints, Real, compiled, eight, put, rows_at, total, transpose
+from lolblur_synth.ops.lanes import ONE, ZERO, Floats, Ints, Real, compiled, eight, put, rows_at, total, transpose
 from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, energy, temporal_matrix, unload, weigh
 from lolblur_synth.ops.vbm4d.trajectories import find_similar
 from lolblur_synth.ops.vbm4d.transforms import (
     FRAMES,
     MEMBERS,
-    ONE,
     REACH,
     REACHED,
     REGION,
     ROW,
     SIDE,
     TEMPORAL,
-    ZERO,
     combine_frames,
     from_spatial_spectrum,
     haar8,

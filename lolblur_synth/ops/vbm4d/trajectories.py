@@ -1,12 +1,25 @@
 """Where blocks go from frame to frame, and which volumes look alike: the searches of V-BM4D, compiled by numba."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.ops.lanes import Eights, Flags, Floats, Ints, Real, compiled, dot, minus, rows
-from lolblur_synth.ops.vbm4d.transforms import AREA, FRACTIONS, MEMBERS, PAD, REACH, ZERO, Planes, distance, sample
+from lolblur_synth.ops.lanes import (
+    HALF,
+    ONE,
+    ZERO,
+    Eights,
+    Flags,
+    Floats,
+    Ints,
+    Real,
+    compiled,
+    dot,
+    minus,
+    rows,
+    whole,
+)
+from lolblur_synth.ops.vbm4d.transforms import AREA, FRACTIONS, MEMBERS, PAD, REACH, Planes, distance, sample
 
 LATTICE = 4  # pixels from one sample of the flow to the next
 SMOOTHNESS = 0.5  # weight of a squared pixel off the predicted path, in noise variances per sample
@@ -16,7 +29,6 @@ CLOSE = 1 / FRACTIONS  # pixels: a step that is less is not taken
 STILL = 0.1  # of what noise makes: a smaller difference on whole pixels is not lost to steps between them
 ENOUGH = 1.0  # of what noise makes: a smaller difference leaves nothing to search for but noise that is alike
 AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
-_HALF = np.float32(0.5)
 
 
 class Sought(NamedTuple):
@@ -35,11 +47,6 @@ class Sought(NamedTuple):
 
 
 @compiled
-def _whole(value: Real) -> int:
-    return int(math.floor(value + _HALF))  # noqa: RUF046 - a float to mypy
-
-
-@compiled
 def _clamp(value: Real, low: Real, high: Real) -> Real:
     return min(max(value, np.float32(low)), np.float32(high))
 
@@ -47,8 +54,8 @@ def _clamp(value: Real, low: Real, high: Real) -> Real:
 @compiled
 def _flow_at(flow: Floats, y: Real, x: Real, offset_y: int, offset_x: int) -> tuple[Real, Real]:
     """The flow (h, w, 2) near the middle of a block at (y, x): down and along."""
-    row = min(max((_whole(y) + 4 + offset_y) // LATTICE, 0), flow.shape[0] - 1)
-    column = min(max((_whole(x) + 4 + offset_x) // LATTICE, 0), flow.shape[1] - 1)
+    row = min(max((whole(y) + 4 + offset_y) // LATTICE, 0), flow.shape[0] - 1)
+    column = min(max((whole(x) + 4 + offset_x) // LATTICE, 0), flow.shape[1] - 1)
     return flow[row, column, 1], flow[row, column, 0]
 
 
@@ -56,7 +63,7 @@ def _flow_at(flow: Floats, y: Real, x: Real, offset_y: int, offset_x: int) -> tu
 def _slopes(plane: Floats, start: int, stride: int, step: int) -> Eights:
     d = minus(rows(plane, start + step, stride), rows(plane, start - step, stride))
     return (
-        _HALF * d[0], _HALF * d[1], _HALF * d[2], _HALF * d[3], _HALF * d[4], _HALF * d[5], _HALF * d[6], _HALF * d[7],
+        HALF * d[0], HALF * d[1], HALF * d[2], HALF * d[3], HALF * d[4], HALF * d[5], HALF * d[6], HALF * d[7],
     )  # fmt: skip
 
 
@@ -68,8 +75,8 @@ def _candidates(sought: Sought, flow: Floats, y: Real, x: Real, speed_y: Real, s
             move_y, move_x = _flow_at(flow, y, x, AROUND[k, 0], AROUND[k, 1])
         else:
             move_y, move_x = np.float32(6 - k) * speed_y, np.float32(6 - k) * speed_x
-        candidates[k, 0] = _whole(_clamp(y + move_y, 0, sought.bottom))
-        candidates[k, 1] = _whole(_clamp(x + move_x, 0, sought.right))
+        candidates[k, 0] = whole(_clamp(y + move_y, 0, sought.bottom))
+        candidates[k, 1] = whole(_clamp(x + move_x, 0, sought.right))
 
 
 @compiled
@@ -112,7 +119,7 @@ def _refine(
     pull = sought.penalty
     xx, yy = dot(sought.along, sought.along) + pull, dot(sought.down, sought.down) + pull
     xy = dot(sought.along, sought.down)
-    scale = np.float32(1) / max(xx * yy - xy * xy, pull * (xx + yy - pull))  # differences cancel along straight edges
+    scale = ONE / max(xx * yy - xy * xy, pull * (xx + yy - pull))  # differences cancel along straight edges
     y, x, best_y, best_x = start_y, start_x, start_y, start_x
     least = np.float32(np.inf)
     for _ in range(STEPS + 1):
@@ -127,7 +134,7 @@ def _refine(
             break
         y = _clamp(y - _clamp(move_y, -0.75, 0.75), 0, sought.bottom)
         x = _clamp(x - _clamp(move_x, -0.75, 0.75), 0, sought.right)
-    best_y, best_x = np.float32(_whole(best_y * FRACTIONS)), np.float32(_whole(best_x * FRACTIONS))
+    best_y, best_x = np.float32(whole(best_y * FRACTIONS)), np.float32(whole(best_x * FRACTIONS))
     return best_y / np.float32(FRACTIONS), best_x / np.float32(FRACTIONS), least
 
 
@@ -147,7 +154,7 @@ def _follow(
     """Where a block at (y, x), which came with a speed, is in the next frame, and the difference there."""
     move_y, move_x = _flow_at(flow, y, x, 0, 0)
     path_y, path_x = _clamp(y + move_y, 0, sought.bottom), _clamp(x + move_x, 0, sought.right)
-    whole_y, whole_x = _whole(path_y), _whole(path_x)
+    whole_y, whole_x = whole(path_y), whole(path_x)
     to_y, to_x = np.float32(whole_y), np.float32(whole_x)
     least = distance(sought.block, plane, (whole_y + PAD) * stride + whole_x + PAD, stride)
     if sought.exact and least > sought.still:

@@ -29,6 +29,7 @@ from lolblur_synth.ops.lanes import (
     rows,
     store,
     transpose,
+    whole,
 )
 
 # Of each frame of a window, (C, samples). A compiled function takes tuples of one length, so that there are FRAMES:
@@ -63,7 +64,6 @@ _E, _C2, _C6 = _C[0, 0], _C[2, 0], _C[2, 1]
 (_A0, _A1, _A2, _A3), (_B0, _B1, _B2, _B3) = _C[1, :4], _C[3, :4]
 (_D0, _D1, _D2, _D3), (_F0, _F1, _F2, _F3) = _C[5, :4], _C[7, :4]
 _EIGHTH, _HALF, _ROOT = np.float32(8**-0.5), np.float32(0.5), np.float32(0.5**0.5)
-ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def bands(height: int) -> list[tuple[int, int]]:
@@ -174,7 +174,7 @@ def side_by_side(blocks: Floats, stack: Floats) -> None:
 @compiled
 def _parted(position: Real) -> tuple[int, int]:
     """A position in whole pixels and FRACTIONS of one."""
-    fine = math.floor(position * np.float32(FRACTIONS) + np.float32(0.5))
+    fine = whole(position * np.float32(FRACTIONS))
     return fine // FRACTIONS, fine % FRACTIONS
 
 

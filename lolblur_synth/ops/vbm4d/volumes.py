@@ -3,6 +3,8 @@
 import numpy as np
 
 from lolblur_synth.ops.lanes import (
+    ONE,
+    ZERO,
     Eight,
     Floats,
     Ints,
@@ -23,12 +25,10 @@ from lolblur_synth.ops.vbm4d.transforms import (
     AREA,
     FRAMES,
     MEMBERS,
-    ONE,
     PAD,
     ROW,
     SIDE,
     TEMPORAL,
-    ZERO,
     combine_frames,
     from_spatial_spectrum,
     sample,
