@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, Residual, Up
+from lolblur_synth.nets.winograd import Convolution
 
 GOLDEN = Path(__file__).parent / "golden" / "lednet.npz"
 
@@ -32,6 +34,14 @@ def save_lednet(path: Path, seed: int = 2) -> Path:
     """Its file."""
     save_weights(path, narrow_lednet(seed), {})
     return path
+
+
+def plain(net: LEDNet) -> LEDNet:
+    """The same, with torch's convolutions."""
+    for module in net.modules():
+        if isinstance(module, Convolution):
+            module.forward = partial(torch.nn.Conv2d.forward, module)  # type: ignore[method-assign]
+    return net
 
 
 def plain_forward(net: LEDNet, dark: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,14 +11,16 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"errors", "events", "files", "threads", "clock", "footage"},
+    {"errors", "events", "files", "threads", "clock", "footage", "lanes"},
     {"config", "devices", "ops.color"},
     {"images", "draws", "sequences", "scenes"},
+    {"nets.products"},
+    {"nets.fac_compiled", "nets.winograd"},
     {"nets.fac", "nets.released", "nets.checkpoints", "metrics"},
     {f"nets.{name}" for name in ("catalogue", "ec_zero_dce", "lednet", "lpips", "rife", "vgg")},
     {"nets.rife_ncnn"},
     {"nets.weights", "scores"},
-    {"ops.lanczos", "ops.lanes"},
+    {"ops.lanczos"},
     {"ops.anscombe", "ops.flow", "ops.layers", "ops.moments", "ops.refine", "ops.rife", "ops.rife_ncnn"},
     {"ops.bm4d", "ops.noise_level"},
     {

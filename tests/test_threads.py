@@ -7,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from lolblur_synth.threads import keeping_memory, ordered_map
+from lolblur_synth.threads import keeping_memory, on_torch_threads, ordered_map
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -79,3 +79,21 @@ def test_memory_is_kept_where_that_is_asked_for_and_else_returned():
         returned = faults_of_blocks()
     assert returned >= 20  # at least: pages may be huge
     assert kept < returned / 10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_items_are_taken_by_as_many_threads_as_torch_has(threads):
+    before, used = torch.get_num_threads(), set[int]()
+    together = threading.Barrier(threads, timeout=10)
+
+    def work(item: int) -> int:
+        used.add(threading.get_ident())
+        together.wait()
+        return -item
+
+    try:
+        torch.set_num_threads(threads)
+        assert on_torch_threads(work, range(2 * threads)) == [-item for item in range(2 * threads)]
+    finally:
+        torch.set_num_threads(before)
+    assert len(used) == threads

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lolblur_synth.nets.winograd import Convolution
+
 
 class ECZeroDCE(nn.Module):
     """Curve maps (N, iterations, ⌈H/scale⌉, ⌈W/scale⌉) in [-1, 1] from lightness and exposure, (N, 1, H, W) in [0, 1].
@@ -27,8 +29,8 @@ class ECZeroDCE(nn.Module):
         super().__init__()
         self.width, self.iterations, self.scale, self.context = width, iterations, scale, context
 
-        def conv(inputs: int, outputs: int = width) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate" if context else "zeros")
+        def conv(inputs: int, outputs: int = width) -> Convolution:
+            return Convolution(inputs, outputs, continued=context)
 
         self.e_conv1, self.e_conv_e1 = conv(1), conv(1)
         self.e_conv2, self.e_conv_e2 = conv(width), conv(width)

@@ -2,7 +2,7 @@
 
 Zhou et al., STFAN (ICCV 2019); in LEDNet the kernels are a 1x1 convolution of features of the encoder. All kernels of
 an image would be 25 times as large as the image. Here they are predicted one tap at a time, for a band of rows that
-stays in the processor's cache, applied and forgotten, and predicted again on the way back.
+stays in the processor's cache, applied and forgotten, and predicted again on the way back. For CPUs this is compiled.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SIDE = 5
+from lolblur_synth.nets import fac_compiled
+from lolblur_synth.nets.fac_compiled import SIDE
+
 _CACHED = 2**17  # elements of a band on a CPU: faster than a quarter or four times as many
 _HELD = 2**26  # and elsewhere, where launching a kernel costs more than memory
 Band = tuple[slice, slice]
@@ -32,19 +34,18 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
         features, weight, bias = features.to(lower), weight.to(lower), bias.to(lower)
     precise = torch.promote_types(image.dtype, torch.float32)
     half, channels = SIDE // 2, image.shape[1]
-    padded = F.pad(image.to(precise), (half, half, half, half), mode="replicate")
+    padded = _channels_last(F.pad(image.to(precise), (half, half, half, half), mode="replicate"))
     taps = weight.view(channels, SIDE * SIDE, -1).permute(1, 2, 0).contiguous()
+    biases = bias.view(channels, SIDE * SIDE).t().contiguous()
     with torch.autocast(kind, enabled=False):
-        filtered = F.conv2d(padded, bias.to(precise).view(channels, 1, SIDE, SIDE), groups=channels)
-        filtered = filtered.permute(0, 2, 3, 1)
-        filtered += _filter(_channels_last(padded), _channels_last(features), taps)
+        filtered = _filter(padded, _channels_last(features), taps, biases)
     filtered = filtered.permute(0, 3, 1, 2).to(image.dtype)
     last = image.is_contiguous(memory_format=torch.channels_last)
     return filtered if last else filtered.contiguous()
 
 
-def _filter(padded: Tensor, features: Tensor, taps: Tensor) -> Tensor:
-    return cast(Tensor, _FilterAdaptively.apply(padded, features, taps))  # type: ignore[no-untyped-call]
+def _filter(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
+    return cast(Tensor, _FilterAdaptively.apply(padded, features, taps, biases))  # type: ignore[no-untyped-call]
 
 
 def _channels_last(images: Tensor) -> Tensor:
@@ -52,16 +53,18 @@ def _channels_last(images: Tensor) -> Tensor:
 
 
 class _FilterAdaptively(torch.autograd.Function):
-    """Of padded images (N, H + 4, W + 4, C), features (N, H, W, F) and taps (25, F, C)."""
+    """Of padded images (N, H + 4, W + 4, C), features (N, H, W, F), taps (25, F, C) and biases (25, C)."""
 
     @staticmethod
-    def forward(ctx: Any, padded: Tensor, features: Tensor, taps: Tensor) -> Tensor:
-        ctx.save_for_backward(padded, features, taps)
+    def forward(ctx: Any, padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
+        ctx.save_for_backward(padded, features, taps, biases)
+        if fac_compiled.fits(padded, features):
+            return fac_compiled.filtered(padded, features, taps, biases)
         filtered = padded.new_empty((*features.shape[:3], padded.shape[3]))
         for images, rows in _bands(filtered):
             inputs, sums = features[images, rows].flatten(0, 2), torch.zeros_like(filtered[images, rows])
-            for tap, weight in enumerate(taps):
-                kernel = (inputs @ weight).view(sums.shape).to(sums.dtype)
+            for tap, (weight, bias) in enumerate(zip(taps, biases, strict=True)):
+                kernel = torch.addmm(bias, inputs, weight).view(sums.shape).to(sums.dtype)
                 sums.addcmul_(kernel, _shifted(padded, images, rows, tap))
             filtered[images, rows] = sums  # at once: in a traced graph every write is a copy of all
         return filtered
@@ -69,19 +72,24 @@ class _FilterAdaptively(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        padded, features, taps = ctx.saved_tensors
+        padded, features, taps, biases = ctx.saved_tensors
         gradient = gradient.contiguous()
-        to_padded, to_features, to_taps = (torch.zeros_like(x, dtype=padded.dtype) for x in (padded, features, taps))
+        if fac_compiled.fits(padded, features):
+            return fac_compiled.gradients(padded, features, taps, biases, gradient)
+        sums = [torch.zeros_like(x, dtype=padded.dtype) for x in (padded, features, taps, biases)]
+        to_padded, to_features, to_taps, to_biases = sums
         for images, rows in _bands(gradient):
             inputs, outer = features[images, rows].flatten(0, 2), gradient[images, rows]
             to_inputs = to_features[images, rows].flatten(0, 2)
-            for tap, weight in enumerate(taps):
-                kernel = (inputs @ weight).view(outer.shape).to(outer.dtype)
+            for tap, (weight, bias) in enumerate(zip(taps, biases, strict=True)):
+                kernel = torch.addmm(bias, inputs, weight).view(outer.shape).to(outer.dtype)
                 _shifted(to_padded, images, rows, tap).addcmul_(kernel, outer)
-                to_kernel = (_shifted(padded, images, rows, tap) * outer).flatten(0, 2).to(inputs.dtype)
+                to_kernel = (_shifted(padded, images, rows, tap) * outer).flatten(0, 2)
+                to_biases[tap] += to_kernel.sum(0)
+                to_kernel = to_kernel.to(inputs.dtype)
                 to_inputs += to_kernel @ weight.t()
                 to_taps[tap] += inputs.t() @ to_kernel
-        return to_padded, to_features.to(features.dtype), to_taps.to(taps.dtype)
+        return to_padded, to_features.to(features.dtype), to_taps.to(taps.dtype), to_biases.to(biases.dtype)
 
 
 def _bands(images: Tensor) -> Iterator[Band]:

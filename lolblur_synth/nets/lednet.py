@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from lolblur_synth.nets.fac import SIDE, filter_adaptively
+from lolblur_synth.nets.fac import filter_adaptively
+from lolblur_synth.nets.fac_compiled import SIDE
+from lolblur_synth.nets.winograd import Convolution
 
 BINS = (1, 2, 3, 6)
 CURVES = 3
@@ -34,20 +36,20 @@ class LEDNet(nn.Module):
             raise ValueError(f"channels {list(channels)} are not four numbers of 4 or more")
         self.channels, self.signed = tuple(channels), signed
         full, half, quarter, eighth = channels
-        self.stem = _conv(3, full)
+        self.stem = Convolution(3, full)
         self.stem_slope = nn.PReLU()
         self.encoder = nn.ModuleList([Encoder(full, half), Encoder(half, quarter), Encoder(quarter, eighth)])
-        self.side = _conv(eighth, 3)
+        self.side = Convolution(eighth, 3)
         self.middle = nn.Sequential(Block(eighth), Block(eighth))
         self.bottom = nn.Sequential(Residual(eighth), Residual(eighth))
         self.skips = nn.ModuleList([Skip(eighth), Skip(quarter), Skip(half)])
         self.decoder = nn.ModuleList([Decoder(eighth, quarter), Decoder(quarter, half), Decoder(half, full)])
-        self.tail = _conv(full, 3)
+        self.tail = Convolution(full, 3)
 
     def forward(self, dark: Tensor) -> tuple[Tensor, Tensor]:
         """Restore; see the class for shapes."""
         height, width = dark.shape[-2:]
-        image = _reflected(dark, 8).contiguous(memory_format=_layout(dark))
+        image = _reflected(dark, 8).contiguous(memory_format=torch.channels_last)
         x = self.stem_slope(self.stem(image * 2 - 1 if self.signed else image))
         features = []
         for encode in self.encoder:
@@ -70,7 +72,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first, self.second = _conv(channels, channels), _conv(channels, channels)
+        self.first, self.second = Convolution(channels, channels), Convolution(channels, channels)
         self.slope = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
@@ -84,7 +86,7 @@ class Block(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.residual = Residual(channels)
-        self.last, self.slope = _conv(channels, channels), nn.PReLU()
+        self.last, self.slope = Convolution(channels, channels), nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         sloped: Tensor = self.slope(self.last(self.residual(x)))
@@ -126,9 +128,12 @@ class Down(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.enter, self.conv = _conv(inputs, inputs, 1, bias=False), _conv(inputs, inputs, bias=False)
+        self.enter, self.conv = Convolution(inputs, inputs, 1, bias=False), Convolution(inputs, inputs, bias=False)
         self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
-        self.leave, self.direct = _conv(inputs, outputs, 1, bias=False), _conv(inputs, outputs, 1, bias=False)
+        self.leave, self.direct = (
+            Convolution(inputs, outputs, 1, bias=False),
+            Convolution(inputs, outputs, 1, bias=False),
+        )
         binomial = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("low_pass", torch.outer(binomial, binomial).expand(inputs, 1, 3, 3), persistent=False)
 
@@ -147,10 +152,13 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.enter = _conv(inputs, inputs, 1, bias=False)
+        self.enter = Convolution(inputs, inputs, 1, bias=False)
         self.conv = nn.ConvTranspose2d(inputs, inputs, 3, stride=2, padding=1, output_padding=1, bias=False)
         self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
-        self.leave, self.direct = _conv(inputs, outputs, 1, bias=False), _conv(inputs, outputs, 1, bias=False)
+        self.leave, self.direct = (
+            Convolution(inputs, outputs, 1, bias=False),
+            Convolution(inputs, outputs, 1, bias=False),
+        )
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         body = _sloped(self.enter_slope, self.enter(x), self.conv)
@@ -165,9 +173,9 @@ class PyramidPooling(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         part = channels // len(BINS)
-        self.reduce = nn.ModuleList([_conv(channels, part, 1, bias=False) for _ in BINS])
+        self.reduce = nn.ModuleList([Convolution(channels, part, 1, bias=False) for _ in BINS])
         self.reduce_slopes = nn.ModuleList([nn.PReLU() for _ in BINS])
-        self.fuse, self.slope = _conv(channels + part * len(BINS), channels, bias=False), nn.PReLU()
+        self.fuse, self.slope = Convolution(channels + part * len(BINS), channels, bias=False), nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         parts = [x]
@@ -203,11 +211,11 @@ class Curve(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.predict = nn.Sequential(
-            _conv(channels, channels, 5),
+            Convolution(channels, channels, 5),
             nn.ReLU(inplace=True),
-            _conv(channels, channels),
+            Convolution(channels, channels),
             nn.ReLU(inplace=True),
-            _conv(channels, CURVES, 1),
+            Convolution(channels, CURVES, 1),
             nn.Sigmoid(),
         )
 
@@ -231,20 +239,14 @@ class Skip(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        convs = [layer for _ in range(3) for layer in (_conv(channels, channels), nn.ReLU(inplace=True))]
+        convs = [layer for _ in range(3) for layer in (Convolution(channels, channels), nn.ReLU(inplace=True))]
         self.features = nn.Sequential(*convs)
-        self.kernels = _conv(channels, channels * SIDE * SIDE, 1)
+        self.kernels = Convolution(channels, channels * SIDE * SIDE, 1)
 
     def forward(self, x: Tensor, encoded: Tensor) -> Tensor:  # noqa: D102
         assert self.kernels.bias is not None
         filtered = filter_adaptively(x, self.features(encoded), self.kernels.weight, self.kernels.bias)
         return F.leaky_relu(filtered, 0.2, inplace=True)
-
-
-def _layout(images: Tensor) -> torch.memory_format:
-    """The faster one: the gradients of weights are the exception, on CPUs."""
-    trained = torch.is_grad_enabled() and images.device.type == "cpu"
-    return torch.contiguous_format if trained else torch.channels_last
 
 
 def _sloped(slope: nn.PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
@@ -262,10 +264,6 @@ def _sloped(slope: nn.PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tens
 
     with saved_tensors_hooks(pack, unpack):
         return use(sloped)
-
-
-def _conv(inputs: int, outputs: int, side: int = 3, bias: bool = True) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=bias)
 
 
 def _reflected(image: Tensor, multiple: int) -> Tensor:

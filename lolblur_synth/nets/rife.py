@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lolblur_synth.nets.winograd import Convolution
+
 Version = Literal["4.0", "4.25"]
 
 
@@ -50,7 +52,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = Convolution(width, width)
         self.beta = nn.Parameter(torch.ones(1, width, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ class Block(nn.Module):
         return nn.PReLU(width) if self.first else nn.LeakyReLU(0.2)
 
     def _layer(self, width: int) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.PReLU(width)) if self.first else Residual(width)
+        return nn.Sequential(Convolution(width, width), nn.PReLU(width)) if self.first else Residual(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """The corrections, of flows in pixels of the frames, at 1 / `grows`."""
@@ -267,9 +269,9 @@ def _encoder(features: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(3, 16, 3, stride=2, padding=1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(16, 16, 3, padding=1),
+        Convolution(16, 16),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(16, 16, 3, padding=1),
+        Convolution(16, 16),
         nn.LeakyReLU(0.2),
         nn.ConvTranspose2d(16, features, 4, stride=2, padding=1),
     )

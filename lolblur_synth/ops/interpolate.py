@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.lanes import Floats
 from lolblur_synth.ops.flow import estimate_flow, inconsistent, sample
-from lolblur_synth.ops.lanes import Floats
 from lolblur_synth.ops.layers import Layers
 from lolblur_synth.ops.moments import blend, interleave, origins
 from lolblur_synth.ops.refine import refine

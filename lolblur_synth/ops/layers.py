@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from lolblur_synth.ops.lanes import HALF, ONE, ZERO, Floats, Real, compiled
+from lolblur_synth.lanes import HALF, ONE, ZERO, Floats, Real, compiled
 
 _SURE = 0.8  # trust from which on a motion is taken over by pixels that have none
 _SAME = np.float32(2)  # pixels: motions closer than this, |x| + |y|, belong to one layer

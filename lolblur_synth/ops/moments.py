@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lolblur_synth.ops.lanczos import lanczos
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     ONE,
     ZERO,
     Eight,
@@ -27,6 +26,7 @@ from lolblur_synth.ops.lanes import (
     smaller,
     whole,
 )
+from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.layers import NEAR, Layers
 
 _HIDDEN = np.float32(0.01)  # weight of a pixel that is not trusted: decides where there is no other

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     HALF,
     ONE,
     ZERO,

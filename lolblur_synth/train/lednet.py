@@ -26,6 +26,7 @@ from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.lpips import LPIPS
 from lolblur_synth.nets.weights import load_lpips, load_vgg19
 from lolblur_synth.records import fingerprint, write_text
+from lolblur_synth.threads import WHILE_TRAINING, keeping_memory
 from lolblur_synth.train.config import TrainLEDNet
 from lolblur_synth.train.folder import BOARD, CHECKPOINT, METRICS, RunFolder
 from lolblur_synth.train.lednet_losses import RestorationLoss
@@ -106,7 +107,8 @@ def train_lednet(
     load(run, load_checkpoint(out / CHECKPOINT, torch.device("cpu")))
     if tell:
         tell(_describe(run, training, test))
-    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True):
+    kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
+    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
         _train(run, training, test, loss, board, on_step)
     accelerator.end_training()
     return out / (BEST if test else LAST)

@@ -14,7 +14,7 @@ from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import torch_rng_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.nets.checkpoints import load_strictly, save_weights
-from lolblur_synth.nets.fac import SIDE
+from lolblur_synth.nets.fac_compiled import SIDE
 from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling, Residual, Skip, Up
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import TrainLEDNet

@@ -2,7 +2,8 @@
 
 Plain is the network as its layers are described, with all kernels of the filter-adaptive convolution in memory at once
 (`tests/lednets.py`). Each form works in processes of its own, in turns; seconds are the best of all rounds. Memory is
-how much the process's largest size grew while the network ran, and what it was before (Python, torch, weights, images).
+how much the process's largest size grew while the network ran, and what it was before (Python, torch, compiled code,
+weights, images).
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -20,7 +22,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from lolblur_synth.nets.lednet import LEDNet
-from tests.lednets import plain_forward
+from lolblur_synth.threads import WHILE_TRAINING, keeping_memory
+from tests.lednets import plain, plain_forward
 
 FORMS = ("plain", "ours")
 TASKS = {"inference": (1, 640, 1120), "training": (2, 256, 256)}  # images, height, width
@@ -68,7 +71,8 @@ def compare(task: str, threads: int, rounds: int) -> None:
 def work(task: str, form: str, file: str) -> dict[str, float]:
     """Run one form twice, and keep its outputs (and gradients, relative to the largest of each) in a file."""
     torch.manual_seed(0)
-    net = LEDNet()
+    net = LEDNet() if form == "ours" else plain(LEDNet())
+    warm(net)
     count, height, width = TASKS[task]
     dark, sharp = (torch.rand(count, 3, height, width) for _ in range(2))
     if task == "inference" and form == "ours":
@@ -77,18 +81,26 @@ def work(task: str, form: str, file: str) -> dict[str, float]:
     if task == "inference":
         net.eval().requires_grad_(False)
     before, seconds, cpu = peak(), [], []
-    for _ in range(2):
-        net.zero_grad()
-        start, spent = time.perf_counter(), time.process_time()
-        restored, side = run(dark)
-        if task == "training":
-            ((restored - sharp).abs().mean() + side.abs().mean()).backward()
-        seconds.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - spent)
+    trains = task == "training"
+    with keeping_memory(WHILE_TRAINING) if trains and form == "ours" else nullcontext():  # as train-lednet does
+        for _ in range(2):
+            net.zero_grad()
+            start, spent = time.perf_counter(), time.process_time()
+            restored, side = run(dark)
+            if trains:
+                ((restored - sharp).abs().mean() + side.abs().mean()).backward()
+            seconds.append(time.perf_counter() - start)
+            cpu.append(time.process_time() - spent)
     after = peak()
     gradients = [p.grad / p.grad.abs().max() for p in net.parameters() if p.grad is not None]
     torch.save([restored.detach(), side.detach(), *gradients], file)
     return {"seconds": min(seconds), "cpu": min(cpu), "memory": after - before, "before": before}
+
+
+def warm(net: LEDNet) -> None:
+    """Load what is compiled."""
+    restored, _ = net(torch.rand(2, 3, 64, 64))
+    restored.mean().backward()
 
 
 def peak() -> float:

@@ -29,6 +29,27 @@ def test_equals_the_plain_form(channels, count, size):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5 * float(other.abs().max()))
 
 
+@pytest.mark.parametrize(("channels", "features", "size"), [(16, 32, (3, 49)), (32, 16, (7, 60)), (48, 48, (20, 6))])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_compiled_form_equals_the_plain_one_of_twice_the_digits(channels, features, size, threads):
+    tensors = given(channels, features, *size, count=3)
+    outer = torch.randn(3, channels, *size, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        mine = [tensor.requires_grad_() for tensor in tensors]
+        found = filter_adaptively(*mine)
+        slopes = torch.autograd.grad(found, mine, outer)
+    finally:
+        torch.set_num_threads(before)
+    precise = [tensor.detach().double().requires_grad_() for tensor in tensors]
+    wanted = plain(*precise)
+    for one, other in zip(
+        (found, *slopes), (wanted, *torch.autograd.grad(wanted, precise, outer.double())), strict=True
+    ):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=3e-6 * float(other.detach().abs().max()))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 4)])
 def test_gradients_of_all_inputs(size):
     tensors = [tensor.requires_grad_() for tensor in given(2, 3, *size, dtype=torch.float64)]

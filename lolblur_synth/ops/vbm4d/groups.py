@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lolblur_synth.ops.lanes import ONE, ZERO, Floats, Ints, Real, compiled, eight, put, rows_at, total, transpose
+from lolblur_synth.lanes import ONE, ZERO, Floats, Ints, Real, compiled, eight, put, rows_at, total, transpose
 from lolblur_synth.ops.vbm4d.blocks import QUIET, Frames, Sums, Traced, add, energy, temporal_matrix, unload, weigh
 from lolblur_synth.ops.vbm4d.trajectories import find_similar
 from lolblur_synth.ops.vbm4d.transforms import (

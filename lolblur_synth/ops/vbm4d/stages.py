@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.lanes import Ints
 from lolblur_synth.ops.flow import match
-from lolblur_synth.ops.lanes import Ints
 from lolblur_synth.ops.vbm4d import filters, tensors
 from lolblur_synth.ops.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.vbm4d.transforms import FRAMES, PAD, grid

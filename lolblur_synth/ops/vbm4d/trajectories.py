@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     HALF,
     ONE,
     ZERO,

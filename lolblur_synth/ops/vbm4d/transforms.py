@@ -13,8 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.ops.lanczos import lanczos
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     Eight,
     Eights,
     Floats,
@@ -31,6 +30,7 @@ from lolblur_synth.ops.lanes import (
     transpose,
     whole,
 )
+from lolblur_synth.ops.lanczos import lanczos
 
 # Of each frame of a window, (C, samples). A compiled function takes tuples of one length, so that there are FRAMES:
 # behind its end, a shorter window has the last frame again, which is not looked at.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     ONE,
     ZERO,
     Eight,

@@ -16,7 +16,7 @@ import skimage.data
 import torch
 from torch import Tensor
 
-from lolblur_synth.ops.lanes import compiled, put
+from lolblur_synth.lanes import compiled, put
 from lolblur_synth.ops.vbm4d import filters, stages, tensors, trajectories, transforms, volumes
 from lolblur_synth.ops.vbm4d.transforms import (
     FRACTIONS,

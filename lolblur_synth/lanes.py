@@ -127,6 +127,14 @@ def _eight(_: Any, _value: Any) -> Any:
     return _EIGHT(types.float32), lambda _, builder, __, args: _spread(builder, args[0])
 
 
+def _same(_: Any, array: Any, _at: Any) -> Any:
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return _spread(builder, builder.load(builder.gep(first, [args[1]]), align=4))
+
+    return _EIGHT(array, types.intp), lower
+
+
 def _lane(_: Any, _value: Any, _at: Any) -> Any:
     return types.float32(_EIGHT, types.intp), lambda _, builder, __, args: builder.extract_element(*args)
 
@@ -191,6 +199,7 @@ def _transpose(_: Any, rows: Any) -> Any:
 load = cast(Callable[[Floats, int], Eight], intrinsic(_load))  # from where an array, taken as flat, has its sample `at`
 store = cast(Callable[[Eight, Floats, int], None], intrinsic(_store))
 eight = cast(Callable[[Real], Eight], intrinsic(_eight))  # the same float eight times
+same = cast(Callable[[Floats, int], Eight], intrinsic(_same))  # an array's sample `at`, eight times
 lane = cast(Callable[[Eight, int], Real], intrinsic(_lane))  # one of the eight
 total = cast(Callable[[Eight], Real], intrinsic(_total))  # the sum of the eight
 above = cast(Callable[[Eight, Real], Eight], intrinsic(_above))  # one where a value is above a limit, else zero

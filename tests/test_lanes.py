@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lolblur_synth.ops.lanes import (
+from lolblur_synth.lanes import (
     above,
     compiled,
     dot,

@@ -1,0 +1,183 @@
+"""Filter-adaptive convolution and its gradients, compiled for the CPU: kernels of a few pixels live in registers."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.lanes import ZERO, Floats, compiled, eight, load, store
+from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, add_product, product, put_six
+from lolblur_synth.threads import on_torch_threads
+
+SIDE = 5
+_TAPS = SIDE * SIDE
+_TOGETHER = 8 * ROWS  # pixels of a row, whose features stay in the fastest cache
+Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
+
+
+def fits(padded: Tensor, features: Tensor) -> bool:
+    """Whether it is done here: float32 on a CPU, whole registers of channels."""
+    if torch.compiler.is_compiling() or padded.device.type != "cpu":
+        return False
+    whole = padded.shape[3] % COLUMNS == 0 and features.shape[3] % COLUMNS == 0
+    return whole and padded.dtype == features.dtype == torch.float32
+
+
+def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
+    """Images (N, H, W, C), of padded ones, features (N, H, W, F), taps (25, F, C) and biases (25, C)."""
+    out = padded.new_empty((*features.shape[:3], padded.shape[3]))
+    arrays = _flat(padded), _flat(features), _flat(_panels(taps)), _flat(biases), _flat(out)
+    shape = _shape(out, features)
+    on_torch_threads(lambda rows: _filter(*arrays, shape, *rows), _bands(out, 4))
+    return out
+
+
+def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+    """Of all four, from the gradient of the images."""
+    to_padded, to_features = torch.zeros_like(padded), torch.empty_like(features)
+    panels, turned = _flat(_panels(taps)), _flat(_panels(taps.transpose(1, 2).contiguous()))
+    arrays = _flat(padded), _flat(features), panels, turned, _flat(biases), _flat(gradient)
+    height, width, channels = gradient.shape[1:]
+
+    def work(rows: tuple[int, int]) -> tuple[Tensor, ...]:
+        seen = torch.zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
+        sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
+        given = _flat(seen), _flat(sums[1]), _flat(sums[2]), _flat(to_features)
+        _filter_back(*arrays, *given, _shape(gradient, features), *rows)
+        return sums
+
+    bands = _bands(gradient, 1)
+    (_, to_taps, to_biases), *others = results = on_torch_threads(work, bands)
+    for (first, last), (seen, _, _) in zip(bands, results, strict=True):
+        image, top = divmod(first, height)
+        to_padded[image, top : top + last - first + SIDE - 1] += seen
+    for _, more_to_taps, more_to_biases in others:
+        to_taps += more_to_taps
+        to_biases += more_to_biases
+    return to_padded, to_features, to_taps, to_biases
+
+
+def _panels(taps: Tensor) -> Tensor:
+    """Matrices (25, A, B) as (25, B / 16, A, 16)."""
+    return taps.view(*taps.shape[:2], -1, COLUMNS).transpose(1, 2).contiguous()
+
+
+def _flat(x: Tensor) -> Floats:
+    return cast(Floats, x.detach().numpy().ravel())
+
+
+def _shape(images: Tensor, features: Tensor) -> Shape:
+    return cast(Shape, (*images.shape, features.shape[3]))
+
+
+def _bands(images: Tensor, parts: int) -> list[tuple[int, int]]:
+    """Rows of all images in turn: some for each thread of torch, none of two images."""
+    count, height = images.shape[:2]
+    step = -(-height // max(1, -(-parts * torch.get_num_threads() // count)))
+    tops = [image * height + top for image in range(count) for top in range(0, height, step)]
+    return [(top, min(top + step, (top // height + 1) * height)) for top in tops]
+
+
+@compiled
+def _filter(
+    padded: Floats, features: Floats, panels: Floats, biases: Floats, out: Floats, shape: Shape, first: int, last: int
+) -> None:
+    """Rows from `first` on."""
+    _, height, width, channels, inputs = shape
+    block, sums = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * COLUMNS, np.float32)
+    for row in range(first, last):
+        for left in range(0, width, _TOGETHER):
+            start, count = row * width + left, min(_TOGETHER, width - left)
+            for k in range(0, count * inputs, 8):
+                store(load(features, start * inputs + k), block, k)
+            for c in range(0, channels, COLUMNS):
+                for k in range(0, count * COLUMNS, 8):
+                    store(eight(ZERO), sums, k)
+                for tap in range(_TAPS):
+                    seen = _seen(row, left, tap, height, width) * channels + c
+                    panel = (tap * channels + c) * inputs
+                    bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
+                    for k in range(0, count, ROWS):
+                        kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
+                        for i in range(ROWS):
+                            pixel = min(k + i, count - 1)
+                            at, to = seen + pixel * channels, (k + i) * COLUMNS
+                            store(load(sums, to) + (kernel[i] + bias) * load(padded, at), sums, to)
+                            store(load(sums, to + 8) + (rest[i] + more) * load(padded, at + 8), sums, to + 8)
+                for k in range(count):
+                    to = (start + k) * channels + c
+                    store(load(sums, k * COLUMNS), out, to)
+                    store(load(sums, k * COLUMNS + 8), out, to + 8)
+
+
+@compiled
+def _filter_back(
+    padded: Floats,
+    features: Floats,
+    panels: Floats,
+    turned: Floats,
+    biases: Floats,
+    gradient: Floats,
+    to_seen: Floats,
+    to_taps: Floats,
+    to_biases: Floats,
+    to_features: Floats,
+    shape: Shape,
+    first: int,
+    last: int,
+) -> None:
+    """Gradients from rows from `first` on; those of what they see are of their band of padded rows alone."""
+    _, height, width, channels, inputs = shape
+    block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
+    to_kernel, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
+    for row in range(first, last):
+        for left in range(0, width, _TOGETHER):
+            start, count = row * width + left, min(_TOGETHER, width - left)
+            for k in range(0, count * inputs, 8):
+                store(load(features, start * inputs + k), block, k)
+                store(eight(ZERO), to_block, k)
+            for tap in range(_TAPS):
+                seen = _seen(row, left, tap, height, width) * channels
+                here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
+                for c in range(0, channels, COLUMNS):
+                    panel = (tap * channels + c) * inputs
+                    bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
+                    for k in range(0, count, ROWS):
+                        kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
+                        put_six(kernel, kernels, 0, COLUMNS)
+                        put_six(rest, kernels, 8, COLUMNS)
+                        for i in range(min(ROWS, count - k)):
+                            outer, to = (start + k + i) * channels + c, here + (k + i) * channels + c
+                            one = (load(kernels, i * COLUMNS) + bias) * load(gradient, outer)
+                            two = (load(kernels, i * COLUMNS + 8) + more) * load(gradient, outer + 8)
+                            store(load(to_seen, to) + one, to_seen, to)
+                            store(load(to_seen, to + 8) + two, to_seen, to + 8)
+                for c in range(0, channels, 8):
+                    total = load(to_biases, tap * channels + c)
+                    for k in range(count):
+                        value = load(padded, seen + k * channels + c) * load(gradient, (start + k) * channels + c)
+                        store(value, to_kernel, k * channels + c)
+                        total = total + value
+                    store(total, to_biases, tap * channels + c)
+                for into in range(0, inputs, COLUMNS):
+                    panel = (tap * inputs + into) * channels
+                    for k in range(0, count, ROWS):
+                        one, two = product(to_kernel, k * channels, channels, turned, panel, channels)
+                        for i in range(ROWS):
+                            to = (k + i) * inputs + into
+                            store(load(to_block, to) + one[i], to_block, to)
+                            store(load(to_block, to + 8) + two[i], to_block, to + 8)
+                for into in range(0, inputs, ADDED):
+                    for c in range(0, channels, COLUMNS):
+                        to = (tap * inputs + into) * channels + c
+                        add_product(block, into, inputs, to_kernel, c, channels, to_taps, to, channels, count)
+            for k in range(0, count * inputs, 8):
+                store(load(to_block, k), to_features, start * inputs + k)
+
+
+@compiled
+def _seen(row: int, left: int, tap: int, height: int, width: int) -> int:
+    """Which of the padded pixels a tap of a row's pixel `left` sees."""
+    down = row // height * (height + SIDE - 1) + row % height + tap // SIDE
+    return down * (width + SIDE - 1) + left + tap % SIDE
