@@ -29,8 +29,10 @@ class ECZeroDCE(nn.Module):
         super().__init__()
         self.width, self.iterations, self.scale, self.context = width, iterations, scale, context
 
-        def conv(inputs: int, outputs: int = width) -> Convolution:
-            return Convolution(inputs, outputs, continued=context)
+        def conv(inputs: int, outputs: int = width) -> nn.Conv2d:
+            if context:
+                return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+            return Convolution(inputs, outputs)
 
         self.e_conv1, self.e_conv_e1 = conv(1), conv(1)
         self.e_conv2, self.e_conv_e2 = conv(width), conv(width)

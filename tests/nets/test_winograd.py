@@ -11,10 +11,10 @@ from lolblur_synth.nets.winograd import Convolution
 SHAPES = [(1, 28, 28), (2, 30, 41), (3, 1, 200), (5, 203, 2)]  # of at least as many tiles as it pays for
 
 
-def convolution(inputs: int, outputs: int, side: int = 3, bias: bool = True, continued: bool = False) -> Convolution:
+def convolution(inputs: int, outputs: int, side: int = 3, bias: bool = True) -> Convolution:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Convolution(inputs, outputs, side, bias, continued)
+        return Convolution(inputs, outputs, side, bias)
 
 
 def images(*shape: int) -> Tensor:
@@ -25,8 +25,7 @@ def twice_the_digits(layer: Convolution, x: Tensor) -> Tensor:
     """Torch's own, in float64."""
     bias = None if layer.bias is None else layer.bias.double()
     half = layer.kernel_size[0] // 2
-    padded = F.pad(x.double(), [half] * 4, mode="replicate" if layer.continued else "constant")
-    return F.conv2d(padded, layer.weight.double(), bias)
+    return F.conv2d(x.double(), layer.weight.double(), bias, padding=half)
 
 
 @pytest.fixture
@@ -42,10 +41,9 @@ def no_other(monkeypatch):
 @pytest.mark.usefixtures("no_other")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("side", [3, 5])
-@pytest.mark.parametrize("continued", [False, True])
-def test_equals_the_plain_sum(shape, side, continued):
+def test_equals_the_plain_sum(shape, side):
     count, height, width = shape
-    layer, x = convolution(32, 16, side, continued=continued), images(count, 32, height, width)
+    layer, x = convolution(32, 16, side), images(count, 32, height, width)
     with torch.inference_mode():
         found, wanted = layer(x), twice_the_digits(layer, x)
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -111,7 +109,6 @@ def test_threads_and_layouts_do_not_change_a_bit():
         (Convolution(3, 16), images(1, 3, 40, 40)),
         (Convolution(16, 16, 1), images(1, 16, 40, 40)),
         (Convolution(16, 16).double(), images(1, 16, 40, 40).double()),
-        (Convolution(16, 16, continued=True), images(1, 16, 40, 40).requires_grad_()),
         (Convolution(16, 16), images(16, 40, 40)),  # not a batch
     ],
 )
