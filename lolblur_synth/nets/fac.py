@@ -2,7 +2,8 @@
 
 Zhou et al., STFAN (ICCV 2019); in LEDNet the kernels are a 1x1 convolution of features of the encoder. All kernels of
 an image would be 25 times as large as the image. Here they are predicted one tap at a time, for a band of rows that
-stays in the processor's cache, applied and forgotten, and predicted again on the way back. For CPUs this is compiled.
+stays in the processor's cache, applied and forgotten, and predicted again on the way back. For CPUs this is
+compiled, where channels are many.
 """
 
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ class _FilterAdaptively(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
         ctx.save_for_backward(padded, features, taps, biases)
-        if fac_compiled.fits(padded, features):
+        if fac_compiled.fits(padded, features, taps):
             return fac_compiled.filtered(padded, features, taps, biases)
         filtered = padded.new_empty((*features.shape[:3], padded.shape[3]))
         for images, rows in _bands(filtered):
@@ -74,7 +75,7 @@ class _FilterAdaptively(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         padded, features, taps, biases = ctx.saved_tensors
         gradient = gradient.contiguous()
-        if fac_compiled.fits(padded, features):
+        if fac_compiled.fits(padded, features, taps):
             return fac_compiled.gradients(padded, features, taps, biases, gradient)
         sums = [torch.zeros_like(x, dtype=padded.dtype) for x in (padded, features, taps, biases)]
         to_padded, to_features, to_taps, to_biases = sums

@@ -16,11 +16,19 @@ _TOGETHER = 8 * ROWS  # pixels of a row, whose features stay in the fastest cach
 Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
 
 
-def fits(padded: Tensor, features: Tensor) -> bool:
-    """Whether it is done here: float32 on a CPU, whole registers of channels."""
+def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
+    """Whether it is done here: float32 on a CPU, whole registers of channels.
+
+    Raises `ValueError` for sizes that are not of one another: compiled code would read past their end.
+    """
     if torch.compiler.is_compiling() or padded.device.type != "cpu":
         return False
-    whole = padded.shape[3] % COLUMNS == 0 and features.shape[3] % COLUMNS == 0
+    count, height, width, inputs = features.shape
+    channels = padded.shape[3]
+    alike = padded.shape[:3] == (count, height + SIDE - 1, width + SIDE - 1) and taps.shape[1:] == (inputs, channels)
+    if not alike:
+        raise ValueError(f"{[*padded.shape]} padded, {[*features.shape]} features, {[*taps.shape]} taps do not fit")
+    whole = channels % COLUMNS == 0 and inputs % COLUMNS == 0
     return whole and padded.dtype == features.dtype == torch.float32
 
 

@@ -130,10 +130,8 @@ class Down(nn.Module):
         super().__init__()
         self.enter, self.conv = Convolution(inputs, inputs, 1, bias=False), Convolution(inputs, inputs, bias=False)
         self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
-        self.leave, self.direct = (
-            Convolution(inputs, outputs, 1, bias=False),
-            Convolution(inputs, outputs, 1, bias=False),
-        )
+        self.leave = Convolution(inputs, outputs, 1, bias=False)
+        self.direct = Convolution(inputs, outputs, 1, bias=False)
         binomial = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("low_pass", torch.outer(binomial, binomial).expand(inputs, 1, 3, 3), persistent=False)
 
@@ -155,10 +153,8 @@ class Up(nn.Module):
         self.enter = Convolution(inputs, inputs, 1, bias=False)
         self.conv = nn.ConvTranspose2d(inputs, inputs, 3, stride=2, padding=1, output_padding=1, bias=False)
         self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
-        self.leave, self.direct = (
-            Convolution(inputs, outputs, 1, bias=False),
-            Convolution(inputs, outputs, 1, bias=False),
-        )
+        self.leave = Convolution(inputs, outputs, 1, bias=False)
+        self.direct = Convolution(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         body = _sloped(self.enter_slope, self.enter(x), self.conv)

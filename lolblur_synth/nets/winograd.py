@@ -47,11 +47,14 @@ class Convolution(nn.Conv2d):
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:
-    """Whether it is done here: float32 on a CPU, whole registers of channels, and enough tiles."""
+    """Whether it is done here: float32 on a CPU, whole registers of channels, and enough tiles.
+
+    Images of other channels than the layer's are not: torch refuses them, compiled code would read past their end.
+    """
     outputs, inputs, side, _ = weight.shape
     if torch.compiler.is_compiling() or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return False
-    if side not in (3, 5) or inputs % COLUMNS or outputs % COLUMNS or x.ndim != 4:
+    if side not in (3, 5) or inputs % COLUMNS or outputs % COLUMNS or x.ndim != 4 or x.shape[1] != inputs:
         return False
     return x.dtype == weight.dtype == torch.float32 and _tiles((x.shape[0], *x.shape[2:]), _TILE + 1 - side) >= _FEWEST
 

@@ -6,7 +6,8 @@ must see many; `run` on the videos to train on, and on three others; `train-ledn
 PSNR and SSIM in RGB over the pairs of those three, and their pictures, OUT/pictures.png. Two of them show rooms that
 the training has seen through other cameras, one a place that it has not. The network is the last one of the training,
 not the one that did best in validation. A last row gives it the best gain too, which says what it lost by not knowing
-how bright a place was. All clips were taken in normal light, as the method supposes.
+how bright a place was. How much of the colours is kept, 1 being all, is told too: PSNR and SSIM hardly see them.
+All clips were taken in normal light, as the method supposes.
 """
 
 import argparse
@@ -104,6 +105,12 @@ def best_smooth(dark: Tensor, truth: Tensor) -> Tensor:
     return min(tried, key=lambda out: float((out - truth).square().mean()))
 
 
+def colours(out: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """How much of what sets the truth apart from grey is there: the projection on it."""
+    one, other = (picture - picture.mean(2, keepdims=True) for picture in (out.astype(float), truth.astype(float)))
+    return float((one * other).sum() / np.square(other).sum())
+
+
 def judge(data: Path, weights: Path, pictures: Path) -> None:
     """The table, and a row of pictures for every eighth pair: the four, and the truth."""
     net, _ = load_lednet(str(weights))
@@ -118,7 +125,7 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
         "d": lambda dark, truth: restored(dark),
         "e": lambda dark, truth: best_gain(restored(dark), truth),
     }
-    scores: dict[str, list[tuple[float, float]]] = {row: [] for row in ROWS}
+    scores: dict[str, list[tuple[float, float, float]]] = {row: [] for row in ROWS}
     shown, unseen = [], []
     sources = {row["pair"]: row["source"] for row in map(json.loads, (data / "manifest.jsonl").open())}
     for number, pair in enumerate(pair for split in ("train", "test") for pair in pair_paths(data, split)):
@@ -128,7 +135,7 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
             outs = {row: quantize(way(dark, truth)) for row, way in ways.items()}
         true = quantize(truth)
         for row, out in outs.items():
-            scores[row].append((psnr(out, true), ssim(out, true)))
+            scores[row].append((psnr(out, true), ssim(out, true), colours(out, true)))
         unseen.append(UNSEEN in sources[f"{path.parent.name}/{path.stem}"])
         if number % 8 == 0:
             shown.append([*outs.values(), true])
@@ -140,11 +147,11 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
 def tell(data: Path, scores: dict[str, NDArray[np.float64]], unseen: NDArray[np.bool_]) -> None:
     """Print means over all pairs and over those of each kind of place."""
     groups = {"all": unseen | True, "seen rooms": ~unseen, "unseen place": unseen}
-    print(f"\n{data}: PSNR in dB / SSIM, RGB, means over pairs")
-    print(f"{'':44s}" + "".join(f"{f'{name} ({chosen.sum()})':>20s}" for name, chosen in groups.items()))
+    print(f"\n{data}: PSNR in dB / SSIM / colours kept, RGB, means over pairs")
+    print(f"{'':44s}" + "".join(f"{f'{name} ({chosen.sum()})':>27s}" for name, chosen in groups.items()))
     for row, what in ROWS.items():
         means = [scores[row][chosen].mean(0) for chosen in groups.values()]
-        print(f"({row}) {what:40s}" + "".join(f"{psnr:12.2f} / {ssim:.3f}" for psnr, ssim in means))
+        print(f"({row}) {what:40s}" + "".join(f"{db:12.2f} / {alike:.3f} / {kept:.2f}" for db, alike, kept in means))
 
 
 def main() -> None:

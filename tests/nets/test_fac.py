@@ -72,6 +72,13 @@ def test_keeps_layout_and_inputs(layout):
     assert all(torch.equal(*pair) for pair in zip(tensors, copies, strict=True))
 
 
+def test_sizes_that_are_not_of_one_another_are_refused():
+    image, features, weight, bias = given(16, 16, 6, 8)
+    for wrong in (features[:, :, :5], torch.cat((features, features), 1), features[:1]):
+        with pytest.raises(ValueError, match="do not fit"):
+            filter_adaptively(image, wrong, weight, bias)
+
+
 def test_lower_precision_stays_close():
     tensors = [tensor.requires_grad_() for tensor in given(4, 8, 12, 10)]
     wanted = plain(*tensors)

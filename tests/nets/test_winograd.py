@@ -116,6 +116,12 @@ def test_what_does_not_fit_is_left_to_torch(layer, x):
     assert torch.equal(layer(x), nn.Conv2d.forward(layer, x))
 
 
+@pytest.mark.parametrize("channels", [8, 32])
+def test_images_of_other_channels_are_refused(channels):
+    with pytest.raises(RuntimeError, match="channels"):
+        convolution(16, 16)(images(1, channels, 40, 40))
+
+
 def test_autocast_is_left_to_torch():
     layer, x = convolution(16, 16), images(1, 16, 40, 40)
     with torch.autocast("cpu", torch.bfloat16):
@@ -130,7 +136,7 @@ def test_a_frozen_layer_passes_gradients_on():
 
 
 def test_points_and_back_are_a_convolution():
-    """In one dimension, with all digits: products at the points, from the paper's matrices, are a convolution."""
+    """With all digits: products at the points, by the paper's matrices, are a convolution."""
     kernel, samples = torch.tensor([2.0, -3.0, 5.0]), torch.arange(36.0).view(6, 6)
     at_points = (winograd._kernel_points(3).double() @ torch.outer(kernel, kernel).flatten().double()).view(6, 6)
     a = 0.5
