@@ -87,14 +87,18 @@ def _arrive(motion: Floats, rank: Floats, time: Real, seen: Ints) -> None:
 
 @compiled
 def _origin(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
-    """The position from where a pixel came that is seen at (i, j), and its motion: x, y, u, v."""
+    """The position from where a pixel came that is seen at (i, j), its motion, and how much of what is there has it.
+
+    Beside something that moves otherwise, the pixel is a neighbour of the position, which may lie behind that.
+    """
     u, v = motion[4 * source], motion[4 * source + 1]
     x, y = np.float32(j) - time * u, np.float32(i) - time * v
     near_u, near_v = _between(motion, height, width, x, y)
-    if abs(near_u - u) + abs(near_v - v) < NEAR:
-        u, v = near_u, near_v
-        x, y = np.float32(j) - time * u, np.float32(i) - time * v
-    return x, y, u, v
+    off = abs(near_u - u) + abs(near_v - v)
+    if off < NEAR:
+        return np.float32(j) - time * near_u, np.float32(i) - time * near_v, near_u, near_v, ONE
+    off *= off
+    return x, y, u, v, ONE / (ONE + off * off) + _LEAST
 
 
 @compiled
@@ -115,11 +119,14 @@ def _within(x: Real, y: Real, height: int, width: int) -> Real:
 
 @compiled
 def _seen(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
-    """Of a pixel that is seen at (i, j): where it is in its frame and in the other, and how much it counts in each."""
-    x, y, u, v = _origin(motion, source, height, width, i, j, time)
+    """Of a pixel that is seen at (i, j): where it is in its frame and in the other, how much it counts in each.
+
+    And how much of its position has its motion.
+    """
+    x, y, u, v, shown = _origin(motion, source, height, width, i, j, time)
     rest = ONE - time
     known, alike = motion[4 * source + 2] + _HIDDEN, motion[4 * source + 3]
-    return x, y, np.float32(j) + rest * u, np.float32(i) + rest * v, known, alike
+    return x, y, np.float32(j) + rest * u, np.float32(i) + rest * v, known, alike, shown
 
 
 @compiled
@@ -135,11 +142,14 @@ def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight
                 x1, y1 = _trace(other.motion, height, width, i, j, rest)
                 known, also_known = ONE, ONE
             elif b < 0:
-                x0, y0, x1, y1, known, also_known = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+                x0, y0, x1, y1, known, also_known, _ = _seen(one.motion, a & _INDEX, height, width, i, j, time)
             else:
-                x1, y1, x0, y0, also_known, known = _seen(other.motion, b & _INDEX, height, width, i, j, rest)
+                x1, y1, x0, y0, also_known, known, also_shown = _seen(
+                    other.motion, b & _INDEX, height, width, i, j, rest
+                )
                 if a >= 0:
-                    x0, y0, _, _, known, _ = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+                    x0, y0, _, _, known, _, shown = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+                    known, also_known = known * shown, also_known * also_shown
             at[0, 0, i, j], at[0, 1, i, j], at[1, 0, i, j], at[1, 1, i, j] = x0, y0, x1, y1
             weight[i, j] = also_known * time / (known * rest + also_known * time)
 
