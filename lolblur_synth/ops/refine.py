@@ -38,8 +38,8 @@ _RADIUS = 3  # pixels: patches have three rows, every other one, and seven colum
 _COLUMNS = np.array([1] * (2 * _RADIUS + 1) + [0], np.float32)
 _EDGE = _RADIUS + 2  # pixels: what is nearer to the border is left as it is, for there are no patches
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_BRIGHTNESS = np.float32(0.15)  # weight of luma among slopes
-_MOST = np.float32(0.1)  # difference, of slopes, beyond which it does not matter how different
+_BRIGHTNESS = np.float32(0.3)  # weight of luma among slopes
+_MOST, _MOST_LUMA = np.float32(0.1), np.float32(0.4)  # difference beyond which it does not matter how different
 _SOFT = np.float32(4)  # inverse difference in colour, |R| + |G| + |B|, at which a pixel counts a quarter
 _DIFFERENT = 0.1  # misfit from which on motion is doubtful, above the usual one of the picture
 _USUAL = 3  # median misfits
@@ -122,7 +122,7 @@ def _misfit(planes: Floats, x: Real, y: Real, patch: Any, weights: Any) -> Real:
     left, above = int(x), int(y)
     a, b = x - np.float32(left), y - np.float32(above)
     middle = above * planes.shape[2] + left
-    off = _differ(planes, 0, middle, a, b, patch[0], weights, _BRIGHTNESS * _MOST)
+    off = _differ(planes, 0, middle, a, b, patch[0], weights, _BRIGHTNESS * _MOST_LUMA)
     off += _differ(planes, 1, middle, a, b, patch[1], weights, _MOST)
     return total(off + _differ(planes, 2, middle, a, b, patch[2], weights, _MOST))
 
