@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lolblur_synth.config import Interpolate
 from lolblur_synth.denoising import check_files, depth_for
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
@@ -21,7 +22,7 @@ from lolblur_synth.scan import scan
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import probe, read_frames, write_video
 
-UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default
+UNTRUSTED = Interpolate().untrusted  # of the picture
 _HIGHEST_FPS = 1_000_000
 _NAMED = 5  # frames in a line
 
