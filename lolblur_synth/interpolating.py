@@ -11,7 +11,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lolblur_synth.config import Interpolate
 from lolblur_synth.denoising import check_files, depth_for
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
@@ -22,7 +21,7 @@ from lolblur_synth.scan import scan
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video import probe, read_frames, write_video
 
-UNTRUSTED = Interpolate().untrusted  # of the picture
+UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default
 _HIGHEST_FPS = 1_000_000
 _NAMED = 5  # frames in a line
 
