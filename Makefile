@@ -29,7 +29,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/bench/lednet.py
 	$(BIN)/python tests/bench/loader.py
 
-# From real clips to a network that has learned from their pairs: about half an hour on two cores.
+# From real clips to a network that has learned from their pairs: about a quarter of an hour on two cores.
 learn: $(INSTALLED)
 	mkdir -p build/learning
 	$(BIN)/python tests/bench/learning.py build/learning

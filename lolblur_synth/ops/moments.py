@@ -30,7 +30,7 @@ from lolblur_synth.ops.lanczos import lanczos
 from lolblur_synth.ops.layers import NEAR, Layers
 
 _HIDDEN = np.float32(0.01)  # weight of a pixel that is not trusted: decides where there is no other
-_LEAST = np.float32(1e-3)  # of one from beyond the border
+_LEAST = np.float32(1e-3)  # of one from beyond the border, or behind something else
 _NEARER = np.float32(0.05)  # rank that a pixel loses for arriving a pixel off
 _FINE = np.float32(4096)  # steps of the rank
 _INDEX = (1 << 32) - 1
