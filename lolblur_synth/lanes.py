@@ -1,8 +1,9 @@
-"""How functions are compiled for the CPU, and eight floats as one value in them.
+"""How functions are compiled for the CPU, and several floats as one value in them.
 
 Loops over arrays become instructions for several floats only where the compiler knows that what is written does not
 overlap what is read, and of parts of the same plane it seldom does. An `Eight` leaves it nothing to prove: it is
 loaded, added, multiplied and stored as a whole. Where the processor has narrower registers it takes several of them.
+A `Wide` is the same of as many floats as a register holds, 16 with AVX-512, for code that does not care how many.
 """
 
 import math
@@ -13,7 +14,8 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
+from numba.core.codegen import get_host_cpu_features
 from numba.core.types.containers import UniTuple
 from numba.core.typing import signature
 from numba.core.typing.templates import ConcreteTemplate, infer_global
@@ -22,6 +24,8 @@ from numpy.typing import NDArray
 
 Real = Any  # a number; numba tells its type
 Eight = Any  # eight floats, one behind the other where they come from and go to
+Wide = Any  # WIDTH floats, likewise
+Lanes = Any  # either
 Eights = tuple[Eight, Eight, Eight, Eight, Eight, Eight, Eight, Eight]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -30,7 +34,6 @@ ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LOOSE = ("nsz", "arcp", "contract", "afn", "reassoc")  # sums in any order, but infinities are what they are
-_VECTOR = ir.VectorType(ir.FloatType(), 8)
 _OPERATORS = {
     operator.add: "fadd",
     operator.iadd: "fadd",
@@ -62,37 +65,45 @@ def clamp(value: Real, low: Real, high: Real) -> Real:
     return min(max(value, low), high)
 
 
-class _EightType(types.Type):
-    def __init__(self) -> None:
-        super().__init__("Eight")
+class _LanesType(types.Type):
+    def __init__(self, count: int) -> None:
+        super().__init__(f"Lanes{count}")
+        self.count, self.vector = count, ir.VectorType(ir.FloatType(), count)
 
 
-_EIGHT = _EightType()
-
-
-@register_model(_EightType)
-class _EightModel(models.PrimitiveModel):  # type: ignore[misc]
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, kind.vector)
+
+
+def _width() -> int:
+    """Floats in the widest registers of the processor that numba compiles for."""
+    features = config.CPU_FEATURES or get_host_cpu_features()
+    return 16 if "+avx512f" in features.split(",") else 8
+
+
+WIDTH = _width()
+_EIGHT, _WIDE = _LanesType(8), _LanesType(WIDTH)
 
 
 def _shuffled(builder: Any, one: Any, other: Any, order: list[int]) -> Any:
     return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order))
 
 
-def _spread(builder: Any, value: Any) -> Any:
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    return _shuffled(builder, builder.insert_element(nothing, value, ir.IntType(32)(0)), nothing, [0] * 8)
+def _spread(builder: Any, kind: Any, value: Any) -> Any:
+    nothing = ir.Constant(kind.vector, ir.Undefined)
+    return _shuffled(builder, builder.insert_element(nothing, value, ir.IntType(32)(0)), nothing, [0] * kind.count)
 
 
-def _define_arithmetic() -> None:
-    """Eights and single floats, in any order, but for two floats."""
-    pairs = ((_EIGHT, _EIGHT), (types.float32, _EIGHT), (_EIGHT, types.float32))
-    cases = [signature(_EIGHT, *pair) for pair in pairs]
+def _define_arithmetic(lanes: _LanesType) -> None:
+    """Lanes and single floats, in any order, but for two floats."""
+    pairs = ((lanes, lanes), (types.float32, lanes), (lanes, types.float32))
+    cases = [signature(lanes, *pair) for pair in pairs]
     for function, instruction in _OPERATORS.items():
 
         def lower(_: Any, builder: Any, sig: Any, args: Any, instruction: str = instruction) -> Any:
-            wide = (v if kind == _EIGHT else _spread(builder, v) for kind, v in zip(sig.args, args, strict=True))
+            wide = (v if kind == lanes else _spread(builder, lanes, v) for kind, v in zip(sig.args, args, strict=True))
             return getattr(builder, instruction)(*wide, flags=_LOOSE)
 
         infer_global(function)(type(instruction, (ConcreteTemplate,), {"cases": cases}))
@@ -100,76 +111,103 @@ def _define_arithmetic() -> None:
             lower_builtin(function, *pair)(lower)
 
 
-_define_arithmetic()
+for _lanes in {_EIGHT, _WIDE}:
+    _define_arithmetic(_lanes)
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     first = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(first, [at]), _VECTOR.as_pointer())
+    return builder.gep(first, [at])
 
 
-def _load(_: Any, array: Any, _at: Any) -> Any:
+def _loads(lanes: _LanesType) -> Any:
+    def typed(_: Any, array: Any, _at: Any) -> Any:
+        def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            place = _place(context, builder, sig.args[0], *args)
+            return builder.load(builder.bitcast(place, lanes.vector.as_pointer()), align=4)
+
+        return lanes(array, types.intp), lower
+
+    return typed
+
+
+def _store(_: Any, value: Any, array: Any, _at: Any) -> Any:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_place(context, builder, sig.args[0], *args), align=4)
-
-    return _EIGHT(array, types.intp), lower
-
-
-def _store(_: Any, _value: Any, array: Any, _at: Any) -> Any:
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[0], _place(context, builder, sig.args[1], *args[1:]), align=4)
+        place = _place(context, builder, sig.args[1], *args[1:])
+        builder.store(args[0], builder.bitcast(place, value.vector.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    return types.void(_EIGHT, array, types.intp), lower
+    return types.void(value, array, types.intp), lower
 
 
-def _eight(_: Any, _value: Any) -> Any:
-    return _EIGHT(types.float32), lambda _, builder, __, args: _spread(builder, args[0])
-
-
-def _same(_: Any, array: Any, _at: Any) -> Any:
+def _put(_: Any, values: Any, array: Any, _at: Any, _step: Any) -> Any:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        first = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return _spread(builder, builder.load(builder.gep(first, [args[1]]), align=4))
+        one, (found, _, at, step) = values.dtype.vector.as_pointer(), args
+        for value in cgutils.unpack_tuple(builder, found, values.count):
+            builder.store(value, builder.bitcast(_place(context, builder, sig.args[1], args[1], at), one), align=4)
+            at = builder.add(at, step)
+        return context.get_dummy_value()
 
-    return _EIGHT(array, types.intp), lower
+    return types.void(values, array, types.intp, types.intp), lower
+
+
+def _spreads(lanes: _LanesType) -> Any:
+    def typed(_: Any, _value: Any) -> Any:
+        return lanes(types.float32), lambda _, builder, __, args: _spread(builder, lanes, args[0])
+
+    return typed
+
+
+def _samples(lanes: _LanesType) -> Any:
+    def typed(_: Any, array: Any, _at: Any) -> Any:
+        def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return _spread(builder, lanes, builder.load(_place(context, builder, sig.args[0], *args), align=4))
+
+        return lanes(array, types.intp), lower
+
+    return typed
 
 
 def _lane(_: Any, _value: Any, _at: Any) -> Any:
     return types.float32(_EIGHT, types.intp), lambda _, builder, __, args: builder.extract_element(*args)
 
 
-def _total(_: Any, _value: Any) -> Any:
+def _total(_: Any, value: Any) -> Any:
     def lower(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        left = args[0]
-        for half in (4, 2, 1):
+        left, half = args[0], value.count // 2
+        while half:
             halves = [_shuffled(builder, left, left, [*range(start, start + half)]) for start in (0, half)]
-            left = builder.fadd(*halves, flags=_LOOSE)
+            left, half = builder.fadd(*halves, flags=_LOOSE), half // 2
         return builder.extract_element(left, ir.IntType(32)(0))
 
-    return types.float32(_EIGHT), lower
+    return types.float32(value), lower
 
 
-def _choice(value: Any, limit: Any, choose: Callable[[Any, Any], Sequence[Any]]) -> Any:
+def _choice(value: Any, limit: Any, *others: Any, choose: Callable[..., Sequence[Any]]) -> Any:
     """The first of two where a value is above a limit, else the second."""
 
     def lower(_: Any, builder: Any, sig: Any, args: Any) -> Any:
-        limits = args[1] if sig.args[1] == _EIGHT else _spread(builder, args[1])
-        return builder.select(builder.fcmp_ordered(">", args[0], limits), *choose(args[0], limits))
+        limits = args[1] if sig.args[1] == value else _spread(builder, value, args[1])
+        return builder.select(builder.fcmp_ordered(">", args[0], limits), *choose(args[0], limits, *args[2:]))
 
-    return _EIGHT(value, _EIGHT if limit == _EIGHT else types.float32), lower
+    return value(value, value if limit == value else types.float32, *others), lower
 
 
 def _above(_: Any, value: Any, limit: Any) -> Any:
-    return _choice(value, limit, lambda *_: [ir.Constant(_VECTOR, [number] * 8) for number in (1.0, 0.0)])
+    numbers = [ir.Constant(value.vector, [number] * value.count) for number in (1.0, 0.0)]
+    return _choice(value, limit, choose=lambda *_: numbers)
 
 
 def _larger(_: Any, value: Any, limit: Any) -> Any:
-    return _choice(value, limit, lambda one, other: (one, other))
+    return _choice(value, limit, choose=lambda one, other: (one, other))
 
 
 def _smaller(_: Any, value: Any, limit: Any) -> Any:
-    return _choice(value, limit, lambda one, other: (other, one))
+    return _choice(value, limit, choose=lambda one, other: (other, one))
+
+
+def _where_above(_: Any, value: Any, limit: Any, one: Any, other: Any) -> Any:
+    return _choice(value, limit, one, other, choose=lambda _value, _limit, one, other: (one, other))
 
 
 def _halves(order: list[int]) -> Any:
@@ -196,15 +234,22 @@ def _transpose(_: Any, rows: Any) -> Any:
     return UniTuple(_EIGHT, 8)(rows), lower
 
 
-load = cast(Callable[[Floats, int], Eight], intrinsic(_load))  # from where an array, taken as flat, has its sample `at`
-store = cast(Callable[[Eight, Floats, int], None], intrinsic(_store))
-eight = cast(Callable[[Real], Eight], intrinsic(_eight))  # the same float eight times
-same = cast(Callable[[Floats, int], Eight], intrinsic(_same))  # an array's sample `at`, eight times
+Load = Callable[[Floats, int], Lanes]
+load = cast(Load, intrinsic(_loads(_EIGHT)))  # from where an array, taken as flat, has its sample `at`
+load_wide = cast(Load, intrinsic(_loads(_WIDE)))
+store = cast(Callable[[Lanes, Floats, int], None], intrinsic(_store))
+put = cast(Callable[[tuple[Lanes, ...], Floats, int, int], None], intrinsic(_put))  # store all, every `step` samples
+eight = cast(Callable[[Real], Eight], intrinsic(_spreads(_EIGHT)))  # the same float eight times
+wide = cast(Callable[[Real], Wide], intrinsic(_spreads(_WIDE)))
+wide_same = cast(Load, intrinsic(_samples(_WIDE)))  # an array's sample `at`, over and over
 lane = cast(Callable[[Eight, int], Real], intrinsic(_lane))  # one of the eight
-total = cast(Callable[[Eight], Real], intrinsic(_total))  # the sum of the eight
-above = cast(Callable[[Eight, Real], Eight], intrinsic(_above))  # one where a value is above a limit, else zero
-larger = cast(Callable[[Eight, Real], Eight], intrinsic(_larger))  # of two
-smaller = cast(Callable[[Eight, Real], Eight], intrinsic(_smaller))
+total = cast(Callable[[Lanes], Real], intrinsic(_total))  # the sum of all
+above = cast(Callable[[Lanes, Real], Lanes], intrinsic(_above))  # one where a value is above a limit, else zero
+larger = cast(Callable[[Lanes, Real], Lanes], intrinsic(_larger))  # of two
+smaller = cast(Callable[[Lanes, Real], Lanes], intrinsic(_smaller))
+where_above = cast(
+    Callable[[Lanes, Real, Lanes, Lanes], Lanes], intrinsic(_where_above)
+)  # the first there, else the last
 first_halves = cast(Callable[[Eight, Eight], Eight], intrinsic(_halves([*range(4), *range(8, 12)])))
 last_halves = cast(Callable[[Eight, Eight], Eight], intrinsic(_halves([*range(4, 8), *range(12, 16)])))
 transpose = cast(Callable[[Eights], Eights], intrinsic(_transpose))
@@ -226,19 +271,6 @@ def rows_at(array: Floats, at: Ints, more: int) -> Eights:
         load(array, at[0] + more), load(array, at[1] + more), load(array, at[2] + more), load(array, at[3] + more),
         load(array, at[4] + more), load(array, at[5] + more), load(array, at[6] + more), load(array, at[7] + more),
     )  # fmt: skip
-
-
-@compiled
-def put(values: Eights, array: Floats, at: int, step: int) -> None:
-    """Store eights from `at` on, every `step` samples."""
-    store(values[0], array, at)
-    store(values[1], array, at + step)
-    store(values[2], array, at + 2 * step)
-    store(values[3], array, at + 3 * step)
-    store(values[4], array, at + 4 * step)
-    store(values[5], array, at + 5 * step)
-    store(values[6], array, at + 6 * step)
-    store(values[7], array, at + 7 * step)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -47,10 +47,10 @@ def ordered_map(threads: int) -> Iterator[Map]:
         cv2.setNumThreads(before[1])
 
 
-def on_torch_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def on_torch_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Of all items, in order, by compiled code on as many threads as torch itself would use."""
-    threads = torch.get_num_threads()
-    return list(map(function, items) if threads == 1 else _pool(threads).map(function, items))
+    threads = min(torch.get_num_threads(), len(items))
+    return list(map(function, items) if threads <= 1 else _pool(torch.get_num_threads()).map(function, items))
 
 
 @cache

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, Residual, Up
+from lolblur_synth.nets.prelu import PReLU
 from lolblur_synth.nets.winograd import Convolution
 
 GOLDEN = Path(__file__).parent / "golden" / "lednet.npz"
@@ -37,10 +38,11 @@ def save_lednet(path: Path, seed: int = 2) -> Path:
 
 
 def plain(net: LEDNet) -> LEDNet:
-    """The same, with torch's convolutions."""
+    """The same, with torch's layers."""
     for module in net.modules():
-        if isinstance(module, Convolution):
-            module.forward = partial(torch.nn.Conv2d.forward, module)  # type: ignore[method-assign]
+        for mine, other in ((Convolution, torch.nn.Conv2d), (PReLU, torch.nn.PReLU)):
+            if isinstance(module, mine):
+                module.forward = partial(other.forward, module)  # type: ignore[method-assign]
     return net
 
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from lolblur_synth.lanes import (
+    WIDTH,
     above,
     compiled,
     dot,
     eight,
     larger,
     load,
+    load_wide,
     minus,
     put,
     rows,
@@ -17,6 +19,9 @@ from lolblur_synth.lanes import (
     store,
     total,
     transpose,
+    where_above,
+    wide,
+    wide_same,
 )
 
 ONE, OTHER = np.random.default_rng(0).standard_normal((2, 8, 8)).astype(np.float32)
@@ -88,3 +93,25 @@ def sums(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 
 def test_sums_are_those_of_all_floats():
     assert sums(ONE, OTHER) == pytest.approx((ONE[1].sum(), ((ONE - OTHER) ** 2).sum()), rel=1e-5)
+
+
+@compiled
+def calculate_wide(a: np.ndarray, b: np.ndarray, number: float, out: np.ndarray) -> float:
+    x, y = load_wide(a, 1), load_wide(b, 1)
+    store(x * y + number, out, 0)
+    store(wide_same(a, 3) - x, out, WIDTH)
+    store(where_above(x, y, wide(number), y), out, 2 * WIDTH)
+    store(where_above(x, number, y, x), out, 3 * WIDTH)
+    store(above(x, y), out, 4 * WIDTH)
+    return total(x)
+
+
+def test_wide_values_are_as_many_floats_as_a_register_holds():
+    a, b = np.random.default_rng(1).standard_normal((2, WIDTH + 1)).astype(np.float32)
+    out, n = np.full((6, WIDTH), np.nan, np.float32), np.float32(0.1)
+    found = calculate_wide(a, b, n, out)
+    x, y = a[1:], b[1:]
+    wanted = [x * y + n, a[3] - x, np.where(x > y, n, y), np.where(x > n, y, x), x > y]
+    np.testing.assert_allclose(out[:5], wanted, rtol=1e-6, atol=1e-6)
+    assert np.isnan(out[5]).all()
+    assert found == pytest.approx(x.sum(), rel=1e-5)

@@ -97,3 +97,7 @@ def test_items_are_taken_by_as_many_threads_as_torch_has(threads):
     finally:
         torch.set_num_threads(before)
     assert len(used) == threads
+
+
+def test_a_single_item_stays_where_it_is():
+    assert on_torch_threads(lambda _: threading.get_ident(), [0]) == [threading.get_ident()]

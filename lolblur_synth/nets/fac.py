@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from lolblur_synth.nets import fac_compiled
 from lolblur_synth.nets.fac_compiled import SIDE
+from lolblur_synth.nets.memory import channels_last
 
 _CACHED = 2**17  # elements of a band on a CPU: faster than a quarter or four times as many
 _HELD = 2**26  # and elsewhere, where launching a kernel costs more than memory
@@ -35,11 +36,11 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
         features, weight, bias = features.to(lower), weight.to(lower), bias.to(lower)
     precise = torch.promote_types(image.dtype, torch.float32)
     half, channels = SIDE // 2, image.shape[1]
-    padded = _channels_last(F.pad(image.to(precise), (half, half, half, half), mode="replicate"))
+    padded = channels_last(F.pad(image.to(precise), (half, half, half, half), mode="replicate"))
     taps = weight.view(channels, SIDE * SIDE, -1).permute(1, 2, 0).contiguous()
     biases = bias.view(channels, SIDE * SIDE).t().contiguous()
     with torch.autocast(kind, enabled=False):
-        filtered = _filter(padded, _channels_last(features), taps, biases)
+        filtered = _filter(padded, channels_last(features), taps, biases)
     filtered = filtered.permute(0, 3, 1, 2).to(image.dtype)
     last = image.is_contiguous(memory_format=torch.channels_last)
     return filtered if last else filtered.contiguous()
@@ -47,10 +48,6 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
 
 def _filter(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
     return cast(Tensor, _FilterAdaptively.apply(padded, features, taps, biases))  # type: ignore[no-untyped-call]
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.permute(0, 2, 3, 1).contiguous()
 
 
 class _FilterAdaptively(torch.autograd.Function):

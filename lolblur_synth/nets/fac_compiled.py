@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lolblur_synth.lanes import ZERO, Floats, compiled, eight, load, store
-from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, add_product, product, put_six
+from lolblur_synth.lanes import WIDTH, ZERO, Floats, compiled, load_wide, put, store, wide
+from lolblur_synth.nets.memory import flat
+from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, add, add_product, product
 from lolblur_synth.threads import on_torch_threads
 
 SIDE = 5
@@ -17,7 +18,7 @@ Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
 
 
 def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
-    """Whether it is done here: float32 on a CPU, whole registers of channels.
+    """Whether it is done here: float32 on a CPU, whole products of channels.
 
     Raises `ValueError` for sizes that are not of one another: compiled code would read past their end.
     """
@@ -35,7 +36,7 @@ def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
 def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
     """Images (N, H, W, C), of padded ones, features (N, H, W, F), taps (25, F, C) and biases (25, C)."""
     out = padded.new_empty((*features.shape[:3], padded.shape[3]))
-    arrays = _flat(padded), _flat(features), _flat(_panels(taps)), _flat(biases), _flat(out)
+    arrays = flat(padded), flat(features), flat(_panels(taps)), flat(biases), flat(out)
     shape = _shape(out, features)
     on_torch_threads(lambda rows: _filter(*arrays, shape, *rows), _bands(out, 4))
     return out
@@ -44,14 +45,14 @@ def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> 
 def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
     """Of all four, from the gradient of the images."""
     to_padded, to_features = torch.zeros_like(padded), torch.empty_like(features)
-    panels, turned = _flat(_panels(taps)), _flat(_panels(taps.transpose(1, 2).contiguous()))
-    arrays = _flat(padded), _flat(features), panels, turned, _flat(biases), _flat(gradient)
+    panels, turned = flat(_panels(taps)), flat(_panels(taps.transpose(1, 2).contiguous()))
+    arrays = flat(padded), flat(features), panels, turned, flat(biases), flat(gradient)
     height, width, channels = gradient.shape[1:]
 
     def work(rows: tuple[int, int]) -> tuple[Tensor, ...]:
         seen = torch.zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
         sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
-        given = _flat(seen), _flat(sums[1]), _flat(sums[2]), _flat(to_features)
+        given = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
         _filter_back(*arrays, *given, _shape(gradient, features), *rows)
         return sums
 
@@ -67,12 +68,8 @@ def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gr
 
 
 def _panels(taps: Tensor) -> Tensor:
-    """Matrices (25, A, B) as (25, B / 16, A, 16)."""
+    """Matrices (25, A, B) as (25, B / COLUMNS, A, COLUMNS)."""
     return taps.view(*taps.shape[:2], -1, COLUMNS).transpose(1, 2).contiguous()
-
-
-def _flat(x: Tensor) -> Floats:
-    return cast(Floats, x.detach().numpy().ravel())
 
 
 def _shape(images: Tensor, features: Tensor) -> Shape:
@@ -97,26 +94,26 @@ def _filter(
     for row in range(first, last):
         for left in range(0, width, _TOGETHER):
             start, count = row * width + left, min(_TOGETHER, width - left)
-            for k in range(0, count * inputs, 8):
-                store(load(features, start * inputs + k), block, k)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(features, start * inputs + k), block, k)
             for c in range(0, channels, COLUMNS):
-                for k in range(0, count * COLUMNS, 8):
-                    store(eight(ZERO), sums, k)
+                for k in range(0, count * COLUMNS, WIDTH):
+                    store(wide(ZERO), sums, k)
                 for tap in range(_TAPS):
                     seen = _seen(row, left, tap, height, width) * channels + c
                     panel = (tap * channels + c) * inputs
-                    bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
+                    bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
                     for k in range(0, count, ROWS):
                         kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
                         for i in range(ROWS):
                             pixel = min(k + i, count - 1)
                             at, to = seen + pixel * channels, (k + i) * COLUMNS
-                            store(load(sums, to) + (kernel[i] + bias) * load(padded, at), sums, to)
-                            store(load(sums, to + 8) + (rest[i] + more) * load(padded, at + 8), sums, to + 8)
+                            add((kernel[i] + bias) * load_wide(padded, at), sums, to)
+                            add((rest[i] + more) * load_wide(padded, at + WIDTH), sums, to + WIDTH)
                 for k in range(count):
                     to = (start + k) * channels + c
-                    store(load(sums, k * COLUMNS), out, to)
-                    store(load(sums, k * COLUMNS + 8), out, to + 8)
+                    store(load_wide(sums, k * COLUMNS), out, to)
+                    store(load_wide(sums, k * COLUMNS + WIDTH), out, to + WIDTH)
 
 
 @compiled
@@ -142,9 +139,9 @@ def _filter_back(
     for row in range(first, last):
         for left in range(0, width, _TOGETHER):
             start, count = row * width + left, min(_TOGETHER, width - left)
-            for k in range(0, count * inputs, 8):
-                store(load(features, start * inputs + k), block, k)
-                store(eight(ZERO), to_block, k)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(features, start * inputs + k), block, k)
+                store(wide(ZERO), to_block, k)
             for tap in range(_TAPS):
                 here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
                 _back_to_seen(
@@ -168,8 +165,8 @@ def _filter_back(
                     for c in range(0, channels, COLUMNS):
                         to = (tap * inputs + into) * channels + c
                         add_product(block, into, inputs, to_kernels, c, channels, to_taps, to, channels, count)
-            for k in range(0, count * inputs, 8):
-                store(load(to_block, k), to_features, start * inputs + k)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(to_block, k), to_features, start * inputs + k)
 
 
 @compiled
@@ -180,17 +177,17 @@ def _back_to_seen(
     """Add a tap's kernels, predicted once more, times the gradient to that of what it saw."""
     for c in range(0, channels, COLUMNS):
         panel = (tap * channels + c) * inputs
-        bias, more = load(biases, tap * channels + c), load(biases, tap * channels + c + 8)
+        bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
         for k in range(0, count, ROWS):
             kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
-            put_six(kernel, kernels, 0, COLUMNS)
-            put_six(rest, kernels, 8, COLUMNS)
+            put(kernel, kernels, 0, COLUMNS)
+            put(rest, kernels, WIDTH, COLUMNS)
             for i in range(min(ROWS, count - k)):
                 at = (k + i) * channels + c
-                one = (load(kernels, i * COLUMNS) + bias) * load(gradient, outer + at)
-                two = (load(kernels, i * COLUMNS + 8) + more) * load(gradient, outer + at + 8)
-                store(load(to_seen, to + at) + one, to_seen, to + at)
-                store(load(to_seen, to + at + 8) + two, to_seen, to + at + 8)
+                one = (load_wide(kernels, i * COLUMNS) + bias) * load_wide(gradient, outer + at)
+                two = (load_wide(kernels, i * COLUMNS + WIDTH) + more) * load_wide(gradient, outer + at + WIDTH)
+                add(one, to_seen, to + at)
+                add(two, to_seen, to + at + WIDTH)
 
 
 @compiled
@@ -199,10 +196,10 @@ def _back_to_kernels(
     channels: int, count: int,
 ) -> None:  # fmt: skip
     """A tap's kernels' gradients, and add them up for its biases."""
-    for c in range(0, channels, 8):
-        total = load(to_biases, tap * channels + c)
+    for c in range(0, channels, WIDTH):
+        total = load_wide(to_biases, tap * channels + c)
         for k in range(0, count * channels, channels):
-            value = load(padded, seen + k + c) * load(gradient, outer + k + c)
+            value = load_wide(padded, seen + k + c) * load_wide(gradient, outer + k + c)
             store(value, to_kernels, k + c)
             total = total + value
         store(total, to_biases, tap * channels + c)
@@ -219,8 +216,8 @@ def _back_to_features(
             one, two = product(to_kernels, k * channels, channels, turned, panel, channels)
             for i in range(ROWS):
                 to = (k + i) * inputs + into
-                store(load(to_block, to) + one[i], to_block, to)
-                store(load(to_block, to + 8) + two[i], to_block, to + 8)
+                add(one[i], to_block, to)
+                add(two[i], to_block, to + WIDTH)
 
 
 @compiled

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lolblur_synth.nets.fac import filter_adaptively
 from lolblur_synth.nets.fac_compiled import SIDE
+from lolblur_synth.nets.prelu import PReLU
 from lolblur_synth.nets.winograd import Convolution
 
 BINS = (1, 2, 3, 6)
@@ -37,7 +38,7 @@ class LEDNet(nn.Module):
         self.channels, self.signed = tuple(channels), signed
         full, half, quarter, eighth = channels
         self.stem = Convolution(3, full)
-        self.stem_slope = nn.PReLU()
+        self.stem_slope = PReLU()
         self.encoder = nn.ModuleList([Encoder(full, half), Encoder(half, quarter), Encoder(quarter, eighth)])
         self.side = Convolution(eighth, 3)
         self.middle = nn.Sequential(Block(eighth), Block(eighth))
@@ -73,7 +74,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = Convolution(channels, channels), Convolution(channels, channels)
-        self.slope = nn.PReLU()
+        self.slope = PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         body: Tensor = _sloped(self.slope, self.first(x), self.second)
@@ -86,7 +87,7 @@ class Block(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.residual = Residual(channels)
-        self.last, self.slope = Convolution(channels, channels), nn.PReLU()
+        self.last, self.slope = Convolution(channels, channels), PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         sloped: Tensor = self.slope(self.last(self.residual(x)))
@@ -129,7 +130,7 @@ class Down(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.enter, self.conv = Convolution(inputs, inputs, 1, bias=False), Convolution(inputs, inputs, bias=False)
-        self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
+        self.enter_slope, self.slope = PReLU(), PReLU()
         self.leave = Convolution(inputs, outputs, 1, bias=False)
         self.direct = Convolution(inputs, outputs, 1, bias=False)
         binomial = torch.tensor([0.25, 0.5, 0.25])
@@ -152,7 +153,7 @@ class Up(nn.Module):
         super().__init__()
         self.enter = Convolution(inputs, inputs, 1, bias=False)
         self.conv = nn.ConvTranspose2d(inputs, inputs, 3, stride=2, padding=1, output_padding=1, bias=False)
-        self.enter_slope, self.slope = nn.PReLU(), nn.PReLU()
+        self.enter_slope, self.slope = PReLU(), PReLU()
         self.leave = Convolution(inputs, outputs, 1, bias=False)
         self.direct = Convolution(inputs, outputs, 1, bias=False)
 
@@ -170,8 +171,8 @@ class PyramidPooling(nn.Module):
         super().__init__()
         part = channels // len(BINS)
         self.reduce = nn.ModuleList([Convolution(channels, part, 1, bias=False) for _ in BINS])
-        self.reduce_slopes = nn.ModuleList([nn.PReLU() for _ in BINS])
-        self.fuse, self.slope = Convolution(channels + part * len(BINS), channels, bias=False), nn.PReLU()
+        self.reduce_slopes = nn.ModuleList([PReLU() for _ in BINS])
+        self.fuse, self.slope = Convolution(channels + part * len(BINS), channels, bias=False), PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         parts = [x]
@@ -245,7 +246,7 @@ class Skip(nn.Module):
         return F.leaky_relu(filtered, 0.2, inplace=True)
 
 
-def _sloped(slope: nn.PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
+def _sloped(slope: PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
     """`use(slope(x))`, keeping x alone for the way back, where the slope is taken again."""
     sloped = slope(x)
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():

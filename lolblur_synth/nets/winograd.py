@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lolblur_synth.lanes import ZERO, Eight, Floats, compiled, eight, load, store
-from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, Six, add_product, get_six, product, put_six
+from lolblur_synth.lanes import WIDTH, ZERO, Floats, Wide, compiled, load_wide, put, store, wide
+from lolblur_synth.nets.memory import channels_last, flat
+from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, Six, add_product, get_six, product
 from lolblur_synth.threads import on_torch_threads
 
 _TILE = 6  # samples a side
@@ -28,7 +29,7 @@ _APART = 16  # floats between the matrices of two places, which a power of two w
 _NEAR, _NEAR2, _NEAR3, _SUM2 = (np.float32(v) for v in (0.5, 0.25, 0.125, 1.25))  # a, a², a³ and 1 + a² of a point a
 _FEWEST = 48  # tiles for which this pays
 
-Four = tuple[Eight, Eight, Eight, Eight]
+Four = tuple[Wide, Wide, Wide, Wide]
 Shape = tuple[int, int, int, int]
 
 
@@ -47,7 +48,7 @@ class Convolution(nn.Conv2d):
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:
-    """Whether it is done here: float32 on a CPU, whole registers of channels, and enough tiles.
+    """Whether it is done here: float32 on a CPU, whole products of channels, and enough tiles.
 
     Images of other channels than the layer's are not: torch refuses them, compiled code would read past their end.
     """
@@ -113,8 +114,8 @@ def _correlated(x: Tensor, gradient: Tensor, side: int) -> Tensor:
 
 
 def _last(images: Tensor) -> tuple[Floats, Shape]:
-    laid = images.detach().permute(0, 2, 3, 1).contiguous()
-    return laid.numpy().ravel(), cast(Shape, tuple(laid.shape))
+    laid = channels_last(images)
+    return flat(laid), cast(Shape, tuple(laid.shape))
 
 
 def _tiles(shape: Sequence[int], size: int) -> int:
@@ -155,7 +156,7 @@ def _convolve(
     down, right = (height + size - 1) // size, (width + size - 1) // size
     from_one, to_one = _TOGETHER * inputs + _APART, _TOGETHER * outputs + _APART
     values, sums = np.zeros(_PLACES * from_one, np.float32), np.empty(_PLACES * to_one, np.float32)
-    rim, half = np.empty(_PLACES * inputs, np.float32), np.empty(_PLACES * 8, np.float32)
+    rim, half = np.empty(_PLACES * inputs, np.float32), np.empty(_PLACES * WIDTH, np.float32)
     for start in range(first, last, _TOGETHER):
         count = min(_TOGETHER, last - start)
         for k in range(count):
@@ -178,7 +179,7 @@ def _correlate(
     down, right = (height + size - 1) // size, (width + size - 1) // size
     from_one, to_one = _TOGETHER * inputs + _APART, _TOGETHER * outputs + _APART
     values, given = np.empty(_PLACES * from_one, np.float32), np.empty(_PLACES * to_one, np.float32)
-    rim, half = np.empty(_PLACES * max(inputs, outputs), np.float32), np.empty(_PLACES * 8, np.float32)
+    rim, half = np.empty(_PLACES * max(inputs, outputs), np.float32), np.empty(_PLACES * WIDTH, np.float32)
     sloped = (images, height, width, outputs)
     for start in range(first, last, _TOGETHER):
         count = min(_TOGETHER, last - start)
@@ -197,11 +198,11 @@ def _look(
     channels, border = shape[3], (_TILE - size) // 2
     image, row, column = tile // (down * right), tile // right % down * size - border, tile % right * size - border
     source, at, below = _found(x, shape, image, row, column, _TILE, rim)
-    for c in range(0, channels, 8):
+    for c in range(0, channels, WIDTH):
         for k in range(_TILE):
-            put_six(_at_points(get_six(source, at + c + k * channels, below)), half, 8 * k, 8 * _TILE)
+            put(_at_points(get_six(source, at + c + k * channels, below)), half, WIDTH * k, WIDTH * _TILE)
         for k in range(_TILE):
-            put_six(_at_points(get_six(half, 8 * _TILE * k, 8)), values, to + c + _TILE * k * step, step)
+            put(_at_points(get_six(half, WIDTH * _TILE * k, WIDTH)), values, to + c + _TILE * k * step, step)
 
 
 @compiled
@@ -213,11 +214,11 @@ def _look_back(
     channels = shape[3]
     image, row, column = tile // (down * right), tile // right % down * size, tile % right * size
     source, at, below = _found(slopes, shape, image, row, column, size, rim)
-    for c in range(0, channels, 8):
+    for c in range(0, channels, WIDTH):
         for k in range(size):
-            put_six(_back(source, at + c + k * channels, below, size), half, 8 * k, 8 * size)
+            put(_back(source, at + c + k * channels, below, size), half, WIDTH * k, WIDTH * size)
         for k in range(_TILE):
-            put_six(_back(half, 8 * size * k, 8, size), values, to + c + _TILE * k * step, step)
+            put(_back(half, WIDTH * size * k, WIDTH, size), values, to + c + _TILE * k * step, step)
 
 
 @compiled
@@ -226,17 +227,13 @@ def _give(
     size: int, rows: int, columns: int, half: Floats,
 ) -> None:  # fmt: skip
     """Outputs from sums at the points, those that lie in the image."""
-    for c in range(0, outputs, 8):
+    for c in range(0, outputs, WIDTH):
         for k in range(_TILE):
             six = get_six(sums, at + c + k * step, _TILE * step)
-            one, two, three, four = _from_points(six) if size == 4 else _from_points_of_five(six)
-            store(one, half, 8 * k)
-            store(two, half, 8 * (_TILE + k))
-            store(three, half, 8 * (2 * _TILE + k))
-            store(four, half, 8 * (3 * _TILE + k))
-        offset = load(bias, c)
+            put(_from_points(six) if size == 4 else _from_points_of_five(six), half, WIDTH * k, WIDTH * _TILE)
+        offset = load_wide(bias, c)
         for row in range(rows):
-            six = get_six(half, 8 * _TILE * row, 8)
+            six = get_six(half, WIDTH * _TILE * row, WIDTH)
             one, two, three, four = _from_points(six) if size == 4 else _from_points_of_five(six)
             place = to + c + row * width * outputs
             store(one + offset, out, place)
@@ -261,8 +258,8 @@ def _found(
         for j in range(side):
             at, to = start + (i * width + j) * channels, (i * side + j) * channels
             within = 0 <= row + i < height and 0 <= column + j < width
-            for c in range(0, channels, 8):
-                store(load(x, at + c) if within else eight(ZERO), rim, to + c)
+            for c in range(0, channels, WIDTH):
+                store(load_wide(x, at + c) if within else wide(ZERO), rim, to + c)
     return rim, 0, side * channels
 
 
@@ -292,11 +289,11 @@ def _from_points_of_five(m: Six) -> Four:
 @compiled
 def _back(y: Floats, at: int, step: int, size: int) -> Six:
     """From gradients of four outputs, or of two, those of what they come from."""
-    a, b = load(y, at), load(y, at + step)
+    a, b = load_wide(y, at), load_wide(y, at + step)
     if size == 2:
         near = _NEAR * b
         return a, a + b, a - b, a + near, a - near, b
-    c, d = load(y, at + 2 * step), load(y, at + 3 * step)
+    c, d = load_wide(y, at + 2 * step), load_wide(y, at + 3 * step)
     even, odd, near, far = a + c, b + d, a + _NEAR2 * c, _NEAR * b + _NEAR3 * d
     return a, even + odd, even - odd, near + far, near - far, d
 
@@ -312,8 +309,8 @@ def _multiply(
             for tile in range(0, count, ROWS):
                 upper, lower = product(values, place * from_one + tile * inputs, inputs, kernels, panel, inputs)
                 to = place * to_one + tile * outputs + out
-                put_six(upper, sums, to, outputs)
-                put_six(lower, sums, to + 8, outputs)
+                put(upper, sums, to, outputs)
+                put(lower, sums, to + WIDTH, outputs)
 
 
 @compiled

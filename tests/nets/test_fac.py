@@ -29,7 +29,7 @@ def test_equals_the_plain_form(channels, count, size):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5 * float(other.abs().max()))
 
 
-@pytest.mark.parametrize(("channels", "features", "size"), [(16, 32, (3, 49)), (32, 16, (7, 60)), (48, 48, (20, 6))])
+@pytest.mark.parametrize(("channels", "features", "size"), [(32, 64, (3, 49)), (64, 32, (7, 60)), (96, 96, (20, 6))])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_compiled_form_equals_the_plain_one_of_twice_the_digits(channels, features, size, threads):
     tensors = given(channels, features, *size, count=3)

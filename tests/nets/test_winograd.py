@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lolblur_synth.nets import winograd
+from lolblur_synth.nets.products import COLUMNS
 from lolblur_synth.nets.winograd import Convolution
 
 SHAPES = [(1, 28, 28), (2, 30, 41), (3, 1, 200), (5, 203, 2)]  # of at least as many tiles as it pays for
@@ -43,7 +44,7 @@ def no_other(monkeypatch):
 @pytest.mark.parametrize("side", [3, 5])
 def test_equals_the_plain_sum(shape, side):
     count, height, width = shape
-    layer, x = convolution(32, 16, side), images(count, 32, height, width)
+    layer, x = convolution(64, 32, side), images(count, 64, height, width)
     with torch.inference_mode():
         found, wanted = layer(x), twice_the_digits(layer, x)
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -56,8 +57,8 @@ def test_equals_the_plain_sum(shape, side):
     st.integers(1, 3),
     st.integers(26, 70),
     st.integers(26, 70),
-    st.sampled_from([16, 48]),
-    st.sampled_from([16, 32]),
+    st.sampled_from([32, 96]),
+    st.sampled_from([32, 64]),
     st.sampled_from([3, 5]),
     st.booleans(),
 )
@@ -74,11 +75,11 @@ def test_gradients_are_those_of_the_plain_sum(count, height, width, inputs, outp
 @pytest.mark.usefixtures("no_other")
 @pytest.mark.parametrize("side", [3, 5])
 def test_a_kernel_of_one_moves_images_to_the_digit_of_rounding(side):
-    layer, x = convolution(16, 16, side, bias=False), images(1, 16, 29, 31)
+    layer, x = convolution(32, 32, side, bias=False), images(1, 32, 29, 31)
     down, right = 0, side - 1
     with torch.no_grad():
         layer.weight.zero_()
-        layer.weight[range(16), range(16), down, right] = 1
+        layer.weight[range(32), range(32), down, right] = 1
         found = layer(x)
     half = side // 2
     moved = F.pad(x, [half] * 4)[:, :, down : down + 29, right : right + 31]
@@ -87,7 +88,7 @@ def test_a_kernel_of_one_moves_images_to_the_digit_of_rounding(side):
 
 @pytest.mark.usefixtures("no_other")
 def test_threads_and_layouts_do_not_change_a_bit():
-    layer, x = convolution(16, 32), images(2, 16, 50, 60)
+    layer, x = convolution(32, 64), images(2, 32, 50, 60)
     before, kept = torch.get_num_threads(), x.clone()
     found = []
     try:
@@ -104,32 +105,33 @@ def test_threads_and_layouts_do_not_change_a_bit():
 @pytest.mark.parametrize(
     ("layer", "x"),
     [
-        (Convolution(16, 16), images(1, 16, 8, 8)),  # too few tiles
-        (Convolution(16, 24), images(1, 16, 40, 40)),  # half a register of channels
-        (Convolution(3, 16), images(1, 3, 40, 40)),
-        (Convolution(16, 16, 1), images(1, 16, 40, 40)),
-        (Convolution(16, 16).double(), images(1, 16, 40, 40).double()),
-        (Convolution(16, 16), images(16, 40, 40)),  # not a batch
+        (Convolution(32, 32), images(1, 32, 8, 8)),  # too few tiles
+        (Convolution(32, 32 + COLUMNS // 2), images(1, 32, 40, 40)),  # half the columns of a product
+        (Convolution(32 + COLUMNS // 2, 32), images(1, 32 + COLUMNS // 2, 40, 40)),
+        (Convolution(3, 32), images(1, 3, 40, 40)),
+        (Convolution(32, 32, 1), images(1, 32, 40, 40)),
+        (Convolution(32, 32).double(), images(1, 32, 40, 40).double()),
+        (Convolution(32, 32), images(32, 40, 40)),  # not a batch
     ],
 )
 def test_what_does_not_fit_is_left_to_torch(layer, x):
     assert torch.equal(layer(x), nn.Conv2d.forward(layer, x))
 
 
-@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("channels", [8, 64])
 def test_images_of_other_channels_are_refused(channels):
     with pytest.raises(RuntimeError, match="channels"):
-        convolution(16, 16)(images(1, channels, 40, 40))
+        convolution(32, 32)(images(1, channels, 40, 40))
 
 
 def test_autocast_is_left_to_torch():
-    layer, x = convolution(16, 16), images(1, 16, 40, 40)
+    layer, x = convolution(32, 32), images(1, 32, 40, 40)
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16
 
 
 def test_a_frozen_layer_passes_gradients_on():
-    layer, x = convolution(16, 16).requires_grad_(False), images(1, 16, 40, 40).requires_grad_()
+    layer, x = convolution(32, 32).requires_grad_(False), images(1, 32, 40, 40).requires_grad_()
     layer(x).square().sum().backward()
     assert x.grad is not None
     assert layer.weight.grad is None
