@@ -32,19 +32,29 @@ def ordered_map(threads: int) -> Iterator[Map]:
     Each call of torch or OpenCV stays on one thread: how they cut an array into pieces would otherwise show in the
     last bit, and the same seed would not give the same pixels on every machine.
     """
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        _return_large_memory()
-        if threads == 1:
-            yield map
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                yield _ahead(pool, threads)
+        with torch_threads(1):
+            _return_large_memory()
+            if threads == 1:
+                yield map
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    yield _ahead(pool, threads)
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        cv2.setNumThreads(before)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Have torch compute on so many threads meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def on_torch_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -124,8 +124,9 @@ def _tiles(shape: Sequence[int], size: int) -> int:
 
 
 def _runs(count: int, parts: int) -> list[tuple[int, int]]:
-    """Tiles of so many parts for each thread of torch."""
-    step = -(-count // (torch.get_num_threads() * parts * _TOGETHER)) * _TOGETHER
+    """Tiles of so many parts for each thread of torch, if there are several that may wait for each other."""
+    threads = torch.get_num_threads()
+    step = -(-count // (threads * (parts if threads > 1 else 1) * _TOGETHER)) * _TOGETHER
     return [(first, min(first + step, count)) for first in range(0, count, step)]
 
 

@@ -80,6 +80,7 @@ class TrainLEDNet(Section):
     save_every: int = Field(5000, ge=1)  # steps
     samples: int = Field(4, ge=0)  # pictures in TensorBoard per validation
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = "auto"  # that read pairs, of each process
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"  # of torch, of each process; auto: its own
     cache: str | None = None  # a folder for decoded pictures, read faster than PNGs
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

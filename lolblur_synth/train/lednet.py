@@ -5,7 +5,6 @@ step: a run that was stopped goes on to the very same weights, and the crops of 
 processes share it. Several processes come from `accelerate launch`; only the first of them writes.
 """
 
-import copy
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -26,7 +25,7 @@ from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.lpips import LPIPS
 from lolblur_synth.nets.weights import load_lpips, load_vgg19
 from lolblur_synth.records import fingerprint, write_text
-from lolblur_synth.threads import WHILE_TRAINING, keeping_memory
+from lolblur_synth.threads import WHILE_TRAINING, keeping_memory, torch_threads
 from lolblur_synth.train.config import TrainLEDNet
 from lolblur_synth.train.folder import BOARD, CHECKPOINT, METRICS, RunFolder
 from lolblur_synth.train.lednet_losses import RestorationLoss
@@ -44,7 +43,7 @@ from lolblur_synth.train.lednet_run import (
     save,
     state_of,
 )
-from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, snapshot
 from lolblur_synth.train.pairs import Batch, Pairs, loader, workers_for
 from lolblur_synth.train.validation import score, sheet, spread
 from lolblur_synth.train.watch import Watch
@@ -108,7 +107,8 @@ def train_lednet(
     if tell:
         tell(_describe(run, training, test))
     kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
-    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
+    threads = nullcontext() if config.threads == "auto" else torch_threads(config.threads)
+    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept, threads:
         _train(run, training, test, loss, board, on_step)
     accelerator.end_training()
     return out / (BEST if test else LAST)
@@ -187,7 +187,7 @@ def _look(run: Run, watch: Watch, stop: bool, board: SummaryWriter | None) -> tu
             f"{', '.join(report.names[:_NAMED])}{more}; {run.out / CHECKPOINT} has the state after step {run.step}; "
             "look at those pairs, or train with a lower learning_rate or with clip_gradient"
         )
-    run.good = copy.deepcopy(state_of(run))
+    run.good = snapshot(state_of(run))
     if board:
         for name, value in report.terms.items():
             board.add_scalar(f"training/{name}", value, run.step)

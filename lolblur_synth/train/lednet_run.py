@@ -19,10 +19,10 @@ from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import TrainLEDNet
 from lolblur_synth.train.folder import CHECKPOINT
-from lolblur_synth.train.loop import save_checkpoint
+from lolblur_synth.train.loop import save_checkpoint, snapshot
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-FREE = "device", "workers", "cache"  # settings that decide no result
+FREE = "device", "workers", "threads", "cache"  # settings that decide no result, but for how sums are rounded
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -127,9 +127,7 @@ def assemble(config: TrainLEDNet, out: Path, accelerator: Accelerator, net: LEDN
     if config.channels_last:
         _turn_kernels(net)
     average = copy.deepcopy(net).requires_grad_(False) if config.ema else None
-    optimizer = torch.optim.Adam(
-        net.parameters(), config.learning_rate, config.betas, fused=accelerator.device.type == "cuda"
-    )
+    optimizer = torch.optim.Adam(net.parameters(), config.learning_rate, config.betas, fused=True)
     model, optimizer = accelerator.prepare(torch.compile(net) if config.compile else net, optimizer)
     return Run(config, out, accelerator, net, average, model, optimizer)
 
@@ -178,7 +176,7 @@ def load(run: Run, state: dict[str, Any]) -> None:
         run.step, run.best, run.history = state["step"], state["best"], state["history"]
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path}: not a checkpoint of this run ({error}); overwrite it") from None
-    run.good = copy.deepcopy(state_of(run))
+    run.good = snapshot(state_of(run))
 
 
 def save(run: Run) -> None:

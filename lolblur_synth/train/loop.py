@@ -22,6 +22,15 @@ def cosine(step: int, steps: int, peak: float, floor: float = 0.01, warm_up: flo
     return peak * rise * (floor + (1 - floor) * (1 + cos(pi * step / steps)) / 2)
 
 
+def snapshot(state: Any) -> Any:
+    """A copy of tensors and plain values, none of which changes with them; much faster than `deepcopy` of as many."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {key: snapshot(value) for key, value in state.items()}
+    return type(state)(snapshot(value) for value in state) if isinstance(state, list | tuple) else state
+
+
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values; the file appears whole or not at all.
 

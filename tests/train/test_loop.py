@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, snapshot
 from tests.disks import small_files
 
 
@@ -25,6 +25,24 @@ def test_cosine_without_a_warm_up_begins_at_its_peak():
     assert rates[0] == 2
     assert rates[10] == pytest.approx(0.002)
     assert rates == sorted(rates, reverse=True)
+
+
+def test_a_snapshot_is_equal_and_keeps_no_memory_of_what_it_is_of():
+    weights = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last).requires_grad_()
+    state = {
+        "net": {"weight": weights},
+        "groups": [{"params": [0, 1], "betas": (0.9, 0.99)}],
+        "scaler": None,
+        "best": 1.5,
+    }
+    kept = snapshot(state)
+    with torch.no_grad():
+        weights.zero_()
+    state["groups"][0]["params"].append(2)
+    assert torch.equal(kept["net"]["weight"], torch.ones(2, 3, 4, 5))
+    assert kept["net"]["weight"].stride() == weights.stride()
+    assert kept["groups"] == [{"params": [0, 1], "betas": (0.9, 0.99)}]
+    assert (kept["scaler"], kept["best"]) == (None, 1.5)
 
 
 def test_checkpoint_round_trip(tmp_path):
