@@ -18,7 +18,7 @@ _MEANINGS = {
     "low_blur": "the same without noise",
     "low_sharp": "the dark middle frame",
     "high_sharp_scaled": "the ground truth: the middle frame in normal light, slightly dimmed",
-    "high_sharp_original": "the middle frame as filmed",
+    "high_sharp_original": "the middle frame, denoised and resized, not dimmed",
 }
 
 

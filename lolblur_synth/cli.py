@@ -27,7 +27,10 @@ def main() -> None:
         click.echo(f"error: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; run, train-ecdce and train-lednet go on from here when they are called again", err=True)
+        click.echo(
+            "stopped; run, train-ecdce and train-lednet go on from here when called again, other commands begin anew",
+            err=True,
+        )
         sys.exit(130)
 
 

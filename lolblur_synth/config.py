@@ -19,6 +19,8 @@ def as_tuple(value: object) -> object:
 def _as_range(value: object) -> object:
     """A single number means a range that holds nothing else."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number and not isinstance(value, (list, tuple)):
+        raise ValueError("a range is [LOW, HIGH] or one number, such as [0.05,0.16]")
     return (value, value) if is_number else as_tuple(value)
 
 
@@ -30,12 +32,12 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
 
 def _as_size(value: object) -> object:
     """Accept `1120x640` for (1120, 640), and `source`."""
-    if isinstance(value, str) and value != "source":
-        parts = value.lower().split("x")
-        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-            raise ValueError(f"a size is WIDTHxHEIGHT, such as 1120x640, or `source`; got {value!r}")
-        return tuple(int(part) for part in parts)
-    return as_tuple(value)
+    if value == "source" or isinstance(value, (list, tuple)):
+        return as_tuple(value)
+    parts = str(value).lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ValueError("a size is WIDTHxHEIGHT, such as 1120x640, or `source`")
+    return tuple(int(part) for part in parts)
 
 
 def within(low: float, high: float) -> AfterValidator:

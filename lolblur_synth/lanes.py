@@ -68,7 +68,14 @@ def clamp(value: Real, low: Real, high: Real) -> Real:
 class _LanesType(types.Type):
     def __init__(self, count: int) -> None:
         super().__init__(f"Lanes{count}")
-        self.count, self.vector = count, ir.VectorType(ir.FloatType(), count)
+        self.count = count
+
+    @property
+    def vector(self) -> ir.VectorType:
+        return ir.VectorType(ir.FloatType(), self.count)
+
+
+_EightType = _LanesType  # so it is called in what earlier versions have compiled and left on disk
 
 
 @register_model(_LanesType)
@@ -79,7 +86,7 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
 
 def _width() -> int:
     """Floats in the widest registers of the processor that numba compiles for."""
-    features = config.CPU_FEATURES or get_host_cpu_features()
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
     return 16 if "+avx512f" in features.split(",") else 8
 
 
@@ -103,19 +110,21 @@ def _define_arithmetic(lanes: _LanesType) -> None:
     for function, instruction in _OPERATORS.items():
 
         def lower(_: Any, builder: Any, sig: Any, args: Any, instruction: str = instruction) -> Any:
-            wide = (v if kind == lanes else _spread(builder, lanes, v) for kind, v in zip(sig.args, args, strict=True))
-            return getattr(builder, instruction)(*wide, flags=_LOOSE)
+            both = (v if kind == lanes else _spread(builder, lanes, v) for kind, v in zip(sig.args, args, strict=True))
+            return getattr(builder, instruction)(*both, flags=_LOOSE)
 
         infer_global(function)(type(instruction, (ConcreteTemplate,), {"cases": cases}))
         for pair in pairs:
             lower_builtin(function, *pair)(lower)
 
 
-for _lanes in {_EIGHT, _WIDE}:
+for _lanes in {_EIGHT, _WIDE}:  # one where they are the same
     _define_arithmetic(_lanes)
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    if kind.dtype != types.float32 or kind.layout != "C":
+        raise TypeError(f"lanes come from and go to float32 that lies whole and in order, not {kind}")
     first = context.make_array(kind)(context, builder, array).data
     return builder.gep(first, [at])
 

@@ -337,10 +337,11 @@ def _without_key_frames(found: _Findings) -> list[float]:
 
 
 def _sha256(path: Path) -> str:
+    """Of what is in a video, or in its frames one after another; names do not count."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
     for image in numbered_images(path).values():
-        digest.update(f"{image.name} {_sha256(image)}\n".encode())
+        digest.update(f"{_sha256(image)}\n".encode())
     return digest.hexdigest()

@@ -103,12 +103,13 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
 def _distrusted(record: SequenceRecord, plan: Plan) -> str | None:
     """What is to be said about motion that was too large, if anything."""
     most = plan.config.interpolate.untrusted
-    shares = [pair.untrusted for pair in record.pairs if pair.untrusted is not None and pair.untrusted > most]
+    shares = {pair.number: pair.untrusted for pair in record.pairs if pair.untrusted and pair.untrusted > most}
     if not shares:
         return None
     return (
-        f"{len(shares)} of {len(record.pairs)} pairs hold motion that cannot be trusted: inconsistent on up to "
-        f"{max(shares):.0%} of the picture; look at them, or drop such with interpolate.reject=true"
+        f"{len(shares)} of {len(record.pairs)} pairs hold motion that cannot be trusted, inconsistent on up to "
+        f"{max(shares.values()):.0%} of the picture: {', '.join(f'{number:04d}' for number in shares)}; "
+        "look at them, or drop such with interpolate.reject=true"
     )
 
 

@@ -1,4 +1,4 @@
-"""Eight floats as one value in compiled code."""
+"""Several floats as one value in compiled code."""
 
 import numpy as np
 import pytest
@@ -93,6 +93,15 @@ def sums(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 
 def test_sums_are_those_of_all_floats():
     assert sums(ONE, OTHER) == pytest.approx((ONE[1].sum(), ((ONE - OTHER) ** 2).sum()), rel=1e-5)
+
+
+def test_other_arrays_are_refused():
+    out = np.zeros((6, 8))
+    for a, b in ((ONE.astype(np.float64), OTHER), (ONE, OTHER.astype(np.int32)), (ONE[:, ::2], OTHER)):
+        with pytest.raises(Exception, match="float32 that lies whole and in order"):
+            compare(a, b, np.float32(0), out.astype(np.float32))
+    with pytest.raises(Exception, match="float32 that lies whole and in order"):
+        compare(ONE, OTHER, np.float32(0), out)
 
 
 @compiled

@@ -7,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from lolblur_synth.threads import keeping_memory, on_torch_threads, ordered_map
+from lolblur_synth.threads import keeping_memory, on_torch_threads, ordered_map, torch_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -100,4 +100,5 @@ def test_items_are_taken_by_as_many_threads_as_torch_has(threads):
 
 
 def test_a_single_item_stays_where_it_is():
-    assert on_torch_threads(lambda _: threading.get_ident(), [0]) == [threading.get_ident()]
+    with torch_threads(2):
+        assert on_torch_threads(lambda _: threading.get_ident(), [0]) == [threading.get_ident()]

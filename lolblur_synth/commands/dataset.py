@@ -100,7 +100,10 @@ def verify(dataset: Path) -> None:
     for fault in faults:
         click.echo(fault)
     if faults:
-        raise SequenceError(f"{dataset}: {len(faults)} faults; delete the records of what is damaged and run again")
+        raise SequenceError(
+            f"{dataset}: {len(faults)} faults; delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no "
+            "record names, and run again"
+        )
     click.echo(f"{dataset}: {count} pictures are as recorded")
 
 
@@ -111,7 +114,7 @@ def verify(dataset: Path) -> None:
 def demo(
     out: Path, sources: tuple[str, ...], assignments: tuple[str, ...], overwrite: bool, **shortcuts: str | float | None
 ) -> None:
-    """Render a night clip, make a small dataset from it, and show where to look."""
+    """Render two night clips, make a small dataset from them, and show where to look."""
     config = load_config(("demo", *sources), assignments, **shortcuts)
 
     from lolblur_synth.demo import render_clips
@@ -123,7 +126,7 @@ def demo(
     console = console_for(stderr=True)
     choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
-    with console.status("rendering a night clip at 250 fps"):
+    with console.status("rendering two night clips at 250 fps"):
         videos = render_clips(out / "videos", config.seed)
     settle(out / "dataset")
     plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.commands.options import FOLDER, PATH, SEED, console_for, device_option
+from lolblur_synth.commands.options import FOLDER, PATH, console_for, device_option
 
 if TYPE_CHECKING:
     from lolblur_synth.interpolators import Backend as Interpolation
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--input", "source", type=PATH, required=True, help="A picture, a folder of pictures, or a video.")
+@click.option(
+    "--input",
+    "source",
+    type=PATH,
+    required=True,
+    help="A picture, a folder of pictures (not those in folders of it), or a video.",
+)
 @click.option("--out", type=FOLDER, required=True, help="Where the dark ones go.")
 @click.option(
     "--exposure",
@@ -23,8 +29,8 @@ if TYPE_CHECKING:
     metavar="E|LOW:HIGH",
     help="Lightness to darken to, of 1; a range is drawn from, once per picture or video.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help=SEED)
-@click.option("--weights", default="ec_zero_dce", show_default=True, help="Bundled name or file.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed and file name, same exposure.")
+@click.option("--weights", default="ec_zero_dce", show_default=True, metavar="NAME|FILE", help="Of an EC-Zero-DCE.")
 @device_option()
 @click.option("--overwrite", is_flag=True, help="Replace files in --out.")
 def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, device: str, overwrite: bool) -> None:
@@ -87,7 +93,9 @@ def denoise(
     show_default=True,
     help="auto is rife on CUDA if its weights are there, else flow.",
 )
-@click.option("--weights", default="rife-v4.0", show_default=True, metavar="NAME|FILE", help="Of rife and rife-ncnn.")
+@click.option(
+    "--weights", default="rife-v4.0", show_default=True, metavar="NAME|PATH", help="Of rife, or of rife-ncnn."
+)
 @click.option("--capture-fps", type=float, help="The rate at which it was filmed, where its tags do not tell.")
 @device_option()
 @click.option("--overwrite", is_flag=True, help="Replace --out.")

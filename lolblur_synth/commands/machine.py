@@ -5,6 +5,8 @@ import click
 from lolblur_synth.commands.options import load_config, run_options
 from lolblur_synth.errors import SequenceError
 
+_COMMANDS = {"train_ecdce": "train-ecdce", "train_lednet": "train-lednet", "train_lednet_small": "train-lednet"}
+
 
 @click.command()
 def doctor() -> None:
@@ -16,7 +18,9 @@ def doctor() -> None:
         click.echo(f"{'ok ' if good else '-- '} {name:<14} {found}")
         healthy &= good
     if not healthy:
-        raise SequenceError("what is marked -- is missing")
+        raise SequenceError(
+            "what is marked -- is missing; install the package anew (pip install --force-reinstall lolblur-synth)"
+        )
 
 
 @click.group()
@@ -35,7 +39,8 @@ def config_show(sources: tuple[str, ...], assignments: tuple[str, ...], **shortc
 
 @config.command("presets")
 def config_presets() -> None:
-    """List the presets that --config takes by name."""
+    """List the presets that --config takes by name, each with the command that it is for."""
     from lolblur_synth.config import presets
 
-    click.echo("\n".join(presets()))
+    for name in presets():
+        click.echo(f"{name:<20} {_COMMANDS.get(name, 'run')}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=FOLDER, required=True, help="Checkpoints, logs and the final weights; resumes what is there."
 )
-@config_options
+@config_options("learning_rate=2e-4")
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="Same seed, same weights.")
 @device_option(None)
@@ -54,7 +54,7 @@ def train_ecdce(
 @click.command("train-lednet")
 @click.option("--data", type=FOLDER, required=True, help="A dataset made by run, or LOL-Blur as released.")
 @click.option("--out", type=FOLDER, required=True, help="Checkpoints, logs and weights; resumes what is there.")
-@config_options
+@config_options("learning_rate=2e-4")
 @click.option("--steps", type=int, help="Training steps.")
 @click.option("--seed", type=int, help="Same seed, same weights.")
 @device_option(None)

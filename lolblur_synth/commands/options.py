@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PATH = click.Path(path_type=Path)
-SEED = "Same seed, same pixels."
 
 
-def config_options(command: Command) -> Command:
+def config_options(example: str) -> Callable[[Command], Command]:
     """The two options by which every setting can be changed."""
-    one = "One setting, such as darken.exposure=[0.05,0.16]."
-    command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=one)(command)
-    layer = "A preset or a YAML file; later ones win."
-    return click.option("--config", "sources", multiple=True, metavar="NAME|FILE", help=layer)(command)
+
+    def decorate(command: Command) -> Command:
+        one = f"One setting, such as {example}."
+        command = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=one)(command)
+        layer = "A preset or a YAML file; later ones win."
+        return click.option("--config", "sources", multiple=True, metavar="NAME|FILE", help=layer)(command)
+
+    return decorate
 
 
 def device_option(default: str | None = "auto") -> Callable[[Command], Command]:
@@ -34,17 +37,18 @@ def device_option(default: str | None = "auto") -> Callable[[Command], Command]:
 
 def run_options(command: Command) -> Command:
     """The settings of a run that have an option of their own."""
-    rate = "The rate at which the videos were filmed, where their tags do not tell."
+    rate = "The rate at which all videos were filmed, whatever their tags say."
+    workers = "Sequences made at the same time (1); each takes eight cores at most, and memory of its own."
     options = [
-        click.option("--seed", type=int, help=SEED),
+        click.option("--seed", type=int, help="Same seed, same pixels."),
         click.option("--capture-fps", type=float, help=rate),
-        click.option("--size", metavar="WxH|source", help="Size of the pictures (1120x640)."),
-        click.option("--workers", type=int, help="Sequences made at the same time (1)."),
+        click.option("--size", metavar="WxH|source", help="Size of the pictures."),
+        click.option("--workers", type=int, help=workers),
         device_option(None),
     ]
     for option in reversed(options):
         command = option(command)
-    return config_options(command)
+    return config_options("darken.exposure=[0.05,0.16]")(command)
 
 
 def load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> "Config":

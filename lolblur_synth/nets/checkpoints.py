@@ -43,20 +43,6 @@ class Checkpoint(NamedTuple):
     sha256: str
 
 
-def find(name_or_path: str) -> Path:
-    """The file of bundled weights by their name, or the path as given; raises `UserError` when it is neither."""
-    bundled = sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
-    if name_or_path in bundled:
-        return BUNDLED / f"{name_or_path}.safetensors"
-    path = Path(name_or_path).expanduser()
-    if path.suffix not in {".safetensors", ".pth", ".pt"}:
-        raise UserError(
-            f"weights {name_or_path}: neither bundled ({', '.join(bundled) or 'none is'}) "
-            "nor a .safetensors or .pth file; give one of these"
-        )
-    return path
-
-
 def read(path: Path) -> Checkpoint:
     """Read a .safetensors file that `save_weights` wrote, or else a pickle of nothing but tensors by name.
 

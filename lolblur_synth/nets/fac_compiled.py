@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.lanes import WIDTH, ZERO, Floats, compiled, load_wide, put, store, wide
-from lolblur_synth.nets.memory import flat
+from lolblur_synth.nets.memory import computed_here, flat
 from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, add, add_product, product
 from lolblur_synth.threads import on_torch_threads
 
@@ -22,15 +22,13 @@ def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
 
     Raises `ValueError` for sizes that are not of one another: compiled code would read past their end.
     """
-    if torch.compiler.is_compiling() or padded.device.type != "cpu":
-        return False
     count, height, width, inputs = features.shape
     channels = padded.shape[3]
     alike = padded.shape[:3] == (count, height + SIDE - 1, width + SIDE - 1) and taps.shape[1:] == (inputs, channels)
     if not alike:
         raise ValueError(f"{[*padded.shape]} padded, {[*features.shape]} features, {[*taps.shape]} taps do not fit")
-    whole = channels % COLUMNS == 0 and inputs % COLUMNS == 0
-    return whole and padded.dtype == features.dtype == torch.float32
+    whole = channels % COLUMNS == 0 and inputs % COLUMNS == 0 and features.numel() > 0
+    return whole and computed_here(padded, features, taps)
 
 
 def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gr
     height, width, channels = gradient.shape[1:]
 
     def work(rows: tuple[int, int]) -> tuple[Tensor, ...]:
-        seen = torch.zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
+        seen = padded.new_zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
         sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
         given = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
         _filter_back(*arrays, *given, _shape(gradient, features), *rows)

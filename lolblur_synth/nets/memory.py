@@ -1,10 +1,18 @@
-"""How images lie in memory for compiled code: channels last, as one array of floats."""
+"""What compiled code takes, and how: images with channels last, as one array of floats."""
 
 from typing import cast
 
+import torch
 from torch import Tensor
 
 from lolblur_synth.lanes import Floats
+
+
+def computed_here(*tensors: Tensor) -> bool:
+    """Whether compiled code may take them: float32 on a CPU, not traced, not under autocast."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    return all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
 
 
 def channels_last(images: Tensor) -> Tensor:
@@ -13,5 +21,5 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def flat(x: Tensor) -> Floats:
-    """The memory of a tensor that is whole in it."""
-    return cast(Floats, x.detach().numpy().ravel())
+    """The memory of a tensor; raises `RuntimeError` where it does not lie there whole and in order."""
+    return cast(Floats, x.detach().view(-1).numpy())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from lolblur_synth.lanes import WIDTH, ZERO, Floats, Real, compiled, load_wide, store, total, where_above, wide
-from lolblur_synth.nets.memory import channels_last, flat
+from lolblur_synth.nets.memory import channels_last, computed_here, flat
 from lolblur_synth.threads import on_torch_threads
 
 _SPAN = 2**17  # elements whose sum is of float32; the same for any number of threads
@@ -33,10 +33,8 @@ class PReLU(nn.PReLU):
 
 
 def _pays(x: Tensor, slope: Tensor) -> bool:
-    """Whether its gradient is found here: that of float32 images on a CPU."""
-    if torch.compiler.is_compiling() or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return False
-    return x.device.type == "cpu" and x.dtype == slope.dtype == torch.float32 and x.ndim == 4
+    """Whether its gradient is found here: that of images, where one is asked for."""
+    return torch.is_grad_enabled() and x.ndim == 4 and computed_here(x, slope)
 
 
 class _Slope(torch.autograd.Function):

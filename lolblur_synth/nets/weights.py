@@ -6,7 +6,7 @@ import torch
 
 from lolblur_synth.errors import UserError
 from lolblur_synth.nets.catalogue import entry, file_hash, locate
-from lolblur_synth.nets.checkpoints import arguments_of, build, find, load_strictly, read
+from lolblur_synth.nets.checkpoints import Checkpoint, arguments_of, build, load_strictly, read
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.lpips import LPIPS, Backbone
@@ -14,16 +14,18 @@ from lolblur_synth.nets.released import lednet_state
 from lolblur_synth.nets.rife import IFNet, from_released
 from lolblur_synth.nets.vgg import VGG19
 
+_FILES = {".safetensors", ".pth", ".pt", ".pkl"}
 _RELEASED_EC_ZERO_DCE = {"width": 256, "iterations": 10, "scale": 1, "context": False}
 
 
 def load_ec_zero_dce(name_or_path: str, device: torch.device | str = "cpu") -> tuple[ECZeroDCE, str]:
     """Load EC-Zero-DCE, ready for inference, and the sha256 of its file.
 
-    Takes the name of bundled weights (`ec_zero_dce`), a .safetensors file that `save_weights` wrote, or the released
-    .pth checkpoint. Raises `UserError` when the file is missing, damaged, or holds another network.
+    Takes the name of the bundled weights (`ec_zero_dce`) or of those in the cache (`ce_zerodce`), a .safetensors file
+    that `save_weights` wrote, or the released .pth checkpoint. Raises `UserError` when the file is missing, damaged, or
+    holds another network.
     """
-    file = read(find(name_or_path))
+    file = _read(name_or_path)
     arguments = _RELEASED_EC_ZERO_DCE if file.metadata is None else arguments_of(file, ECZeroDCE.kind)
     net = build(ECZeroDCE, arguments, file.path)
     load_strictly(net, file.state, file.path, net.kind)
@@ -37,8 +39,7 @@ def load_lednet(name_or_path: str, device: torch.device | str = "cpu") -> tuple[
     released .pth, which works in [-1, 1] if `retrain` is in its name and in [0, 1] otherwise, as nothing in it tells.
     Raises `UserError` when the file is missing, damaged, or holds another network.
     """
-    path = Path(name_or_path).expanduser()
-    file = read(path if path.suffix in {".safetensors", ".pth", ".pt"} else locate(name_or_path))
+    file = _read(name_or_path)
     if file.metadata is None:
         arguments, state = {"signed": "retrain" in file.path.stem}, lednet_state(file.state)
     else:
@@ -92,8 +93,7 @@ def load_rife(name_or_path: str, device: torch.device | str = "cpu") -> tuple[IF
     flownet.pkl of these versions as released. Raises `UserError` when the file is missing, damaged, or holds another
     network.
     """
-    path = Path(name_or_path).expanduser()
-    file = read(path if path.suffix in {".safetensors", ".pkl", ".pth", ".pt"} else locate(name_or_path))
+    file = _read(name_or_path)
     if file.metadata is None:
         version, state = from_released(file.state)
         arguments = {"version": version}
@@ -103,3 +103,8 @@ def load_rife(name_or_path: str, device: torch.device | str = "cpu") -> tuple[IF
     load_strictly(net, state, file.path, f"RIFE v{net.version}")
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval().requires_grad_(False), file.sha256
+
+
+def _read(name_or_path: str) -> Checkpoint:
+    path = Path(name_or_path).expanduser()
+    return read(path if path.suffix in _FILES else locate(name_or_path))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from lolblur_synth.lanes import WIDTH, ZERO, Floats, Wide, compiled, load_wide, put, store, wide
-from lolblur_synth.nets.memory import channels_last, flat
+from lolblur_synth.nets.memory import channels_last, computed_here, flat
 from lolblur_synth.nets.products import ADDED, COLUMNS, ROWS, Six, add_product, get_six, product
 from lolblur_synth.threads import on_torch_threads
 
@@ -53,11 +53,9 @@ def _pays(x: Tensor, weight: Tensor) -> bool:
     Images of other channels than the layer's are not: torch refuses them, compiled code would read past their end.
     """
     outputs, inputs, side, _ = weight.shape
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-        return False
     if side not in (3, 5) or inputs % COLUMNS or outputs % COLUMNS or x.ndim != 4 or x.shape[1] != inputs:
         return False
-    return x.dtype == weight.dtype == torch.float32 and _tiles((x.shape[0], *x.shape[2:]), _TILE + 1 - side) >= _FEWEST
+    return computed_here(x, weight) and _tiles((x.shape[0], *x.shape[2:]), _TILE + 1 - side) >= _FEWEST
 
 
 class _Convolve(torch.autograd.Function):
@@ -84,10 +82,10 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Images (N, inputs, H, W) by kernels (outputs, inputs, side, side); channels-last in memory."""
     outputs, inputs, side, _ = weight.shape
     lanes = weight.detach().reshape(outputs // COLUMNS, COLUMNS, inputs, side * side).permute(3, 0, 2, 1)
-    kernels = (_kernel_points(side) @ lanes.reshape(side * side, -1)).numpy().ravel()
-    offset = (torch.zeros(outputs) if bias is None else bias.detach()).numpy()
+    kernels = flat(_kernel_points(side) @ lanes.reshape(side * side, -1))
+    offset = flat(x.new_zeros(outputs) if bias is None else bias)
     pixels, shape = _last(x)
-    convolved = torch.empty((shape[0], outputs, *shape[1:3]), memory_format=torch.channels_last)
+    convolved = torch.empty((shape[0], outputs, *shape[1:3]), dtype=x.dtype, memory_format=torch.channels_last)
     (out, _), size = _last(convolved), _TILE + 1 - side
 
     def work(run: tuple[int, int]) -> None:
@@ -103,8 +101,8 @@ def _correlated(x: Tensor, gradient: Tensor, side: int) -> Tensor:
     (slopes, (*_, outputs)), size = _last(gradient), _TILE + 1 - side
 
     def work(run: tuple[int, int]) -> Tensor:
-        sums = torch.zeros(_PLACES, shape[3] * outputs)
-        _correlate(pixels, shape, slopes, outputs, sums.numpy().ravel(), size, *run)
+        sums = x.new_zeros(_PLACES, shape[3] * outputs)
+        _correlate(pixels, shape, slopes, outputs, flat(sums), size, *run)
         return sums
 
     sums, *others = on_torch_threads(work, _runs(_tiles(shape[:3], size), 1))
@@ -124,7 +122,7 @@ def _tiles(shape: Sequence[int], size: int) -> int:
 
 
 def _runs(count: int, parts: int) -> list[tuple[int, int]]:
-    """Tiles of so many parts for each thread of torch, if there are several that may wait for each other."""
+    """Runs of tiles, so many for each thread that none waits long for the last; one where there is one thread."""
     threads = torch.get_num_threads()
     step = -(-count // (threads * (parts if threads > 1 else 1) * _TOGETHER)) * _TOGETHER
     return [(first, min(first + step, count)) for first in range(0, count, step)]

@@ -1,8 +1,8 @@
 """Train LEDNet on the pairs of a dataset, on one device or on many.
 
 The settings of the paper (section 5.1) are `configs/train_lednet.yaml`. Whatever is drawn is a function of seed and
-step: a run that was stopped goes on to the very same weights, and the crops of a step do not depend on how many
-processes share it. Several processes come from `accelerate launch`; only the first of them writes.
+step: a run that was stopped goes on, with as many threads, to the very same weights, and the crops of a step do not
+depend on how many processes share it. Several processes come from `accelerate launch`; only the first of them writes.
 """
 
 import json
@@ -107,8 +107,7 @@ def train_lednet(
     if tell:
         tell(_describe(run, training, test))
     kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
-    threads = nullcontext() if config.threads == "auto" else torch_threads(config.threads)
-    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept, threads:
+    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
         _train(run, training, test, loss, board, on_step)
     accelerator.end_training()
     return out / (BEST if test else LAST)
@@ -127,7 +126,8 @@ def _train(
     watch = Watch(accelerator)
     with closing(_batches(run, training)) as batches, catch_interrupt() as stop:
         while run.step < config.steps:
-            terms, names = _update(run, watch.timed(batches), loss)
+            with nullcontext() if config.threads == "auto" else torch_threads(config.threads):
+                terms, names = _update(run, watch.timed(batches), loss)
             run.step += 1
             watch.add(run.step, terms, names)
             last = run.step == config.steps

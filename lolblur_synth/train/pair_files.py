@@ -104,6 +104,12 @@ def _size(picture: Picture) -> str:
 
 
 def _listing(folder: Path) -> set[str]:
+    split, dataset = folder.parent, folder.parents[1]
+    if split.name == "test" and not split.is_dir() and (dataset / "train").is_dir():
+        raise UserError(
+            f"{dataset}: has no test split, as a dataset of one video; add videos and run again, or do without: "
+            "train-lednet --set validate_every=0, evaluate --split train"
+        )
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; give the folder with train/ and test/ in it, made by run or of LOL-Blur"

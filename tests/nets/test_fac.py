@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.nets import fac
 from lolblur_synth.nets.fac import filter_adaptively
 from tests.lednets import plain_filter
 
@@ -31,7 +32,8 @@ def test_equals_the_plain_form(channels, count, size):
 
 @pytest.mark.parametrize(("channels", "features", "size"), [(32, 64, (3, 49)), (64, 32, (7, 60)), (96, 96, (20, 6))])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_compiled_form_equals_the_plain_one_of_twice_the_digits(channels, features, size, threads):
+def test_the_compiled_form_equals_the_plain_one_of_twice_the_digits(channels, features, size, threads, monkeypatch):
+    monkeypatch.delattr(fac, "_bands")  # which the other form goes along
     tensors = given(channels, features, *size, count=3)
     outer = torch.randn(3, channels, *size, generator=torch.Generator().manual_seed(1))
     before = torch.get_num_threads()
@@ -70,6 +72,13 @@ def test_keeps_layout_and_inputs(layout):
     copies = [tensor.clone() for tensor in tensors]
     assert filter_adaptively(*tensors).is_contiguous(memory_format=layout)
     assert all(torch.equal(*pair) for pair in zip(tensors, copies, strict=True))
+
+
+def test_no_images_are_filtered_to_none():
+    tensors = [tensor.requires_grad_() for tensor in given(32, 32, 6, 8, count=0)]
+    found = filter_adaptively(*tensors)
+    assert found.shape == (0, 32, 6, 8)
+    assert all(not slopes.any() for slopes in torch.autograd.grad(found.sum(), tensors))
 
 
 def test_sizes_that_are_not_of_one_another_are_refused():

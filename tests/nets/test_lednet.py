@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ import torch.nn.functional as F
 
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.released import lednet_state
-from tests.lednets import GOLDEN, narrow_lednet, plain_forward, released_lednet
+from lolblur_synth.threads import torch_threads
+from tests.lednets import GOLDEN, narrow_lednet, plain, plain_forward, released_lednet
 
 
 def seeded(*shape: int) -> torch.Tensor:
@@ -65,6 +68,22 @@ def test_equals_the_plain_form_and_so_do_its_gradients(signed):
         results.append((*outputs, *torch.autograd.grad(loss, [image, *net.parameters()])))
     for found, wanted in zip(*results, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * max(1, float(wanted.detach().abs().max())))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_compiled_equals_the_plain_form_of_twice_the_digits(threads):
+    torch.manual_seed(1)  # with others a ReLU bends so near that rounding decides
+    net, image = LEDNet((32, 64, 32, 32)), seeded(2, 3, 64, 56)
+    precise, twice = plain(copy.deepcopy(net)).double(), image.double().requires_grad_()
+    with torch_threads(threads):
+        outputs = net(image.requires_grad_())
+        loss = outputs[0].square().sum() + outputs[1].square().sum()
+        found = (*outputs, *torch.autograd.grad(loss, [image, *net.parameters()]))
+    outputs = plain_forward(precise, twice)
+    loss = outputs[0].square().sum() + outputs[1].square().sum()
+    wanted = (*outputs, *torch.autograd.grad(loss, [twice, *precise.parameters()]))
+    for mine, other in zip(found, wanted, strict=True):
+        assert (mine - other).norm() < 1e-3 * other.norm()
 
 
 def test_gradients_reach_every_parameter():

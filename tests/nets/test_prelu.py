@@ -1,9 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lolblur_synth.nets import prelu
 from lolblur_synth.nets.prelu import PReLU
 
 
@@ -17,6 +19,17 @@ def layer(slope: float) -> PReLU:
     return found
 
 
+@pytest.fixture
+def no_other(monkeypatch):
+    """Fail where torch's gradient is taken instead."""
+
+    def forward(*_: object) -> Tensor:
+        raise AssertionError("torch's PReLU was asked")
+
+    monkeypatch.setattr(nn.PReLU, "forward", forward)
+
+
+@pytest.mark.usefixtures("no_other")
 @given(
     st.integers(0, 3),
     st.sampled_from([1, 3, 16, 33]),
@@ -28,20 +41,24 @@ def layer(slope: float) -> PReLU:
 def test_value_and_gradients_are_those_of_torch(count, channels, height, width, slope, layout):
     mine, x = layer(slope), images(count, channels, height, width).to(memory_format=layout).requires_grad_()
     outer = images(count, channels, height, width, seed=2)
-    other, precise = nn.PReLU().double(), x.detach().double().requires_grad_()
-    nn.init.constant_(other.weight, slope)
-    found, wanted = mine(x), other(precise)
+    precise, slopes = x.detach().double().requires_grad_(), torch.tensor([slope], dtype=torch.float64).requires_grad_()
+    found, wanted = mine(x), F.prelu(precise, slopes)
     to_x, to_slope = torch.autograd.grad(found, [x, mine.weight], outer)
-    wanted_x, wanted_slope = torch.autograd.grad(wanted, [precise, other.weight], outer.double())
+    wanted_x, wanted_slope = torch.autograd.grad(wanted, [precise, slopes], outer.double())
     torch.testing.assert_close((found, to_x), (wanted.float(), wanted_x.float()))
     torch.testing.assert_close(to_slope, wanted_slope.float(), rtol=1e-5, atol=1e-6 * (1 + x.numel()))
 
 
-def test_zero_is_not_above_zero_and_what_is_no_number_stays_none():
-    x = torch.tensor([0.0, -0.0, torch.nan, torch.inf, -torch.inf, 2.0, -2.0]).view(1, 7, 1, 1).requires_grad_()
-    layer(0.25)(x).sum().backward()
+@pytest.mark.usefixtures("no_other")
+@pytest.mark.parametrize("times", [1, 9])  # less than a register, and some registers
+def test_zero_is_not_above_zero_and_what_is_no_number_is_treated_as_torch_does(times):
+    values = torch.tensor([0.0, -0.0, torch.nan, torch.inf, -torch.inf, 2.0, -2.0])
+    x, mine = values.repeat(times).view(1, -1, 1, 1).requires_grad_(), layer(0.25)
+    mine(x).sum().backward()
     assert x.grad is not None
-    assert x.grad.flatten().tolist() == [0.25, 0.25, 0.25, 1, 0.25, 1, 0.25]
+    assert x.grad.flatten().tolist() == [0.25, 0.25, 0.25, 1, 0.25, 1, 0.25] * times
+    assert mine.weight.grad is not None
+    assert mine.weight.grad.isnan()
 
 
 def test_threads_do_not_change_a_bit_and_nothing_is_written_over():
@@ -66,6 +83,7 @@ def test_what_does_not_fit_is_left_to_torch(x):
     assert torch.equal(x.grad, torch.where(x > 0, 2 * x, 2 * 0.25**2 * x))
 
 
-def test_autocast_is_left_to_torch():
+def test_autocast_is_left_to_torch(monkeypatch):
+    monkeypatch.delattr(prelu._Slope, "forward")
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(0.25)(images(1, 2, 3, 4)).dtype == torch.bfloat16

@@ -124,7 +124,7 @@ def test_arguments_that_make_no_network_are_named(tmp_path):
 def test_missing_files_and_names(tmp_path):
     with pytest.raises(UserError, match="cannot be read: No such file"):
         load_ec_zero_dce(str(tmp_path / "none.pth"))
-    with pytest.raises(UserError, match=r"neither bundled \(.*ec_zero_dce.*\) nor"):
+    with pytest.raises(UserError, match=r"no such name, and no .safetensors or .pth file; choose from ec_zero_dce, "):
         load_ec_zero_dce("zero")
 
 

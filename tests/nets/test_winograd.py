@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -53,6 +53,9 @@ def test_equals_the_plain_sum(shape, side):
 
 @pytest.mark.usefixtures("no_other")
 @settings(max_examples=30)
+@example(1, 1, 200, 32, 32, 3, True)
+@example(3, 203, 2, 32, 64, 3, False)
+@example(1, 5, 200, 32, 32, 5, True)
 @given(
     st.integers(1, 3),
     st.integers(26, 70),

@@ -150,18 +150,25 @@ def test_processes_that_read_pairs_change_no_weight(data, tmp_path):
     assert all(torch.equal(value, right["net"][key]) for key, value in left["net"].items())
 
 
-def test_threads_are_as_many_as_asked_and_then_as_before(data, tmp_path):
-    before, seen = torch.get_num_threads(), list[int]()
-    for threads in (1, 2):
+def test_threads_are_as_many_as_asked_for_a_step_and_then_as_before(data, tmp_path, monkeypatch):
+    before, within, after = torch.get_num_threads(), list[int](), list[int]()
+
+    def rate(*_: object) -> float:
+        within.append(torch.get_num_threads())
+        return 1e-4
+
+    monkeypatch.setattr("lolblur_synth.train.lednet.cosine", rate)
+    for threads in (1, 2, "auto"):
         config = tiny(steps=1, validate_every=0, threads=threads)
-        train_lednet(data, tmp_path / str(threads), config, on_step=lambda *_: seen.append(torch.get_num_threads()))
-    assert seen == [1, 2]
-    assert torch.get_num_threads() == before
+        train_lednet(data, tmp_path / str(threads), config, on_step=lambda *_: after.append(torch.get_num_threads()))
+    assert within == [1, 2, before]
+    assert after == [before] * 3
 
 
-def test_steps_are_adams_whatever_the_layout_of_kernels(tmp_path):
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_steps_are_adams_whatever_the_layout_of_kernels(channels_last, tmp_path):
     """Fused code takes weights, gradients and moments as they lie in memory: they must lie alike."""
-    config = tiny(net={"channels": (32, 32, 32, 32)}, channels_last=True)
+    config = tiny(net={"channels": (32, 32, 32, 32)}, channels_last=channels_last)
     run = assemble(config, tmp_path, accelerator_for(config), first_network(config, None)[0])
     other = copy.deepcopy(run.net)
     plain = torch.optim.Adam(other.parameters(), config.learning_rate, config.betas, foreach=False)
@@ -217,7 +224,7 @@ def test_without_validation_no_test_split_is_needed(tmp_path):
     write_split(tmp_path / "data", "train", 2)
     path = train_lednet(tmp_path / "data", tmp_path / "run", tiny(steps=1, validate_every=0))
     assert path == tmp_path / "run/last.safetensors"
-    with pytest.raises(UserError, match=r"data/test/low_blur_noise: no such folder"):
+    with pytest.raises(UserError, match=r"data: has no test split, .* do without: train-lednet --set validate_every=0"):
         train_lednet(tmp_path / "data", tmp_path / "other", tiny(steps=1))
 
 

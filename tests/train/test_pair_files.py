@@ -55,8 +55,11 @@ def test_sizes_that_differ_between_partners_are_named(tmp_path):
 
 
 def test_folders_that_are_not_there_and_splits_that_are_empty(whole, tmp_path):
-    with pytest.raises(UserError, match=r"test/low_blur_noise: no such folder; give the folder with train/ and test/"):
+    with pytest.raises(UserError, match=r"has no test split, as a dataset of one video; .*validate_every=0, evaluate"):
         find_pairs(whole, "test")
+    for split in ("train", "test"):
+        with pytest.raises(UserError, match=f"{split}/low_blur_noise: no such folder; give the folder with train/ and"):
+            find_pairs(tmp_path, split)
     with pytest.raises(UserError, match="train/low_sharp: no such folder"):
         find_pairs(whole, "train", sharp="low_sharp")
     for folder in FOLDERS:
