@@ -101,8 +101,8 @@ def verify(dataset: Path) -> None:
         click.echo(fault)
     if faults:
         raise SequenceError(
-            f"{dataset}: {len(faults)} faults; delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no "
-            "record names, and run again"
+            f"{dataset}: {len(faults)} faults; delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, "
+            "and what no record names, and run again"
         )
     click.echo(f"{dataset}: {count} pictures are as recorded")
 
