@@ -296,7 +296,12 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
     """Layer presets or files, then `key=value` assignments, on the defaults; raises `UserError` naming every fault."""
     merged: dict[str, Any] = {}
     for source in sources:
-        merged = _merge(merged, _read_layer(source))
+        layer = _read_layer(source)
+        if source in presets() and len(layer.keys() - model.model_fields.keys()) > 1:
+            raise UserError(
+                f"--config {source}: a preset of another command; `lolblur-synth config presets` tells which is for which"
+            )
+        merged = _merge(merged, layer)
     for assignment in assignments:
         merged = _merge(merged, _override(assignment))
     try:

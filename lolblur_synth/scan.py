@@ -337,11 +337,12 @@ def _without_key_frames(found: _Findings) -> list[float]:
 
 
 def _sha256(path: Path) -> str:
-    """Of what is in a video, or in its frames one after another; names do not count."""
+    """Of what is in a video; or in its frames, and how far apart their numbers are: nothing else of a name counts."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for image in numbered_images(path).values():
-        digest.update(f"{_sha256(image)}\n".encode())
+    images = numbered_images(path)
+    for number, image in images.items():
+        digest.update(f"{number - min(images)} {_sha256(image)}\n".encode())
     return digest.hexdigest()

@@ -88,8 +88,11 @@ def test_config_show_is_what_a_run_uses(tmp_path):
     assert call("config", "show", "--config", str(tmp_path / "mine.yaml")).output == shown.output
 
 
-def test_presets_are_listed():
-    assert {"default", "paper", "night", "fast", "demo"} <= set(call("config", "presets").output.split())
+def test_presets_are_listed_with_their_commands():
+    listed = dict(line.split() for line in call("config", "presets").output.splitlines())
+    assert {listed[name] for name in ("default", "paper", "night", "fast", "demo")} == {"run"}
+    assert listed["train_ecdce"] == "train-ecdce"
+    assert listed["train_lednet"] == listed["train_lednet_small"] == "train-lednet"
 
 
 def test_doctor_finds_what_is_bundled():

@@ -5,7 +5,7 @@ import yaml
 
 from lolblur_synth.config import Config, load, preset_dir, presets, to_yaml
 from lolblur_synth.errors import UserError
-from lolblur_synth.train.config import TrainECDCE
+from lolblur_synth.train.config import TrainECDCE, TrainLEDNet
 
 
 def fails(*assignments: str, sources: tuple[str, ...] = ()) -> str:
@@ -37,6 +37,13 @@ def test_later_layers_win(tmp_path):
     assert (config.darken.exposure, config.darken.dim, config.seed) == ((0.2, 0.2), (0.8, 1.0), 4)
 
 
+def test_a_preset_of_another_command_is_told_as_one():
+    with pytest.raises(UserError, match="^--config train_lednet: a preset of another command; [^\n]*$"):
+        load(Config, ["train_lednet"])
+    with pytest.raises(UserError, match="^--config night: a preset of another command"):
+        load(TrainLEDNet, ["night"])
+
+
 def test_all_faults_are_named_at_once_with_their_paths():
     message = fails(
         "seed=-1", "video.size=1120", "darken.exposre=0.1", "darken.exposure=[0.3,0.1]", "run.workers=two", "nois={}"
@@ -59,6 +66,8 @@ def test_all_faults_are_named_at_once_with_their_paths():
         ("seed='1'", "valid integer"),
         ("seed=1.5", "integer"),
         ("darken.exposure=[0.1]", "darken.exposure"),
+        ("darken.exposure=0.1:0.3", "a range is [LOW, HIGH] or one number, such as [0.05,0.16] (got '0.1:0.3')"),
+        ("video.size=1120", "a size is WIDTHxHEIGHT, such as 1120x640, or `source` (got 1120)"),
         ("darken.exposure=[0.1,.nan]", "finite"),
         ("sequences.shutter_ms=[50]", "does not fit into a frame at 24 fps"),
         ("sequences.shutter_ms=[]", "at least one"),

@@ -418,6 +418,7 @@ def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path
     told = run(videos, tmp_path / "told", *limit)
     assert told.exit_code == 0
     assert f"{worst[0][0]}: 1 of 2 pairs hold motion that cannot be trusted" in told.output
+    assert f" of the picture: {pairs[worst[0]].number:04d}; look at them" in told.output
     assert hashes(tmp_path / "told") == hashes(made)
     options = [*limit, "--set", "interpolate.reject=true", "--set", "sequences.min_pairs=1"]
     assert run(videos, tmp_path / "dropped", *options).exit_code == 0

@@ -310,7 +310,7 @@ def test_the_hash_is_of_the_bytes(tmp_path):
     assert found.sha256 == hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest()
 
 
-def test_the_hash_of_a_folder_is_of_names_and_bytes(tmp_path):
+def test_the_hash_of_a_folder_is_of_bytes_and_gaps_between_numbers(tmp_path):
     folder = tmp_path / "f"
     folder.mkdir()
     for number in range(3):
@@ -324,3 +324,6 @@ def test_the_hash_of_a_folder_is_of_names_and_bytes(tmp_path):
     (folder / "2.png").rename(folder / "3.png")
     hashes.append(opened(folder, 250).sha256)
     assert len(set(hashes)) == 3
+    for path in sorted(folder.glob("*.png"), reverse=True):
+        path.rename(folder / f"frame_{int(path.stem) + 10:04d}.png")
+    assert opened(folder, 250).sha256 == hashes[-1]

@@ -47,6 +47,16 @@ def test_released_checkpoint_loads(wrap, released_state, tmp_path):
     assert torch.equal(net.e_conv7.weight, released_state["e_conv7.weight"])
 
 
+def test_released_checkpoint_loads_by_its_name_in_the_cache(released_state, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOLBLUR_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match="weights ce_zerodce: not in .*; get them by downloading"):
+        load_ec_zero_dce("ce_zerodce")
+    torch.save(released_state, tmp_path / "ce_zerodce.pth")
+    net, digest = load_ec_zero_dce("ce_zerodce")
+    assert torch.equal(net.e_conv7.weight, released_state["e_conv7.weight"])
+    assert digest == load_ec_zero_dce(str(tmp_path / "ce_zerodce.pth"))[1]
+
+
 def test_another_network_is_told_from_this_one(tmp_path):
     torch.save({"params": {"encoder.weight": torch.zeros(3, 2)}}, tmp_path / "lednet.pth")
     with pytest.raises(UserError, match=r"of another network: lacks e_conv1.weight \(256, 1, 3, 3\).*more"):
