@@ -297,9 +297,9 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
     merged: dict[str, Any] = {}
     for source in sources:
         layer = _read_layer(source)
-        if source in presets() and len(layer.keys() - model.model_fields.keys()) > 1:
+        if source in presets() and 2 * len(layer.keys() - model.model_fields.keys()) > len(layer):
             raise UserError(
-                f"--config {source}: a preset of another command; `lolblur-synth config presets` tells which is for which"
+                f"--config {source}: a preset of another command; `lolblur-synth config presets` tells of which"
             )
         merged = _merge(merged, layer)
     for assignment in assignments:

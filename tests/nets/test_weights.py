@@ -49,7 +49,7 @@ def test_released_checkpoint_loads(wrap, released_state, tmp_path):
 
 def test_released_checkpoint_loads_by_its_name_in_the_cache(released_state, tmp_path, monkeypatch):
     monkeypatch.setenv("LOLBLUR_WEIGHTS", str(tmp_path))
-    with pytest.raises(UserError, match="weights ce_zerodce: not in .*; get them by downloading"):
+    with pytest.raises(UserError, match=r"weights ce_zerodce: not in .*; get them by downloading"):
         load_ec_zero_dce("ce_zerodce")
     torch.save(released_state, tmp_path / "ce_zerodce.pth")
     net, digest = load_ec_zero_dce("ce_zerodce")
