@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import click
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner, Result
 
@@ -18,7 +20,7 @@ from lolblur_synth.errors import UserError
 from lolblur_synth.images import read_image, read_pixels, write_png
 from lolblur_synth.ops.color import lightness
 from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames
+from lolblur_synth.video import probe, read_frames, write_video
 from tests.footage import film
 
 
@@ -136,6 +138,14 @@ def test_darken_a_video(tmp_path):
     means = [frame.mean().item() for frame in read_frames(dark, 0, 6, "source")]
     assert max(means) < 0.2
     assert max(means) / min(means) < 1.05
+    assert dark.info.bit_depth == 8
+
+
+def test_a_dark_video_has_the_depth_of_its_source(tmp_path):
+    frames = torch.rand(4, 3, 64, 80, generator=torch.Generator().manual_seed(0))
+    write_video(tmp_path / "clip.mkv", frames, Fraction(250), bit_depth=16)
+    assert call("darken", "--input", str(tmp_path / "clip.mkv"), "--out", str(tmp_path / "d")).exit_code == 0
+    assert probe(tmp_path / "d/clip.mkv").bit_depth == 16
 
 
 @pytest.mark.parametrize("exposure", ["dark", "0.3:0.1", "0", "1.5", "-0.1", "0.1:", ":0.1"])

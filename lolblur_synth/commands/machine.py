@@ -18,9 +18,7 @@ def doctor() -> None:
         click.echo(f"{'ok ' if good else '-- '} {name:<14} {found}")
         healthy &= good
     if not healthy:
-        raise SequenceError(
-            "what is marked -- is missing; install the package anew (pip install --force-reinstall lolblur-synth)"
-        )
+        raise SequenceError("what is marked -- is missing; install the package again, by pip install . in its folder")
 
 
 @click.group()
