@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 
@@ -100,9 +100,9 @@ def render(records: list[SequenceRecord]) -> str:
             "",
             "## Versions",
             "",
-            ", ".join(f"{name} {_each(r.versions[name] for r in records)}" for name in first.versions)
+            ", ".join(_named(r.versions for r in records))
             + f"; device {', '.join(sorted({r.device for r in records}))}; weights "
-            + ", ".join(f"{name} sha256 {_each(r.weights[name] for r in records)}" for name in first.weights),
+            + ", ".join(_named({f"{name} sha256": digest for name, digest in r.weights.items()} for r in records)),
             "",
         ]
     )
@@ -110,6 +110,14 @@ def render(records: list[SequenceRecord]) -> str:
 
 def _each(values: Iterable[str]) -> str:
     return " and ".join(sorted(set(values)))
+
+
+def _named(parts: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Every name with all that it stands for; not every record has every name."""
+    found: dict[str, list[str]] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        found.setdefault(name, []).append(value)
+    return (f"{name} {_each(values)}" for name, values in found.items())
 
 
 def _span(values: Iterable[float], unit: str = "") -> str:

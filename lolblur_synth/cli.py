@@ -22,6 +22,13 @@ def main() -> None:
     except SequenceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for that
+            raise
+        click.echo(
+            "error: the GPU has too little memory; take smaller pictures, batches or crops, or --device cpu", err=True
+        )
+        sys.exit(2)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True)

@@ -5,7 +5,6 @@ their hash, and the noise that was found in the footage. The key is a hash of al
 """
 
 import fcntl
-import hashlib
 import json
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.errors import UserError, refused
+from lolblur_synth.files import file_hash
 from lolblur_synth.pipeline import VERSION
 from lolblur_synth.plan import Plan, SequencePlan, versions
 from lolblur_synth.records import fingerprint, write_text
@@ -74,7 +74,7 @@ def recall(
     try:
         kept = json.loads(facts.read_text(encoding="utf-8"))
         noise = dict(kept["noise"])
-        whole = bool(kept["sha256"] == _sha256(video))
+        whole = bool(kept["sha256"] == file_hash(video))
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
@@ -107,7 +107,7 @@ def storing(folder: Path, parts: Parts, noise: dict[str, Any]) -> Iterator[Calla
 
             yield store
         if count == parts["frames"][1] - parts["frames"][0]:
-            content = {"of": parts, "noise": noise, "sha256": _sha256(draft / video.name)}
+            content = {"of": parts, "noise": noise, "sha256": file_hash(draft / video.name)}
             with _naming(folder):
                 write_text(draft / facts.name, json.dumps(content, indent=1) + "\n")
                 (draft / video.name).replace(video)
@@ -119,11 +119,6 @@ def storing(folder: Path, parts: Parts, noise: dict[str, Any]) -> Iterator[Calla
 def _paths(folder: Path, parts: Parts) -> tuple[Path, Path]:
     key = fingerprint(parts)
     return folder / f"{key}.mkv", folder / f"{key}.json"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _naming(folder: Path) -> AbstractContextManager[None]:

@@ -1,7 +1,14 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what is in them."""
 
+import hashlib
 import os
 from pathlib import Path
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, data: bytes | memoryview, durable: bool = False) -> None:

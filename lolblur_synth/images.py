@@ -54,9 +54,14 @@ def read_pixels(path: Path) -> Pixels:
     except OSError as error:
         raise SequenceError(f"{path}: cannot be read: {error.strerror}") from None
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    decoded = cv2.imdecode(data, flags) if data.size else None
+    try:
+        decoded = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # of a size that it does not take
+        decoded = None
     if decoded is None:
-        raise SequenceError(f"{path}: not a picture that can be decoded (empty, truncated or of an unknown kind)")
+        raise SequenceError(
+            f"{path}: not a picture that can be decoded (empty, truncated, of an unknown kind, or above 2^30 pixels)"
+        )
     if decoded.dtype not in (np.uint8, np.uint16):
         raise SequenceError(f"{path}: {decoded.dtype} samples; 8- and 16-bit integer pictures can be read")
     return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
@@ -68,5 +73,5 @@ def read_image(path: Path) -> Tensor:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name says that it is a picture."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether the name says that it is a picture, and not what macOS leaves beside one."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")

@@ -69,11 +69,12 @@ def interpolate_video(
     device = choose_device(manner.device)
     vulkan = manner.device != "cpu"
     info = probe(source, capture_fps)
-    rate = _rate(info, fps, factor)
+    _rate(info, fps, factor)  # what is asked for in vain is refused before all is read
     depth = depth_for(out, info)
     chosen = choose_backend(manner.backend, manner.weights, device, vulkan)
     found = scan(info)
-    step = info.capture_fps / rate
+    rate = _rate(found.info, fps, factor)  # where the headers tell an average, timestamps tell the rate
+    step = found.info.capture_fps / rate
     total = (found.frames - 1) // step + 1
     threads = threads_for(1, device)
     gaps, shares = list[int](), list[float]()

@@ -46,9 +46,10 @@ class _Job:
 def restore(dark: Tensor, net: LEDNet, manner: Manner = WHOLE) -> Tensor:
     """Restore sRGB (3, H, W) in [0, 1] of any size, to the same, clipped; `SequenceError` for values not finite.
 
-    In tiles, memory does not grow with the picture. Neighbours overlap by a quarter and fade into each other; a pixel
-    further than 190 from the edges of every tile that it lies in gets what the whole picture would give it, but for one
-    thing: the network pools means over the whole of what it sees (PPM), so that tiles differ slightly in brightness.
+    In tiles, what the network holds does not grow with the picture. Neighbours overlap by a quarter and fade into each
+    other; a pixel further than 190 from the edges of every tile that it lies in gets what the whole picture would give
+    it, but for one thing: the network pools means over the whole of what it sees (PPM), so that tiles differ slightly
+    in brightness.
     """
 
     def run(part: Tensor) -> Tensor:
@@ -60,8 +61,9 @@ def restore(dark: Tensor, net: LEDNet, manner: Manner = WHOLE) -> Tensor:
         with torch.inference_mode():
             restored = run(dark) if manner.tile is None else in_tiles(dark, run, manner.tile)
     except torch.OutOfMemoryError:
-        height, width = dark.shape[1:]
-        raise UserError(f"{width}x{height} pixels need more memory than {dark.device} has; give --tile 512") from None
+        tile = min(manner.tile or 1024, *dark.shape[1:]) // 2
+        advice = f"give --tile {tile}" if tile >= SMALLEST_TILE else "compute on the CPU"
+        raise UserError(f"this needs more memory than {dark.device} has; {advice}") from None
     if not bool(restored.isfinite().all()):
         raise SequenceError(f"the network gives values that are not finite{'; try without --half' * manner.half}")
     return restored.clamp(0, 1)

@@ -22,6 +22,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.files import file_hash
 from lolblur_synth.footage import Flaw, VideoInfo, VideoScan
 from lolblur_synth.images import Pixels, read_pixels
 from lolblur_synth.planes import checksum, luma, to_rgb
@@ -279,7 +280,7 @@ def _flaws(
     def between(numbers: Iterable[int], reason: str) -> Iterator[Flaw]:
         for number in numbers:
             first, second = timeline.slots[number - 1], timeline.slots[number]
-            if second - first < 2:  # else the missing frames between tell
+            if second - first < 2:  # else the missing frames between tell, over which any motion is a great change
                 yield Flaw(first, first + 1, reason)
 
     flaws = [
@@ -339,8 +340,7 @@ def _without_key_frames(found: _Findings) -> list[float]:
 def _sha256(path: Path) -> str:
     """Of what is in a video; or in its frames, and how far apart their numbers are: nothing else of a name counts."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(path)
     digest = hashlib.sha256()
     images = numbered_images(path)
     for number, image in images.items():

@@ -14,11 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor
 
 from lolblur_synth.errors import UserError, refused
-from lolblur_synth.nets.catalogue import ENTRIES, Entry, Wheel, entry, file_hash, intact, locate
+from lolblur_synth.files import file_hash
+from lolblur_synth.nets.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate
 from lolblur_synth.nets.checkpoints import Network, load_strictly, read, save_weights
 from lolblur_synth.nets.rife import IFNet, from_released
 from lolblur_synth.nets.rife_ncnn import check, ncnn_folder, write
-from lolblur_synth.nets.weights import load_ec_zero_dce, load_rife
+from lolblur_synth.nets.weights import load_ec_zero_dce, load_lednet, load_rife
 
 
 class Status(NamedTuple):
@@ -152,10 +153,16 @@ def _store(found: Entry, tensors: Path) -> None:
 
 def _check(name: str, tensors: Path) -> None:
     """Look into a file whose sha256 nobody knows; raises `UserError` when it holds another network, or more."""
+    if tensors.suffix == ".safetensors":
+        raise UserError(
+            f"weights {name}: {tensors} is not as released; give {entry(name).file}, or use the file as it is"
+        )
     if name == "ce_zerodce":
         load_ec_zero_dce(str(tensors))
-    else:
-        read(tensors)
+        return
+    net, _ = load_lednet(str(tensors))
+    if net.signed != (name == "lednet_retrain"):  # which nothing but its name tells
+        raise UserError(f"weights {name}: {tensors} is the other LEDNet by its name; give {entry(name).file}")
 
 
 def _network(found: Entry, tensors: Path) -> Network:

@@ -1,3 +1,5 @@
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -52,7 +54,10 @@ def test_grey_is_spread_and_alpha_dropped(tmp_path):
     assert read_pixels(tmp_path / "alpha.png").shape == (4, 5, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(20)])
+HUGE = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 100, 0, 0, 54, 40, 2_000_000, 1, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(46)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(20), HUGE])
 def test_unreadable_pictures_are_named(tmp_path, content):
     (tmp_path / "bad.png").write_bytes(content)
     with pytest.raises(SequenceError, match=r"bad\.png: not a picture"):

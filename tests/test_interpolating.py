@@ -23,6 +23,7 @@ from lolblur_synth.nets.rife_ncnn import write
 from lolblur_synth.scan import scan
 from lolblur_synth.scenes import Scene, glide, render
 from lolblur_synth.video import probe, read_frames, write_video
+from tests.clips import encode, scene
 from tests.ops.test_interpolate import psnr, texture
 from tests.ops.test_rife_ncnn import needs_ncnn
 from tests.rife_files import random_rife
@@ -71,6 +72,18 @@ def test_eight_times_the_rate(clip, tmp_path, options):
     assert all(torch.equal(frame, made[8 * index]) for index, frame in enumerate(given_))
     assert min(psnr(frame, render(SCENES[0], index / 8, SIZE)) for index, frame in enumerate(made)) > 38
     assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_time_is_kept_where_frames_were_dropped(tmp_path):
+    """The header of such a file tells an average."""
+    kept = [n for n in range(40) if n not in (7, 20, 21, 22, 23, 24, 25)]
+    pictures = scene(40)
+    pts = [n * 360 for n in kept]
+    source = encode(tmp_path / "a.mp4", [pictures[n] for n in kept], time_base=Fraction(1, 90_000), pts=pts.__getitem__)
+    assert probe(source).stored_fps < 240
+    result = call(source, tmp_path / "out.mkv", "--factor", "2")
+    assert result.exit_code == 0, result.exception
+    assert result.output.startswith("79 frames at 500 fps from 40 at 250")
 
 
 def test_any_higher_rate_at_exact_times(clip, tmp_path):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.errors import UserError
+from lolblur_synth.files import file_hash
 from lolblur_synth.interpolators import _AT_ONCE, by_ncnn, by_rife, choose_backend, opened, survey
-from lolblur_synth.nets.catalogue import file_hash
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.rife_ncnn import write
 from lolblur_synth.ops.interpolate import Gap, by_blending, by_flow, interpolate

@@ -294,5 +294,6 @@ def test_more_memory_than_there_is(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(LEDNet, "forward", fail)
-    with pytest.raises(UserError, match="24x16 pixels need more memory than cpu has; give --tile 512"):
-        restore(torch.rand(3, 16, 24), narrow_lednet())
+    for size, tile, advice in ((2000, None, "give --tile 512"), (2000, 512, "give --tile 256"), (24, None, "the CPU")):
+        with pytest.raises(UserError, match=f"^this needs more memory than cpu has; .*{advice}$"):
+            restore(torch.zeros(3, size, 3000), narrow_lednet(), Manner(tile))

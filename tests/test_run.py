@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from lolblur_synth import maker, output, runner
+from lolblur_synth import card, maker, output, runner
 from lolblur_synth.cli import cli
 from lolblur_synth.config import Config, load
 from lolblur_synth.dataset import FOLDERS, pair_paths
@@ -408,6 +409,14 @@ def test_every_pair_tells_how_far_its_motion_can_be_trusted(made):
         f"inconsistent on at most {max(shares):.1%} of the picture; on more than 5% in 0 of 8 pairs"
         in (made / "README.md").read_text()
     )
+
+
+def test_the_card_names_what_only_some_sequences_were_made_by(made):
+    one, other, *rest = read_records(made).values()
+    more = replace(other, weights=other.weights | {"rife": "ab12"}, versions=other.versions | {"av": "0.1"})
+    told = card.render([one, more, *rest])
+    assert "rife sha256 ab12" in told
+    assert f"av 0.1 and {one.versions['av']}" in told
 
 
 def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path):

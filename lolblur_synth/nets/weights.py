@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.nets.catalogue import entry, file_hash, locate
+from lolblur_synth.files import file_hash
+from lolblur_synth.nets.catalogue import entry, locate
 from lolblur_synth.nets.checkpoints import Checkpoint, arguments_of, build, load_strictly, read
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.lednet import LEDNet

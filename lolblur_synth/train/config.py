@@ -62,7 +62,7 @@ class TrainLEDNet(Section):
     steps: int = Field(500_000, ge=1)
     batch: int = Field(4, ge=1)  # of each process; a step takes batch x accumulate x processes crops
     accumulate: int = Field(1, ge=1)  # batches of a process that make one step
-    crop: int = Field(256, ge=16)  # pixels
+    crop: int = Field(256, ge=16, multiple_of=8)  # pixels; the side output has an eighth of them
     learning_rate: float = Field(1e-4, gt=0, le=1)  # of Adam; from there to the last one by a cosine over all steps
     last_learning_rate: float = Field(1e-7, ge=0)
     warm_up: float = Field(0, ge=0, le=1)  # fraction of the steps in which the rate rises; the paper: none

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import file_digest
 from math import exp, log
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.files import file_hash
 from lolblur_synth.images import SUFFIXES, dequantize, is_picture, quantize, read_pixels
 from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
 
@@ -40,8 +40,7 @@ def read_photographs(folder: Path, crop: int, long_side: int) -> list[Photograph
 def _read(path: Path, name: str, crop: int, long_side: int) -> Photograph:
     try:
         pixels = read_pixels(path)
-        with path.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
+        digest = file_hash(path)
     except (SequenceError, OSError) as error:
         raise UserError(f"{error}; remove it from the folder or repair it") from None
     height, width = pixels.shape[:2]

@@ -30,15 +30,14 @@ class RunFolder:
         `data` are JSON values that tell what is trained on. Raises `UserError` for a folder of anything else, and for
         a run of other settings or data.
         """
-        if overwrite:
-            self._remove_run()
-        if (self.path / CHECKPOINT).is_file():
+        if (self.path / CHECKPOINT).is_file() and not overwrite:
             self._check_same(config, data)
             if not resume:
                 raise UserError(f"{self.path}: holds a run with these settings already; resume it, or overwrite it")
             return True
         if self.path.exists() and (not self.path.is_dir() or any(map(self._is_foreign, self.path.iterdir()))):
             raise UserError(f"{self.path}: not an empty folder and not a training run; choose another")
+        self._remove_run()
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / DATA, json.dumps(data, indent=1) + "\n")
         write_text(self.path / CONFIG, to_yaml(config))
@@ -46,6 +45,8 @@ class RunFolder:
 
     def _is_foreign(self, path: Path) -> bool:
         """Whether a file is not of a run, nor a part of one that was being written."""
+        if path.name == BOARD and (self.path / CONFIG).is_file():
+            return False
         return path.name.removeprefix(".").removesuffix(".partial") not in (*_LISTED, *self.weights)
 
     def _check_same(self, config: Section, data: Any) -> None:

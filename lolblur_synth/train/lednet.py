@@ -8,7 +8,7 @@ depend on how many processes share it. Several processes come from `accelerate l
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from lolblur_synth.train.lednet_run import (
     save,
     state_of,
 )
-from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, snapshot
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, snapshot
 from lolblur_synth.train.pairs import Batch, Pairs, loader, workers_for
 from lolblur_synth.train.validation import score, sheet, spread
 from lolblur_synth.train.watch import Watch
@@ -126,7 +126,7 @@ def _train(
     watch = Watch(accelerator)
     with closing(_batches(run, training)) as batches, catch_interrupt() as stop:
         while run.step < config.steps:
-            with nullcontext() if config.threads == "auto" else torch_threads(config.threads):
+            with nullcontext() if config.threads == "auto" else torch_threads(config.threads), _saving(run):
                 terms, names = _update(run, watch.timed(batches), loss)
             run.step += 1
             watch.add(run.step, terms, names)
@@ -137,13 +137,27 @@ def _train(
             if asked or saves or validates or run.step % _LOG_EVERY[accelerator.device.type] == 0:
                 latest, stops = _look(run, watch, stop.is_set(), board)
             if test is not None and validates:
-                _validate(run, test, board)
+                with _saving(run):
+                    _validate(run, test, board)
+                run.good |= {"best": run.best, "history": snapshot(run.history)}
             if saves or stops:
                 save(run)
             if on_step and accelerator.is_main_process:
                 on_step(run.step, latest)
             if stops and not last:
                 raise KeyboardInterrupt
+
+
+@contextmanager
+def _saving(run: Run) -> Iterator[None]:
+    """Save the last state that was seen to be finite when something fails: a picture, the memory of a device."""
+    try:
+        yield
+    except Exception:
+        if run.accelerator.is_main_process:
+            with suppress(UserError):  # the first error is the one to tell
+                save_checkpoint(run.out / CHECKPOINT, run.good)
+        raise
 
 
 def _update(run: Run, batches: Iterator[Batch], loss: RestorationLoss) -> tuple[dict[str, Tensor], list[str]]:

@@ -6,8 +6,9 @@ import torch
 from safetensors.torch import save_file
 
 from lolblur_synth.errors import UserError
+from lolblur_synth.files import file_hash
 from lolblur_synth.nets import catalogue
-from lolblur_synth.nets.catalogue import ENTRIES, cache_dir, entry, file_hash, locate, tensor_hash
+from lolblur_synth.nets.catalogue import ENTRIES, cache_dir, entry, locate, tensor_hash
 
 
 @pytest.fixture(autouse=True)

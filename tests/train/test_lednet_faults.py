@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lolblur_synth.config import to_yaml
-from lolblur_synth.dataset import image_path
+from lolblur_synth.dataset import Split, image_path
 from lolblur_synth.errors import UserError
 from lolblur_synth.images import write_png
 from lolblur_synth.nets.checkpoints import read_metadata
@@ -39,8 +39,8 @@ def cut_off(data: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-def scramble(data: Path) -> None:
-    path = data / image_path("train", "low_blur_noise", 1, 2)
+def scramble(data: Path, split: Split = "train") -> None:
+    path = data / image_path(split, "low_blur_noise", 1, 2)
     whole = path.read_bytes()
     path.write_bytes(whole[:60] + bytes(20) + whole[80:])
 
@@ -77,6 +77,13 @@ def test_a_picture_that_only_decoding_shows_to_be_damaged_is_named(data, tmp_pat
     with pytest.raises(UserError, match=r"low_blur_noise/0001/0002.png: .*"):
         train_lednet(data, tmp_path / "run", tiny(validate_every=0))
     assert checkpoint(tmp_path / "run")["step"] < 3
+
+
+def test_what_fails_in_validation_loses_no_step(data, tmp_path):
+    scramble(data, "test")
+    with pytest.raises(UserError, match=r"test/low_blur_noise/0001/0002.png.*repair it"):
+        train_lednet(data, tmp_path / "run", tiny(steps=9, save_every=9, validate_every=4, validate_pairs=3))
+    assert checkpoint(tmp_path / "run")["step"] == 4
 
 
 def test_another_run_is_not_overwritten_unless_asked(data, tmp_path):
