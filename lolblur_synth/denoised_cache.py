@@ -41,11 +41,12 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     with lock:
-        with suppress(OSError):  # then another run holds it
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for draft in folder.glob(f"{_DRAFT}*"):
-                shutil.rmtree(draft, ignore_errors=True)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        with refused(f"--cache-denoised {folder}: files cannot be locked there", "name a folder on another disk"):
+            with suppress(BlockingIOError):  # then another run holds it
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for draft in folder.glob(f"{_DRAFT}*"):
+                    shutil.rmtree(draft, ignore_errors=True)
+            fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 

@@ -7,7 +7,7 @@ _NAMED = 3  # of many faults of a kind
 
 
 class UserError(Exception):
-    """The request cannot be carried out as asked; nothing was written; the command exits with 2."""
+    """The request cannot be carried out, or not to its end; what was there is whole; the command exits with 2."""
 
 
 class SequenceError(Exception):

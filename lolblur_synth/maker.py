@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
 from lolblur_synth.interpolators import opened
 from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.denoise import find_noise
+from lolblur_synth.ops.denoise import HEAD, find_noise
 from lolblur_synth.ops.interpolate import Interpolator
 from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.pipeline import Pair, synthesize
@@ -123,7 +124,8 @@ def _source(
     if config.denoise.backend == "none":
         yield _Source(frames(), None, _describe_noise(config, None, clean=True))
         return
-    noise, clean = find_noise(frames(), None if config.denoise.sigma == "auto" else config.denoise.sigma)
+    sigma = None if config.denoise.sigma == "auto" else config.denoise.sigma
+    noise, clean = find_noise(islice(frames(), *_sound(task, span)), sigma)
     facts = _describe_noise(config, noise, clean)
     if clean or not plan.cache:
         yield _Source(frames(), None if clean else noise, facts)
@@ -137,6 +139,12 @@ def _source(
                 yield frame
 
         yield _Source(frames(), noise, facts, keep)
+
+
+def _sound(task: SequencePlan, span: range) -> tuple[int, int]:
+    """The first frames of a span that follow on from each other, as many as noise is measured of, or the most."""
+    breaks = sorted(at - span.start for at in task.scan.breaks if span.start < at < span.stop)
+    return max(pairwise((0, *breaks, len(span))), key=lambda part: min(part[1] - part[0], HEAD))
 
 
 @contextmanager

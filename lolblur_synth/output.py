@@ -10,7 +10,7 @@ from lolblur_synth.config import Config, parse_yaml, to_yaml
 from lolblur_synth.errors import UserError, refused
 from lolblur_synth.records import SETTINGS, SequenceRecord, read_records, recover, write_text
 
-_LOCK = ".lock"
+_LOCK, _PUBLISHING = ".lock", ".publishing.lock"
 
 
 @contextmanager
@@ -22,8 +22,19 @@ def locked(out: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(f"--out {out}: another run is writing there; wait for it or name another folder") from None
+        except OSError as error:
+            told = f"files cannot be locked there ({error.strerror}); name a folder on another disk"
+            raise UserError(f"--out {out}: {told}") from None
+        yield
+
+
+@contextmanager
+def publishing(out: Path) -> Iterator[None]:
+    """One worker of a run at a time: two sequences of a video may take each other's numbers."""
+    with (out / _PUBLISHING).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -41,7 +52,7 @@ def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, Seque
     if not out.is_dir():
         raise UserError(f"--out {out}: is a file; name a folder")
     if not (out / SETTINGS).is_file():
-        if any(path.name not in {_LOCK, f".{SETTINGS}.partial"} for path in out.iterdir()):
+        if any(path.name not in {_LOCK, _PUBLISHING, f".{SETTINGS}.partial"} for path in out.iterdir()):
             raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
         return {}
     if not overwrite:

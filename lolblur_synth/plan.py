@@ -13,7 +13,7 @@ from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.footage import VideoScan
+from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
@@ -101,7 +101,7 @@ def make_plan(
     weights = weights | chosen.weights
     paths = find_videos(videos.resolve())
     existing = read_existing(out, config, overwrite)
-    lasting = {key: record for key, record in existing.items() if has_settings(record, config)}
+    lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
     scans: dict[Path, VideoScan | str] = {}
     for path in paths:
         if notify:
@@ -114,9 +114,14 @@ def make_plan(
         _number(cut, *places[cut.path], config, weights, existing) if cut.path in places else cut for cut in cuts
     ]
     if not overwrite:
-        _refuse_changes(out, planned)
+        _refuse_changes(out, planned, existing.keys() - lasting.keys())
     made = {sequence.id for video in planned for sequence in video.sequences}
-    stale = tuple(record for record in existing.values() if record.id not in {*made, *lasting})
+    anew = set(useful.values()) if overwrite else set()  # of these videos the plan tells all that there is to be
+    stale = tuple(
+        record
+        for record in existing.values()
+        if record.id not in made and (record.id not in lasting or record.source["sha256"] in anew)
+    )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
     return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
 
@@ -142,25 +147,33 @@ def _check_kernel(config: Config) -> None:
         )
 
 
+def _rate_fault(info: VideoInfo, config: Config) -> str | None:
+    told = f"{float(info.capture_fps):g} fps ({info.capture_source}) is below"
+    if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
+        return (
+            f"{told} {TOO_LOW_FPS}: if it is slow motion, give its real rate with --capture-fps; "
+            "to use it as it is, set video.allow_low_fps=true"
+        )
+    if info.capture_fps < Fraction(str(config.sequences.fps)):
+        return f"{told} the {config.sequences.fps:g} of sequences.fps: pairs would repeat"
+    return None
+
+
 def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
     try:
         info = probe(path, config.video.capture_fps)
-        if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
-            return (
-                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below {TOO_LOW_FPS}: if it is slow "
-                "motion, give its real rate with --capture-fps; to use it as it is, set video.allow_low_fps=true"
-            )
-        if info.capture_fps < Fraction(str(config.sequences.fps)):
-            return (
-                f"{float(info.capture_fps):g} fps ({info.capture_source}) is below the {config.sequences.fps:g} of "
-                "sequences.fps: pairs would repeat"
-            )
+        fault = _rate_fault(info, config)
+        if fault and info.capture_source != "stream rate":  # which may be an average: the timestamps will tell
+            return fault
         if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
             return (
                 f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
                 "give a --size, or larger footage"
             )
         found = scan(info)
+        fault = _rate_fault(found.info, config)
+        if fault:
+            return fault
     except SequenceError as error:
         return str(error).removeprefix(f"{path}: ")
     except OSError as error:
@@ -294,8 +307,18 @@ def _warnings(fps: Fraction, shutters: Iterable[Shutter], config: Config) -> tup
     return tuple(dict.fromkeys(found))
 
 
-def _refuse_changes(out: Path, planned: Iterable[VideoPlan]) -> None:
-    changed = [sequence.id for video in planned for sequence in video.sequences if sequence.status == "remake"]
+def _is_alike(record: SequenceRecord, config: Config, weights: dict[str, str]) -> bool:
+    """Whether a sequence was made as this run makes them, whatever its video."""
+    return (
+        has_settings(record, config)
+        and record.weights == weights
+        and record.versions.get("pipeline") == str(_pipeline_version())
+    )
+
+
+def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[str]) -> None:
+    remade = (sequence.id for video in planned for sequence in video.sequences if sequence.status == "remake")
+    changed = sorted({*remade, *others})
     if changed:
         raise UserError(
             f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, "
@@ -314,4 +337,5 @@ def describe_source(found: VideoScan) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of what decides pixels."""
     names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
-    return {"lolblur-synth": __version__} | {name: importlib.metadata.version(name) for name in names}
+    own = {"lolblur-synth": __version__, "pipeline": str(_pipeline_version())}
+    return own | {name: importlib.metadata.version(name) for name in names}

@@ -155,7 +155,10 @@ def recover(root: Path) -> None:
     """Finish what a killed run had completed but not published, and clear what it had not completed."""
     for staging in root.glob(".*.partial"):
         if (staging / RECORD).exists():
-            publish(root, staging)
+            try:
+                publish(root, staging)
+            except SequenceError:  # pictures of it are gone: as if it had not been completed
+                shutil.rmtree(staging)
         elif staging.is_dir():
             shutil.rmtree(staging)
         else:
@@ -207,11 +210,18 @@ def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tupl
             faults += [fault] if fault else []
             if notify:
                 notify(done, len(expected))
-    known = {root / path for path, _ in expected}
+    known = {root / path for path, _ in (*expected, *_staged(root))}
     strays = sorted(path for split in ("train", "test") for path in (root / split).glob("*/*/*") if path not in known)
     faults += [f"{path.relative_to(root)}: no record names it" for path in strays]
     faults += [f"{path.name}: an unfinished sequence; run again to finish it" for path in root.glob(".*.partial")]
     return len(expected), faults
+
+
+def _staged(root: Path) -> Iterator[tuple[Path, str]]:
+    """Pictures of complete sequences that are not, or not all, published yet."""
+    for staging in root.glob(".*.partial"):
+        if (staging / RECORD).exists():
+            yield from read_record(staging / RECORD).images()
 
 
 def _check_image(root: Path, path: Path, sha256: str) -> str | None:

@@ -22,7 +22,7 @@ from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.maker import make_sequence
-from lolblur_synth.output import locked, write_settings
+from lolblur_synth.output import locked, publishing, write_settings
 from lolblur_synth.plan import Plan, SequencePlan
 from lolblur_synth.records import (
     RECORD,
@@ -36,6 +36,7 @@ from lolblur_synth.records import (
 )
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LONGEST = 200  # bytes of a name, to which more is added; file systems take 255
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -178,7 +179,8 @@ def _attempt(
     staging = staging_path(plan.out, task.id)
     try:
         make_sequence(task, plan, staging, device, threads, notify)
-        publish(plan.out, staging)
+        with publishing(plan.out):
+            publish(plan.out, staging)
     except Exception as error:
         if not (staging / RECORD).exists():  # else it is complete, and the next run publishes it
             shutil.rmtree(staging, ignore_errors=True)
@@ -199,7 +201,9 @@ def _attempt(
 def _write_failures(out: Path, failures: list[Failure]) -> None:
     """Replace the folder `failed/` by what failed this time; there is none when all went well."""
     shutil.rmtree(out / "failed", ignore_errors=True)
-    for failure in failures:
+    for number, failure in enumerate(failures, 1):
         (out / "failed").mkdir(exist_ok=True)
         content: dict[str, Any] = asdict(failure)
-        write_text(out / "failed" / f"{failure.name}.json", json.dumps(content, indent=1) + "\n")
+        short = failure.name.encode()[:_LONGEST].decode(errors="ignore")
+        name = failure.name if short == failure.name else f"{short}-{number}"  # the whole is in it
+        write_text(out / "failed" / f"{name}.json", json.dumps(content, indent=1) + "\n")

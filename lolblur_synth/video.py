@@ -35,6 +35,8 @@ _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 _BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
+_WIDE_GAMUT = {9, 11, 12}  # primaries of BT.2020 and of P3
+_TO_BT709 = "ffmpeg -i IN -vf zscale=p=bt709:t=bt709:m=bt709 -crf 8 OUT.mp4"
 _TO_SDR = (
     "ffmpeg -i IN -vf zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -crf 8 OUT.mp4"
@@ -90,10 +92,15 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.FFmpegError, OSError) as error:
         raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
+        videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not videos:
             raise SequenceError(
                 f"{path}: no video in it, only {', '.join(sorted({s.type for s in container.streams}))}"
+            )
+        streams = [s for s in videos if s.codec_context is not None]
+        if not streams:
+            raise SequenceError(
+                f"{path}: FFmpeg does not know its codec; convert it by its camera maker's program first"
             )
         stream = max(streams, key=lambda s: s.width * s.height)
         stream.thread_type = "AUTO"
@@ -142,12 +149,25 @@ def _refuse(path: Path, stream: VideoStream, frame: av.VideoFrame) -> None:
         raise SequenceError(f"{path}: its transfer is {transfer}, not SDR; convert it first: {_TO_SDR}")
     if frame.colorspace not in _MATRICES:
         raise SequenceError(f"{path}: colour matrix {int(frame.colorspace)} is not known; convert it to BT.709 first")
+    if stream.codec_context.color_primaries in _WIDE_GAMUT:
+        raise SequenceError(f"{path}: its primaries are wide-gamut; convert it first: {_TO_BT709}")
+    if _is_mirrored(frame):
+        raise SequenceError(f"{path}: it is to be mirrored; apply that first: ffmpeg -i IN -crf 8 OUT.mp4")
     if frame.rotation % 90:
         raise SequenceError(f"{path}: it is to be turned by {frame.rotation} degrees; only multiples of 90 are known")
     try:
         luma(frame)
     except ValueError as error:
         raise SequenceError(f"{path}: {error}; convert it: ffmpeg -i IN -pix_fmt yuv444p16 -c:v ffv1 OUT.mkv") from None
+
+
+def _is_mirrored(frame: av.VideoFrame) -> bool:
+    """Whether the matrix by which it is to be shown has a negative determinant."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = np.frombuffer(cast(bytes, matrix), "<i4").tolist()
+    return bool(a * d < b * c)
 
 
 def _describe(

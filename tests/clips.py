@@ -108,10 +108,19 @@ def encode_sound(path: Path) -> Path:
 
 def turn(path: Path, degrees: int) -> Path:
     """Write a display matrix that turns an MP4 counter-clockwise: x' = a x + c y, y' = b x + d y, with y downwards."""
+    cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))
+    return _show_by(path, cosine, -sine, sine, cosine)
+
+
+def mirror(path: Path) -> Path:
+    """Write a display matrix that mirrors an MP4."""
+    return _show_by(path, -1 << 16, 0, 0, 1 << 16)
+
+
+def _show_by(path: Path, a: int, b: int, c: int, d: int) -> Path:
     data = bytearray(path.read_bytes())
     header = data.index(b"tkhd") + 4
     matrix = header + (40 if data[header] == 0 else 52)  # version 1 has longer times
-    cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))
-    data[matrix : matrix + 36] = struct.pack(">9i", cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
+    data[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(data))
     return path

@@ -140,6 +140,24 @@ def test_a_picture_that_vanished_before_publishing_is_noticed(root):
         publish(root, staging)
 
 
+def test_a_completed_sequence_whose_pictures_are_gone_is_given_up(root):
+    staging = staged(root)
+    (path, _), *_ = read_record(staging / RECORD).images()
+    (staging / path).unlink()
+    recover(root)
+    assert not staging.exists()
+    assert read_records(root) == {}
+
+
+def test_what_a_killed_run_had_moved_already_is_no_stray(root):
+    staging = staged(root)
+    (path, _), *_ = read_record(staging / RECORD).images()
+    (root / path).parent.mkdir(parents=True)
+    (staging / path).replace(root / path)
+    _, faults = verify(root)
+    assert faults == [f"{staging.name}: an unfinished sequence; run again to finish it"]
+
+
 def test_verify_names_what_is_wrong(root):
     publish(root, staged(root))
     folder = root / "train"

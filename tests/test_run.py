@@ -2,12 +2,15 @@
 
 import errno
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -24,6 +27,7 @@ from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
+from tests.clips import encode, scene
 from tests.footage import SMALL, film
 from tests.rife_files import random_rife
 
@@ -191,15 +195,60 @@ def test_overwrite_makes_it_anew(videos, tmp_path):
     }
 
 
-def test_overwrite_with_longer_sequences_loses_nothing(videos, tmp_path):
-    out = tmp_path / "d"
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_overwrite_with_longer_sequences_loses_nothing(videos, tmp_path, workers):
+    out, again = tmp_path / "d", ("--overwrite", "--workers", workers)
     assert run(videos, out, "--set", "sequences.pairs=1", "--set", "sequences.min_pairs=1").exit_code == 0
-    assert run(videos, out, "--overwrite").exit_code == 0
+    assert run(videos, out, *again).exit_code == 0
     assert verify(out) == (40, [])
-    assert (
-        run(videos, out, "--overwrite", "--set", "sequences.pairs=3", "--set", "sequences.per_video=1").exit_code == 0
-    )
+    assert run(videos, out, *again, "--set", "sequences.pairs=3", "--set", "sequences.per_video=1").exit_code == 0
     assert verify(out) == (2 * 3 * 5, [])
+
+
+def test_overwrite_removes_sequences_that_a_video_no_longer_has(tmp_path):
+    """At a higher rate of filming there are fewer windows."""
+    film(tmp_path / "v/a.mkv", frames=64)
+    options = ("--set", "sequences.pairs=2", "--set", "sequences.min_pairs=1")
+    assert run(tmp_path / "v", tmp_path / "d", *options).exit_code == 0
+    assert len(read_records(tmp_path / "d")) == 2
+    (tmp_path / "v/aM01.XML").write_text('<VideoFrame captureFps="500p"/>')
+    refused = run(tmp_path / "v", tmp_path / "d", *options)
+    assert "come from other settings, weights, capture rate or version" in str(refused.exception)
+    assert run(tmp_path / "v", tmp_path / "d", *options, "--overwrite").exit_code == 0
+    records = read_records(tmp_path / "d").values()
+    assert {record.source["capture_fps"] for record in records} == {"500"}
+    assert len(records) == 1
+    assert verify(tmp_path / "d")[1] == []
+
+
+@pytest.mark.parametrize("change", [{"weights": {"ec_zero_dce": "other"}}, {"versions": {"pipeline": "1"}}])
+def test_videos_do_not_join_what_was_made_otherwise(videos, made, tmp_path, change):
+    out = tmp_path / "d"
+    shutil.copytree(made, out)
+    for path in (out / "records").glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    film(tmp_path / "v/new.mkv", frames=40)
+    refused = run(tmp_path / "v", out)
+    assert "4 sequences there (0000-0, " in str(refused.exception)
+    assert "other settings, weights, capture rate or version" in str(refused.exception)
+
+
+def test_a_faulty_video_of_a_long_name_is_told_too(tmp_path):
+    film(tmp_path / "v/a.mkv", frames=40)
+    (tmp_path / f"v/{'ü' * 124}.mp4").write_text("no video")
+    assert isinstance(run(tmp_path / "v", tmp_path / "d").exception, SequenceError)
+    (told,) = (tmp_path / "d/failed").glob("*.json")
+    assert json.loads(told.read_text())["name"] == f"{'ü' * 124}.mp4"
+    assert (tmp_path / "d/README.md").is_file()
+
+
+def test_a_rate_that_timestamps_tell_to_be_too_low_is_refused(tmp_path):
+    pictures = scene(12)
+    (tmp_path / "v").mkdir()
+    encode(tmp_path / "v/a.mkv", pictures, fps=60, time_base=Fraction(1, 1000), pts=lambda number: 100 * number)
+    refused = run(tmp_path / "v", tmp_path / "d")
+    assert "10 fps" in str(refused.exception)
+    assert " is below 48" in str(refused.exception)
 
 
 def test_overwrite_forgets_the_old_numbers_and_splits(videos, tmp_path):
@@ -468,3 +517,11 @@ def test_rife_and_its_weights_decide_what_is_kept(videos, tmp_path):
     save_weights(weights, random_rife("4.25"), {})
     assert "come from other settings, weights" in str(run(tmp_path / "v", tmp_path / "d", *options).exception)
     assert verify(tmp_path / "d")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("breaks", "taken"),
+    [((), (0, 30)), ((103,), (3, 30)), ((112,), (0, 12)), ((105, 108), (8, 30)), ((90, 130), (0, 30))],
+)
+def test_noise_is_measured_within_a_scene(breaks, taken):
+    assert maker._sound(SimpleNamespace(scan=SimpleNamespace(breaks=frozenset(breaks))), range(100, 130)) == taken

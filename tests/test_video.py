@@ -17,7 +17,7 @@ from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.footage import VideoScan
 from lolblur_synth.scan import scan
 from lolblur_synth.video import exact_rate, find_videos, probe, read_frames, write_video
-from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, scene, textured, turn
+from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
 
 ENCODERS = "ffv1 gif huffyuv libvpx-vp9 libx264 libx264rgb libx265 mjpeg mpeg2video mpeg4 png prores_ks"
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
@@ -362,6 +362,22 @@ def test_odd_sizes(tmp_path, size):
     decoded = pixels(clip)
     assert decoded.shape == (3, 3, size[1], size[0])
     assert (decoded - as_tensor(pictures)).abs().mean() < 8 / 255
+
+
+def test_what_would_come_out_otherwise_than_it_is_shown_is_refused(tmp_path):
+    clip = encode(tmp_path / "a.mp4", scene(3), options={"preset": "ultrafast"})
+    with pytest.raises(SequenceError, match="it is to be mirrored; apply that first: ffmpeg"):
+        probe(mirror(clip))
+    wide = encode(tmp_path / "b.mp4", scene(3), color={"color_primaries": 9, "color_trc": 14, "colorspace": 9})
+    with pytest.raises(SequenceError, match="its primaries are wide-gamut; convert it first: ffmpeg"):
+        probe(wide)
+
+
+def test_a_codec_that_is_not_known_is_told(tmp_path):
+    clip = encode(tmp_path / "a.mp4", scene(3))
+    clip.write_bytes(clip.read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC"))
+    with pytest.raises(SequenceError, match="FFmpeg does not know its codec; convert it by"):
+        probe(clip)
 
 
 @pytest.mark.parametrize(("rotation", "quarters"), [(90, 1), (180, 2), (270, 3), (-90, 3)])
