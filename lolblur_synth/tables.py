@@ -1,6 +1,7 @@
 """Plans and results as tables for people."""
 
 from collections import Counter
+from statistics import fmean
 
 from rich.console import Console
 from rich.markup import escape
@@ -91,8 +92,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         )
     console.print(table)
     for sequence_id in sorted(outcome.made):
-        told = _distrusted(records[sequence_id], plan)
-        if told:
+        for told in filter(None, (_distrusted(records[sequence_id], plan), _dark_already(records[sequence_id]))):
             console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
@@ -110,6 +110,18 @@ def _distrusted(record: SequenceRecord, plan: Plan) -> str | None:
         f"{len(shares)} of {len(record.pairs)} pairs hold motion that cannot be trusted, inconsistent on up to "
         f"{max(shares.values()):.0%} of the picture: {', '.join(f'{number:04d}' for number in shares)}; "
         "look at them, or drop such with interpolate.reject=true"
+    )
+
+
+def _dark_already(record: SequenceRecord) -> str | None:
+    """What is to be said about footage that is darker than what was to be made of it, if anything."""
+    asked: float = record.draws["exposure"]
+    found = fmean(pair.statistics["lightness"] for pair in record.pairs) / 100
+    if found >= asked / 2:
+        return None
+    return (
+        f"its lightness is {found:.3f} of 1 where {asked:.3f} was asked: the footage is darker than that already, "
+        "and its ground truth too; film in normal light"
     )
 
 

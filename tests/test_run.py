@@ -27,6 +27,8 @@ from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
+from lolblur_synth.scan import scan
+from lolblur_synth.video import probe, read_frames, write_video
 from tests.clips import encode, scene
 from tests.footage import SMALL, film
 from tests.rife_files import random_rife
@@ -466,6 +468,16 @@ def test_the_card_names_what_only_some_sequences_were_made_by(made):
     told = card.render([one, more, *rest])
     assert "rife sha256 ab12" in told
     assert f"av 0.1 and {one.versions['av']}" in told
+
+
+def test_footage_that_is_dark_already_is_told(videos, tmp_path):
+    found = scan(probe(videos / "a.mkv"))
+    (tmp_path / "v").mkdir()
+    dark = (frame * 0.04 for frame in read_frames(found, 0, found.frames))
+    write_video(tmp_path / "v/dark.mkv", dark, Fraction(250))
+    told = run(tmp_path / "v", tmp_path / "d", "--set", "darken.exposure=0.2").output
+    assert told.count("where 0.200 was asked: the footage is darker than that already") == 2
+    assert "darker than that already" not in run(videos, tmp_path / "e", "--set", "darken.exposure=0.2").output
 
 
 def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path):
