@@ -44,14 +44,14 @@ def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gr
     """Of all four, from the gradient of the images."""
     to_padded, to_features = torch.zeros_like(padded), torch.empty_like(features)
     panels, turned = flat(_panels(taps)), flat(_panels(taps.transpose(1, 2).contiguous()))
-    arrays = flat(padded), flat(features), panels, turned, flat(biases), flat(gradient)
+    given = flat(padded), flat(features), panels, turned, flat(biases), flat(gradient)
     height, width, channels = gradient.shape[1:]
 
     def work(rows: tuple[int, int]) -> tuple[Tensor, ...]:
         seen = padded.new_zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
         sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
-        given = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
-        _filter_back(*arrays, *given, _shape(gradient, features), *rows)
+        to_all = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
+        _filter_back(given, to_all, _shape(gradient, features), *rows)
         return sums
 
     bands = _bands(gradient, 1)
@@ -116,21 +116,15 @@ def _filter(
 
 @compiled
 def _filter_back(
-    padded: Floats,
-    features: Floats,
-    panels: Floats,
-    turned: Floats,
-    biases: Floats,
-    gradient: Floats,
-    to_seen: Floats,
-    to_taps: Floats,
-    to_biases: Floats,
-    to_features: Floats,
+    given: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+    gradients: tuple[Floats, Floats, Floats, Floats],
     shape: Shape,
     first: int,
     last: int,
 ) -> None:
     """Gradients from rows from `first` on; those of what they see are of their band of padded rows alone."""
+    padded, features, panels, turned, biases, gradient = given
+    to_seen, to_taps, to_biases, to_features = gradients
     _, height, width, channels, inputs = shape
     block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
     to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
@@ -142,20 +136,8 @@ def _filter_back(
                 store(wide(ZERO), to_block, k)
             for tap in range(_TAPS):
                 here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
-                _back_to_seen(
-                    block,
-                    panels,
-                    biases,
-                    gradient,
-                    start * channels,
-                    to_seen,
-                    here,
-                    tap,
-                    channels,
-                    inputs,
-                    count,
-                    kernels,
-                )
+                sizes = channels, inputs, count
+                _back_to_seen(block, panels, biases, gradient, start * channels, to_seen, here, tap, sizes, kernels)
                 seen = _seen(row, left, tap, height, width) * channels
                 _back_to_kernels(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
                 _back_to_features(to_kernels, turned, to_block, tap, channels, inputs, count)
@@ -170,9 +152,10 @@ def _filter_back(
 @compiled
 def _back_to_seen(
     block: Floats, panels: Floats, biases: Floats, gradient: Floats, outer: int, to_seen: Floats, to: int, tap: int,
-    channels: int, inputs: int, count: int, kernels: Floats,
+    sizes: tuple[int, int, int], kernels: Floats,
 ) -> None:  # fmt: skip
     """Add a tap's kernels, predicted once more, times the gradient to that of what it saw."""
+    channels, inputs, count = sizes
     for c in range(0, channels, COLUMNS):
         panel = (tap * channels + c) * inputs
         bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
