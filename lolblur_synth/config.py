@@ -161,7 +161,7 @@ class Dataset(Section):
 
 
 class Run(Section):
-    """The machine's share; none of these changes a pixel."""
+    """The machine's share: workers change no pixel, a device does by rounding and by the kernel of flow's sampling."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(1, ge=1, le=256)

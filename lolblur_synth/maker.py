@@ -36,7 +36,10 @@ from lolblur_synth.video import read_frames
 def make_sequence(
     task: SequencePlan, plan: Plan, staging: Path, device: torch.device, threads: int, notify: Notify
 ) -> None:
-    """Make one sequence's images and record in `staging`; neither device nor threads change a pixel but by rounding."""
+    """Make one sequence's images and record in `staging`.
+
+    Threads change no pixel; a device does by rounding, and where flow makes sub-frames by the kernel of its sampling.
+    """
     config = plan.config
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()

@@ -267,6 +267,8 @@ def _plan_sequence(
             "config": pixel_settings(config),
             "weights": weights,
             "pipeline": _pipeline_version(),
+            # flow samples by Lanczos's kernel on the CPU, by a cubic one elsewhere
+            "device": choose_device(config.run.device).type if config.interpolate.backend == "flow" else None,
         }
     )
     record = existing.get(sequence_id)
@@ -322,7 +324,7 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
     if changed:
         raise UserError(
             f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, "
-            "weights, capture rate or version; name another --out, or --overwrite to make them anew"
+            "weights, capture rate, device or version; name another --out, or --overwrite to make them anew"
         )
 
 

@@ -215,7 +215,7 @@ def test_overwrite_removes_sequences_that_a_video_no_longer_has(tmp_path):
     assert len(read_records(tmp_path / "d")) == 2
     (tmp_path / "v/aM01.XML").write_text('<VideoFrame captureFps="500p"/>')
     refused = run(tmp_path / "v", tmp_path / "d", *options)
-    assert "come from other settings, weights, capture rate or version" in str(refused.exception)
+    assert "come from other settings, weights, capture rate, device or version" in str(refused.exception)
     assert run(tmp_path / "v", tmp_path / "d", *options, "--overwrite").exit_code == 0
     records = read_records(tmp_path / "d").values()
     assert {record.source["capture_fps"] for record in records} == {"500"}
@@ -232,7 +232,7 @@ def test_videos_do_not_join_what_was_made_otherwise(videos, made, tmp_path, chan
     film(tmp_path / "v/new.mkv", frames=40)
     refused = run(tmp_path / "v", out)
     assert "4 sequences there (0000-0, " in str(refused.exception)
-    assert "other settings, weights, capture rate or version" in str(refused.exception)
+    assert "other settings, weights, capture rate, device or version" in str(refused.exception)
 
 
 def test_a_faulty_video_of_a_long_name_is_told_too(tmp_path):

@@ -40,7 +40,7 @@ def darken(rgb: Tensor, exposure: float | Tensor, net: ECZeroDCE, *, as_released
 
 def exposure_map(lightness: Tensor, exposure: float | Tensor) -> Tensor:
     """The exposure, but a light's own lightness where that is above 0.97; (N, 1, H, W) (LEDNet, section 3)."""
-    asked = exposure.view(-1, 1, 1, 1) if isinstance(exposure, Tensor) else exposure
+    asked = exposure.to(lightness).view(-1, 1, 1, 1) if isinstance(exposure, Tensor) else exposure
     return torch.where(lightness > SATURATED, lightness, asked)
 
 
@@ -78,7 +78,7 @@ def _knee(lightness: Tensor, exposure: float | Tensor) -> Tensor:
     step = (_KNEES[1] - _KNEES[0]) / _STEPS
     knees = [_KNEES[0] + step * i for i in range(_STEPS)]
     added = torch.stack([(_smoothstep(tones, knee) * tones).sum(1) / count for knee in knees], 1)  # (N, steps), falling
-    room = (_SHARE * torch.as_tensor(exposure, device=tones.device).view(-1, 1)).clamp(max=_ROOM)
+    room = (_SHARE * torch.as_tensor(exposure, device=tones.device).view(-1, 1)).clamp(_BLACK, _ROOM)
     excess = (2 * added / room - 1.5).clamp(0, 1)
     return (_KNEES[0] + step * excess.sum(1)).view(-1, 1, 1, 1)
 
