@@ -10,7 +10,7 @@ import torch
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
+from lolblur_synth.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.darken import darken
@@ -100,5 +100,4 @@ def _darken_video(path: Path, target: Path, exposure: float, net: ECZeroDCE, dev
     found = scan(probe(path))
     frames = read_frames(found, 0, found.frames, "source")
     dark = (darken(frame.to(device), exposure, net).cpu() for frame in frames)
-    depth: BitDepth = 8 if found.info.bit_depth <= 8 else 16
-    write_video(target, dark, Fraction(found.info.stored_fps), bit_depth=depth)
+    write_video(target, dark, Fraction(found.info.stored_fps), bit_depth=found.info.bits_to_write)

@@ -106,7 +106,7 @@ def depth_for(out: Path, info: VideoInfo) -> BitDepth:
     """Bits to write: 8 if the footage has no more, else 16, for which `out` must end in .mkv; raises `UserError`."""
     if info.bit_depth > 8 and out.suffix != ".mkv":
         raise UserError(f"--out {out}: the {info.bit_depth} bits of {info.path.name} need a file that ends in .mkv")
-    return 8 if info.bit_depth <= 8 else 16
+    return info.bits_to_write
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class VideoInfo:
     color_matrix: str  # "bt601", "bt709" or "bt2020"
     color_range: str  # "limited" or "full"
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
+
+    @property
+    def bits_to_write(self) -> Literal[8, 16]:
+        """What its samples take in a picture or a lossless video."""
+        return 8 if self.bit_depth <= 8 else 16
 
 
 @dataclass(frozen=True)

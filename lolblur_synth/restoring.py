@@ -202,7 +202,7 @@ def _restore_video(job: _Job, net: LEDNet, manner: Manner, device: torch.device,
     """Frame by frame; both videos appear at the end."""
     found = scan(probe(job.source))
     fps = Fraction(found.info.stored_fps)
-    depth: BitDepth = 8 if found.info.bit_depth <= 8 else 16
+    depth = found.info.bits_to_write
     notify(0, found.frames)
     with ExitStack() as stack:
         write = stack.enter_context(video_writer(job.target, fps, bit_depth=depth))

@@ -343,6 +343,7 @@ def _sha256(path: Path) -> str:
         return file_hash(path)
     digest = hashlib.sha256()
     images = numbered_images(path)
+    first = min(images)
     for number, image in images.items():
-        digest.update(f"{number - min(images)} {_sha256(image)}\n".encode())
+        digest.update(f"{number - first} {file_hash(image)}\n".encode())
     return digest.hexdigest()

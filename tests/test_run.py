@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner, Result
 
@@ -233,6 +234,16 @@ def test_videos_do_not_join_what_was_made_otherwise(videos, made, tmp_path, chan
     refused = run(tmp_path / "v", out)
     assert "4 sequences there (0000-0, " in str(refused.exception)
     assert "other settings, weights, capture rate, device or version" in str(refused.exception)
+
+
+def test_a_dataset_is_not_continued_on_another_kind_of_device(videos, made, monkeypatch):
+    """There flow samples by another kernel."""
+    config = load(Config, [], [*SMALL[1::2], "interpolate.backend=flow"])
+    weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce")[1]}
+    assert {s.status for s in make_plan(videos, made, config, weights).sequences} == {"keep"}
+    monkeypatch.setattr("lolblur_synth.plan.choose_device", lambda _: torch.device("cuda"))
+    with pytest.raises(UserError, match="weights, capture rate, device or version"):
+        make_plan(videos, made, config, weights)
 
 
 def test_a_faulty_video_of_a_long_name_is_told_too(tmp_path):

@@ -5,7 +5,7 @@ import click
 from lolblur_synth.commands.options import load_config, run_options
 from lolblur_synth.errors import SequenceError
 
-_COMMANDS = {"train_ecdce": "train-ecdce", "train_lednet": "train-lednet", "train_lednet_small": "train-lednet"}
+_TRAININGS = "train-ecdce", "train-lednet"  # whose presets begin with their names
 
 
 @click.command()
@@ -41,4 +41,5 @@ def config_presets() -> None:
     from lolblur_synth.config import presets
 
     for name in presets():
-        click.echo(f"{name:<20} {_COMMANDS.get(name, 'run')}")
+        own = (command for command in _TRAININGS if name.replace("_", "-").startswith(command))
+        click.echo(f"{name:<20} {next(own, 'run')}")

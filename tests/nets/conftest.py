@@ -4,7 +4,7 @@ from math import prod
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 
@@ -21,3 +21,14 @@ def released_state() -> dict[str, Tensor]:
     with torch.device("meta"):
         net = ECZeroDCE()
     return {key: make(key, tuple(value.shape)) for key, value in net.state_dict().items()}
+
+
+@pytest.fixture
+def no_other(monkeypatch):
+    """Fail where torch's own layer is taken instead of ours."""
+
+    def forward(*_: object) -> Tensor:
+        raise AssertionError("torch's layer was asked")
+
+    for layer in (nn.Conv2d, nn.PReLU):
+        monkeypatch.setattr(layer, "forward", forward)

@@ -19,16 +19,6 @@ def layer(slope: float) -> PReLU:
     return found
 
 
-@pytest.fixture
-def no_other(monkeypatch):
-    """Fail where torch's gradient is taken instead."""
-
-    def forward(*_: object) -> Tensor:
-        raise AssertionError("torch's PReLU was asked")
-
-    monkeypatch.setattr(nn.PReLU, "forward", forward)
-
-
 @pytest.mark.usefixtures("no_other")
 @given(
     st.integers(0, 3),

@@ -29,16 +29,6 @@ def twice_the_digits(layer: Convolution, x: Tensor) -> Tensor:
     return F.conv2d(x.double(), layer.weight.double(), bias, padding=half)
 
 
-@pytest.fixture
-def no_other(monkeypatch):
-    """Fail where torch's convolution is taken instead."""
-
-    def forward(*_: object) -> Tensor:
-        raise AssertionError("torch's convolution was asked")
-
-    monkeypatch.setattr(nn.Conv2d, "forward", forward)
-
-
 @pytest.mark.usefixtures("no_other")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("side", [3, 5])
