@@ -8,8 +8,8 @@ from statistics import fmean
 
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, contact_sheet, image_path
-from lolblur_synth.images import read_pixels, write_png
 from lolblur_synth.records import MANIFEST, SETTINGS, SequenceRecord, write_text
+from lolblur_synth.video.images import read_pixels, write_png
 
 SHEET = "contact_sheet.png"
 _SHEET_ROWS = 6

@@ -10,13 +10,15 @@ import torch
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.darken import darken
 from lolblur_synth.records import write_text
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 
 Range = tuple[float, float]
 _DRAWS = "exposures.json"

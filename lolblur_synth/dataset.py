@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.images import Pixels
 from lolblur_synth.ops.color import lightness
+from lolblur_synth.video.images import Pixels
 
 Split = Literal["train", "test"]
 FOLDERS = ("low_blur_noise", "low_blur", "low_sharp", "high_sharp_scaled", "high_sharp_original")

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from lolblur_synth.devices import cores
 from lolblur_synth.draws import rng_for
-from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Lamp, Scene, render, shake, shrink
 from lolblur_synth.threads import Map, ordered_map
-from lolblur_synth.video import write_video
+from lolblur_synth.video.images import read_image
+from lolblur_synth.video.writer import write_video
 
 FPS = Fraction(250)
 _FRAMES = 58  # what four pairs need

@@ -23,7 +23,8 @@ from lolblur_synth.files import file_hash
 from lolblur_synth.pipeline import VERSION
 from lolblur_synth.plan import Plan, SequencePlan, versions
 from lolblur_synth.records import fingerprint, write_text
-from lolblur_synth.video import read_codes, video_writer
+from lolblur_synth.video.reader import read_codes
+from lolblur_synth.video.writer import video_writer
 
 Parts = dict[str, Any]
 _DECIDING = ("av", "bm4d", "numba", "opencv-python", "torch")  # packages that decode and denoise

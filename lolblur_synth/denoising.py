@@ -12,14 +12,16 @@ from torch import Tensor
 from lolblur_synth.clock import Clock
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
-from lolblur_synth.footage import VideoInfo, VideoScan
-from lolblur_synth.images import BitDepth, quantize, write_png
 from lolblur_synth.ops.denoise import HEAD, Backend, denoise, find_noise
 from lolblur_synth.ops.noise_level import Channels, NoiseModel
 from lolblur_synth.ops.vbm4d.stages import Preset
-from lolblur_synth.scan import scan
 from lolblur_synth.threads import Map, ordered_map
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import BitDepth, quantize, write_png
+from lolblur_synth.video.metadata import FlawKind, VideoInfo, VideoScan
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 
 _ZOOM = 3  # of the details of a comparison
 
@@ -137,7 +139,7 @@ def _by_scene(
     frames: Iterator[Tensor], found: VideoScan, manner: Manner, clock: Clock, each: Map, scenes: list[Scene]
 ) -> Iterator[Tensor]:
     """Denoise between cuts, each scene by the noise of its first frames; adds to `scenes` what was found."""
-    cuts = sorted({flaw.last for flaw in found.flaws if flaw.reason == "scene cut"})
+    cuts = sorted({flaw.last for flaw in found.flaws if flaw.kind is FlawKind.SCENE_CUT})
     for start, stop in pairwise([0, *cuts, found.frames]):
         scene = clock.each("decode", islice(frames, stop - start))
         head = list(islice(scene, HEAD))

@@ -14,7 +14,6 @@ import torch
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device, cores
 from lolblur_synth.errors import SequenceError, UserError, listed
-from lolblur_synth.images import Pixels, dequantize, quantize, read_pixels, write_png
 from lolblur_synth.metrics import WINDOW, Convention, eight_bit, psnr, ssim
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.lpips import SMALLEST, Backbone
@@ -23,6 +22,7 @@ from lolblur_synth.records import write_text
 from lolblur_synth.restoring import COMPARISON, Manner, check, find_pictures, restore
 from lolblur_synth.scores import Evaluation, Score, as_text
 from lolblur_synth.train.pair_files import DARK, SHARP, PairFiles, find_pairs
+from lolblur_synth.video.images import Pixels, dequantize, quantize, read_pixels, write_png
 
 Distance = Callable[[Pixels, Pixels], float]
 Notify = Callable[[int, int], None]

@@ -14,12 +14,14 @@ from torch import Tensor
 from lolblur_synth.denoising import check_files, depth_for
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
-from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.interpolators import Backend, choose_backend, opened
 from lolblur_synth.ops.interpolate import Gap, Interpolator
-from lolblur_synth.scan import scan
 from lolblur_synth.threads import Map, ordered_map
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.metadata import FlawKind, VideoInfo, VideoScan
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 
 UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default
 _HIGHEST_FPS = 1_000_000
@@ -105,7 +107,7 @@ def _rate(info: VideoInfo, fps: float | None, factor: int | None) -> Fraction:
 
 
 def _cuts(found: VideoScan) -> tuple[int, ...]:
-    return tuple(sorted({flaw.last for flaw in found.flaws if flaw.reason == "scene cut"}))
+    return tuple(sorted({flaw.last for flaw in found.flaws if flaw.kind is FlawKind.SCENE_CUT}))
 
 
 def _counted(frames: Iterator[Tensor], total: int, notify: Callable[[int, int], None]) -> Iterator[Tensor]:

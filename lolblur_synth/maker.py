@@ -19,7 +19,6 @@ from lolblur_synth.dataset import FOLDERS, image_path, measure
 from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
-from lolblur_synth.images import dequantize, pixel_hash, quantize, write_png
 from lolblur_synth.interpolators import opened
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.denoise import HEAD, find_noise
@@ -30,7 +29,8 @@ from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
 from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
 from lolblur_synth.sequences import Reject, Slot
 from lolblur_synth.threads import Map, ordered_map
-from lolblur_synth.video import read_frames
+from lolblur_synth.video.images import dequantize, pixel_hash, quantize, write_png
+from lolblur_synth.video.reader import read_frames
 
 
 def make_sequence(

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.images import Pixels
+from lolblur_synth.video.images import Pixels
 
 Convention = Literal["rgb", "y", "paper"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)

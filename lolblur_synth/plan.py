@@ -13,14 +13,15 @@ from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.footage import VideoInfo, VideoScan
 from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
-from lolblur_synth.scan import scan
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
-from lolblur_synth.video import find_videos, probe
+from lolblur_synth.video.find import find_videos
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.scan import scan
 
 LOW_FPS, TOO_LOW_FPS = 120, 48
 

@@ -12,7 +12,7 @@ from typing import Any
 from lolblur_synth.dataset import FOLDERS, Split, image_path
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.files import write_whole
-from lolblur_synth.images import pixel_hash, read_pixels
+from lolblur_synth.video.images import pixel_hash, read_pixels
 
 FORMAT = 3
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours

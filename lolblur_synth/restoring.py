@@ -12,11 +12,13 @@ from torch import Tensor
 
 from lolblur_synth.devices import choose_device
 from lolblur_synth.errors import SequenceError, UserError, listed
-from lolblur_synth.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights import load_lednet
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, video_writer
+from lolblur_synth.video.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import video_writer
 
 COMPARISON = ".compare"  # ends the name of a picture or video that shows before and after
 SMALLEST_TILE = 64  # pixels

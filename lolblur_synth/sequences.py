@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import floor
 
 from lolblur_synth.config import Sequences
-from lolblur_synth.footage import Flaw
+from lolblur_synth.video.metadata import Flaw
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _without_flaws(candidates: Sequence[Slot], flaws: list[Flaw], half: int) -> 
             if flaw.last <= high:
                 inside.append(flaw)
         if inside:
-            reasons = sorted({flaw.reason for flaw in inside})
+            reasons = sorted({flaw.kind for flaw in inside})
             frames = ", ".join(str(flaw.last) for flaw in inside[:3]) + (", ..." if len(inside) > 3 else "")
             rejects.append(Reject(slot, f"{' and '.join(reasons)} at frame {frames}"))
         else:

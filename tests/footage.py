@@ -5,9 +5,9 @@ from pathlib import Path
 
 from lolblur_synth.demo import PHOTOS
 from lolblur_synth.draws import rng_for
-from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Lamp, Scene, render, shake, shrink
-from lolblur_synth.video import write_video
+from lolblur_synth.video.images import read_image
+from lolblur_synth.video.writer import write_video
 
 SIZE = (96, 128)
 SMALL = ["--set", "video.size=[128,96]", "--set", "sequences.pairs=2", "--set", "sequences.min_pairs=2"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lolblur_synth.dataset import Split, image_path
-from lolblur_synth.images import Pixels, write_png
+from lolblur_synth.video.images import Pixels, write_png
 
 FOLDERS = ("low_blur_noise", "high_sharp_scaled")
 SIZE = (40, 56)

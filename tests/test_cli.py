@@ -17,10 +17,12 @@ from click.testing import CliRunner, Result
 
 from lolblur_synth.cli import cli
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import read_image, read_pixels, write_png
 from lolblur_synth.ops.color import lightness
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import read_image, read_pixels, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.footage import film
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lolblur_synth.dataset import FOLDERS, contact_sheet, image_path, measure, pair_paths
-from lolblur_synth.images import write_png
+from lolblur_synth.video.images import write_png
 
 
 def test_layout_and_its_reader(tmp_path):

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from lolblur_synth import demo
 from lolblur_synth.cli import cli
 from lolblur_synth.records import read_records, verify
-from lolblur_synth.video import write_video
+from lolblur_synth.video.writer import write_video
 
 
 def test_equal_frames_are_encoded_to_equal_bytes(tmp_path):

@@ -17,11 +17,13 @@ from lolblur_synth.cli import cli
 from lolblur_synth.config import Config, load
 from lolblur_synth.denoised_cache import opened, parts_of, recall, storing
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import quantize
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import fingerprint, read_records
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_codes, read_frames, write_video
+from lolblur_synth.video.images import quantize
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_codes, read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.footage import SMALL, film
 
 CPU = torch.device("cpu")

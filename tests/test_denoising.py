@@ -16,10 +16,12 @@ from lolblur_synth import denoising
 from lolblur_synth.cli import cli
 from lolblur_synth.denoising import Manner, denoise_video
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import quantize, read_pixels, write_png
 from lolblur_synth.progress import frame_progress
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import quantize, read_pixels, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.footage import film
 
 FPS = Fraction(240000, 1001)

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from lolblur_synth.cli import cli
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import Pixels, dequantize, read_pixels, write_png
 from lolblur_synth.metrics import eight_bit, psnr, ssim
 from lolblur_synth.scores import Evaluation, Score, mean
+from lolblur_synth.video.images import Pixels, dequantize, read_pixels, write_png
 from tests.lednets import save_lednet
 from tests.lpips_files import put_into_cache, random_lpips
 

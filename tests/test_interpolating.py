@@ -16,13 +16,15 @@ from lolblur_synth import interpolating
 from lolblur_synth.cli import cli
 from lolblur_synth.config import Config
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import quantize, write_png
 from lolblur_synth.interpolating import UNTRUSTED, Manner, _moments, interpolate_video
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.rife_ncnn import write
-from lolblur_synth.scan import scan
 from lolblur_synth.scenes import Scene, glide, render
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import quantize, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.clips import encode, scene
 from tests.ops.test_interpolate import psnr, texture
 from tests.ops.test_rife_ncnn import needs_ncnn

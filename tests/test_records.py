@@ -10,7 +10,6 @@ import pytest
 
 from lolblur_synth.dataset import FOLDERS, image_path
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import pixel_hash, write_png
 from lolblur_synth.records import (
     RECORD,
     SETTINGS,
@@ -28,6 +27,7 @@ from lolblur_synth.records import (
     verify,
     write_manifest,
 )
+from lolblur_synth.video.images import pixel_hash, write_png
 
 
 def staged(root: Path, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), value: int = 5) -> Path:

@@ -15,12 +15,14 @@ from torch import Tensor
 from lolblur_synth import restoring
 from lolblur_synth.cli import cli
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import dequantize, quantize, read_pixels, write_png
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.lednet import LEDNet, PyramidPooling
 from lolblur_synth.restoring import Manner, in_tiles, restore
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import dequantize, quantize, read_pixels, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.footage import film
 from tests.lednets import narrow_lednet, save_lednet
 

@@ -22,14 +22,16 @@ from lolblur_synth.cli import cli
 from lolblur_synth.config import Config, load
 from lolblur_synth.dataset import FOLDERS, pair_paths
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.images import read_image
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import read_image
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.clips import encode, scene
 from tests.footage import SMALL, film
 from tests.rife_files import random_rife

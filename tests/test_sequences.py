@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolblur_synth.config import Sequences
-from lolblur_synth.footage import Flaw
 from lolblur_synth.sequences import Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.video.metadata import Flaw
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_one_sequence_per_video():
 def test_windows_that_touch_a_flaw_are_dropped_with_the_reason(flaw, dropped):
     kept, rejects = choose(row(10), [flaw], 4, Sequences())
     assert [reject.slot.index for reject in rejects] == dropped
-    assert all(flaw.reason in reject.reason and str(flaw.last) in reject.reason for reject in rejects)
+    assert all(flaw.kind in reject.reason and str(flaw.last) in reject.reason for reject in rejects)
     assert [slot.index for slot in kept[0]] == [k for k in range(10) if k not in dropped]
 
 

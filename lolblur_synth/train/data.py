@@ -14,8 +14,8 @@ from torch import Tensor
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.files import file_hash
-from lolblur_synth.images import SUFFIXES, dequantize, is_picture, quantize, read_pixels
 from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.video.images import SUFFIXES, dequantize, is_picture, quantize, read_pixels
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ import numpy as np
 
 from lolblur_synth.devices import cores
 from lolblur_synth.errors import UserError, refused
-from lolblur_synth.images import Pixels
 from lolblur_synth.records import fingerprint
 from lolblur_synth.threads import ordered_map
 from lolblur_synth.train.pair_files import PairFiles, Picture, read_picture
+from lolblur_synth.video.images import Pixels
 
 Notify = Callable[[int, int], None]
 _FORMAT = 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from lolblur_synth.dataset import Split
 from lolblur_synth.errors import SequenceError, UserError, listed
-from lolblur_synth.images import Pixels, read_pixels
+from lolblur_synth.video.images import Pixels, read_pixels
 
 DARK, SHARP = "low_blur_noise", "high_sharp_scaled"  # the input and the ground truth of the paper
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -18,9 +18,9 @@ from lolblur_synth.dataset import Split
 from lolblur_synth.devices import cores
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import Pixels, dequantize
 from lolblur_synth.train.decoded import decode_all
 from lolblur_synth.train.pair_files import DARK, SHARP, check_crop, find_pairs, read_picture
+from lolblur_synth.video.images import Pixels, dequantize
 
 _AHEAD = 4  # batches that each worker holds ready
 _MOST_WORKERS = 16

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from lolblur_synth.dataset import contact_sheet
 from lolblur_synth.devices import cores
-from lolblur_synth.images import Pixels, dequantize, quantize
 from lolblur_synth.metrics import psnr, ssim
 from lolblur_synth.nets.lpips import LPIPS
 from lolblur_synth.train.pairs import Pairs
+from lolblur_synth.video.images import Pixels, dequantize, quantize
 
 Restore = Callable[[Tensor], Tensor]  # (1, 3, H, W) to the same, sRGB in [0, 1]
 Scores = dict[str, float]

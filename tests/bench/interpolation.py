@@ -37,7 +37,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.devices import memory_used
-from lolblur_synth.images import read_image
 from lolblur_synth.interpolators import choose_backend, opened
 from lolblur_synth.nets.catalogue import entry
 from lolblur_synth.nets.rife_ncnn import BIN, ncnn_folder
@@ -47,6 +46,7 @@ from lolblur_synth.ops.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
 from lolblur_synth.threads import Map, ordered_map
+from lolblur_synth.video.images import read_image
 
 GAPS, FACTOR, BORDER, BLOCK = 4, 8, 16, 64
 AROUND = 2

@@ -28,11 +28,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lolblur_synth.dataset import contact_sheet, pair_paths
-from lolblur_synth.images import quantize, read_image, write_png
 from lolblur_synth.metrics import psnr, ssim
 from lolblur_synth.nets.weights import load_lednet
-from lolblur_synth.scan import scan
-from lolblur_synth.video import probe, read_frames, write_video
+from lolblur_synth.video.images import quantize, read_image, write_png
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 
 POSE2SIM = [
     f"Pose2Sim/Demo_{demo}/videos/cam0{k}.mp4" for demo in ("MultiPerson", "SinglePerson") for k in (1, 2, 3, 4)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from lolblur_synth.dataset import image_path
 from lolblur_synth.devices import cores
-from lolblur_synth.images import write_png
 from lolblur_synth.train.decoded import decoded_bytes
 from lolblur_synth.train.pairs import Pairs, loader
+from lolblur_synth.video.images import write_png
 
 SIZE = (1120, 640)
 FULL = 10_200  # pairs of LOL-Blur's training split

@@ -17,16 +17,16 @@ from pathlib import Path
 from lolblur_synth.config import Config, load
 from lolblur_synth.demo import PHOTOS
 from lolblur_synth.draws import rng_for
-from lolblur_synth.images import read_image
 from lolblur_synth.scenes import Scene, render, shake
 from lolblur_synth.threads import ordered_map
+from lolblur_synth.video.images import read_image
 
 SIZE = (640, 1120)
 
 
 def film(folder: Path, frames: int) -> None:
     """A clip of `frames` frames at 250 fps."""
-    from lolblur_synth.video import write_video
+    from lolblur_synth.video.writer import write_video
 
     scene = Scene(read_image(PHOTOS / "room.jpg"), shake(rng_for(0, "bench"), 4, frames), density=1.15)
     folder.mkdir(parents=True)

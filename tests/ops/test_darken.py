@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from lolblur_synth.images import dequantize, quantize
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.color import lightness as lightness_of
@@ -20,6 +19,7 @@ from lolblur_synth.ops.darken import (
     pin,
     relight,
 )
+from lolblur_synth.video.images import dequantize, quantize
 
 
 def net_of(bias: float, **arguments: int | bool) -> ECZeroDCE:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lolblur_synth.images import write_png
+from lolblur_synth.video.images import write_png
 
 
 @pytest.fixture

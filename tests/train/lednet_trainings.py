@@ -10,8 +10,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lolblur_synth.dataset import Split, image_path
-from lolblur_synth.images import write_png
 from lolblur_synth.train.config import RestorationNet, TrainLEDNet
+from lolblur_synth.video.images import write_png
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 

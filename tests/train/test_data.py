@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import write_png
 from lolblur_synth.train.data import Photograph, batch, read_photographs, split, whole
+from lolblur_synth.video.images import write_png
 
 
 def test_reads_every_picture_in_order_with_its_hash(photographs):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import write_png
 from lolblur_synth.train.decoded import Decoded, decode_all, decoded_bytes
 from lolblur_synth.train.pair_files import PairFiles, find_pairs, read_picture
+from lolblur_synth.video.images import write_png
 from tests.lol_blur import mark, picture, write_pairs
 
 

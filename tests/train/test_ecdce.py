@@ -10,12 +10,12 @@ import torch
 
 from lolblur_synth.config import load
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import write_png
 from lolblur_synth.nets.checkpoints import read_metadata
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.train.config import CurveNet, TrainECDCE
 from lolblur_synth.train.ecdce import initialize, losses, train_ecdce
+from lolblur_synth.video.images import write_png
 
 
 def tiny(**changes: object) -> TrainECDCE:

@@ -21,7 +21,6 @@ from lolblur_synth.cli import cli
 from lolblur_synth.config import load
 from lolblur_synth.dataset import image_path
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import dequantize, quantize, read_image, read_pixels
 from lolblur_synth.metrics import psnr, ssim
 from lolblur_synth.nets.checkpoints import read_metadata, save_weights
 from lolblur_synth.nets.lednet import LEDNet
@@ -29,6 +28,7 @@ from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import RestorationNet, TrainLEDNet
 from lolblur_synth.train.lednet import train_lednet
 from lolblur_synth.train.lednet_run import FREE, accelerator_for, assemble, first_network
+from lolblur_synth.video.images import dequantize, quantize, read_image, read_pixels
 from tests.lpips_files import put_into_cache, random_lpips
 from tests.train.lednet_trainings import board, checkpoint, interrupt_at, tiny, write_dataset, write_split
 

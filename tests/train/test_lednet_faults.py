@@ -12,11 +12,11 @@ import torch
 from lolblur_synth.config import to_yaml
 from lolblur_synth.dataset import Split, image_path
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import write_png
 from lolblur_synth.nets.checkpoints import read_metadata
 from lolblur_synth.train.config import RestorationNet
 from lolblur_synth.train.lednet import train_lednet
 from lolblur_synth.train.pairs import batches
+from lolblur_synth.video.images import write_png
 from tests.disks import small_files
 from tests.train.lednet_trainings import checkpoint, tiny, write_dataset, write_split
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from lolblur_synth.dataset import image_path
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import write_png
 from lolblur_synth.train.pair_files import check_crop, find_pairs, read_picture
+from lolblur_synth.video.images import write_png
 from tests.lol_blur import FOLDERS, mark, picture, write_pairs
 
 

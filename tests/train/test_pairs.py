@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.images import dequantize, write_png
 from lolblur_synth.train.pairs import Batch, Pairs, Sample, batches, loader, workers_for
+from lolblur_synth.video.images import dequantize, write_png
 from tests.lol_blur import SIZE, mark, picture, write_pairs
 
 CPU = torch.device("cpu")

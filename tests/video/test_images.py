@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolblur_synth.errors import SequenceError
-from lolblur_synth.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
+from lolblur_synth.video.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
 
 
 @given(st.integers(0, 255))

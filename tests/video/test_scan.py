@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolblur_synth.errors import SequenceError
-from lolblur_synth.footage import VideoInfo, VideoScan
-from lolblur_synth.scan import _place, _usual_step, scan
-from lolblur_synth.video import probe, read_frames
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.timeline import place, usual_step
 from tests.clips import Picture, encode, scene, textured
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
@@ -37,7 +39,7 @@ def lossless(folder: Path, pictures: Iterable[Picture], **kinds) -> VideoScan:
 
 
 def flaws(found: VideoScan, reason: str | None = None) -> list[tuple[int, int]]:
-    return [(flaw.first, flaw.last) for flaw in found.flaws if reason in (None, flaw.reason)]
+    return [(flaw.first, flaw.last) for flaw in found.flaws if reason in (None, flaw.kind)]
 
 
 # --- the timeline
@@ -123,7 +125,7 @@ def test_slots_follow_a_clock_that_jitters_drifts_and_loses_frames(step, drift, 
     jitter = rng.uniform(-0.08, 0.08, len(truth)) * step
     times = [start + n * step * (1 + drift * n) + shift for n, shift in zip(truth, jitter, strict=True)]
     pts = [round(time) for time in times]
-    assert _place(INFO, pts, _usual_step(INFO, pts)) == truth
+    assert place(INFO, pts, usual_step(INFO, pts)) == truth
 
 
 def test_timestamps_that_run_backwards_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What is known about a video: plain values, without codecs."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -29,13 +30,22 @@ class VideoInfo:
         return 8 if self.bit_depth <= 8 else 16
 
 
+class FlawKind(StrEnum):
+    """What is wrong with frames; the value is how it is told."""
+
+    SCENE_CUT = "scene cut"
+    DUPLICATED_FRAME = "duplicated frame"
+    MISSING_FRAME = "missing frame"
+    DECODE_ERROR = "decode error"
+
+
 @dataclass(frozen=True)
 class Flaw:
     """A window of frames that holds both `first` and `last` cannot be used."""
 
     first: int
     last: int
-    reason: str
+    kind: FlawKind
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth import video
 from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.footage import VideoScan
-from lolblur_synth.scan import scan
-from lolblur_synth.video import exact_rate, find_videos, probe, read_frames, write_video
+from lolblur_synth.video import reader
+from lolblur_synth.video.find import find_videos
+from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.probe import exact_rate, probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
+from lolblur_synth.video.writer import write_video
 from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
 
 ENCODERS = "ffv1 gif huffyuv libvpx-vp9 libx264 libx264rgb libx265 mjpeg mpeg2video mpeg4 png prores_ks"
@@ -464,7 +467,7 @@ def test_a_frame_that_is_not_the_one_that_was_scanned_is_noticed(tmp_path):
 def test_where_seeking_gives_other_frames_the_file_is_read_from_the_beginning(tmp_path, monkeypatch):
     found = opened(encode(tmp_path / "a.mp4", scene(30), options={"g": "8"}))
     truth = torch.stack(list(read_frames(found, 12, 25)))
-    frames_from, starts = video._frames_from, []
+    frames_from, starts = reader._frames_from, []
 
     def lie(scan: VideoScan, start: int | None):
         """As a decoder that lacks what the first packet told."""
@@ -473,7 +476,7 @@ def test_where_seeking_gives_other_frames_the_file_is_read_from_the_beginning(tm
             broken = start is not None and pts >= found.pts[20]
             yield pts, av.VideoFrame(96, 64, "yuv420p") if broken else frame
 
-    monkeypatch.setattr(video, "_frames_from", lie)
+    monkeypatch.setattr(reader, "_frames_from", lie)
     assert torch.equal(torch.stack(list(read_frames(found, 12, 25))), truth)
     assert starts == [found.pts[12], None]
 
@@ -498,7 +501,7 @@ def test_a_folder_of_images_is_read_by_number(tmp_path):
     assert (found.info.capture_fps, found.info.capture_source) == (250, "--capture-fps")
     assert (found.info.codec, found.info.pixel_format, found.info.bit_depth) == ("png", "rgb24", 8)
     assert found.pts == (8, 9, 10, None, 12)
-    assert [(flaw.first, flaw.last, flaw.reason) for flaw in found.flaws] == [(3, 3, "missing frame")]
+    assert [(flaw.first, flaw.last, flaw.kind) for flaw in found.flaws] == [(3, 3, "missing frame")]
     assert found.time(4) == Fraction(4, 250)
     assert torch.equal(torch.stack(list(read_frames(found, 1, 5))), as_tensor([textured(n) for n in (9, 10, 10, 12)]))
     assert next(read_frames(found, 0, 1, (40, 40))).shape == (3, 40, 40)

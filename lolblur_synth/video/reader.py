@@ -1,0 +1,90 @@
+"""A range of frames of a video as tensors."""
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain, dropwhile
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.errors import SequenceError
+from lolblur_synth.video.color import checksum, luma, to_rgb
+from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.geometry import Size, fit
+from lolblur_synth.video.images import Pixels, read_pixels
+from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.stream import decoded_frames, open_stream
+
+
+def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
+    """Frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height), centred.
+
+    Where the timeline has no frame the one before stands in, to keep the count: every window that holds it is flawed.
+    Raises `SequenceError` when a frame that the scan found is not there any more.
+    """
+    if not 0 <= start <= stop <= scan.frames:
+        raise ValueError(f"frames {start} to {stop} of a video that has {scan.frames}")
+    wanted: list[int] = []
+    for pts in scan.pts[start:stop]:
+        before = wanted[-1:] or [p for p in scan.pts[:start] if p is not None][-1:]
+        wanted.append(before[0] if pts is None else pts)
+    arrivals = (_read_images if scan.info.path.is_dir() else _read_stream)(scan, list(dict.fromkeys(wanted)), size)
+    with closing(arrivals):
+        arrived, picture = None, torch.empty(0)
+        for index, pts in enumerate(wanted, start):
+            if pts != arrived:
+                arrived, picture = next(arrivals, (None, picture))
+            if pts != arrived:
+                raise SequenceError(f"{scan.info.path}: frame {index} is gone; has the file changed during the run?")
+            yield picture
+
+
+def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    files = numbered_images(scan.info.path)
+    for number in wanted:
+        if number in files:
+            pixels = read_pixels(files[number])
+            yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
+
+
+def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    """From a key frame before, or if that does not give the frames that the scan saw, from the beginning."""
+    due = deque(wanted)
+    checksums = dict(zip(scan.pts, scan.checksums, strict=False))
+    for start in (wanted[0], None):
+        with closing(_frames_from(scan, start)) as frames:
+            while due:
+                pts, frame = next(frames, (None, None))
+                expected = checksums.get(pts)
+                if frame is None or (pts == due[0] and expected not in (None, checksum(luma(frame)))):
+                    break
+                if pts == due[0]:
+                    yield due.popleft(), fit(to_rgb(frame, scan.info), size, scan.info)
+
+
+def _frames_from(scan: VideoScan, start: int | None) -> Generator[tuple[int | None, av.VideoFrame]]:
+    """Frames with their pts, or their number where they are counted; from a key frame not after `start`, if given."""
+    if start is None or scan.time_base is None:
+        with open_stream(scan.info.path) as (container, stream):
+            for number, frame in enumerate(decoded_frames(container, stream)):
+                yield (number if scan.time_base is None else frame.pts), frame
+        return
+    with open_stream(scan.info.path) as (container, stream), suppress(av.FFmpegError):  # not everything can seek
+        next(decoded_frames(container, stream), None)  # it may carry what later ones need, such as the version of x264
+        container.seek(start, stream=stream)
+        frames = dropwhile(lambda frame: not frame.key_frame, decoded_frames(container, stream))
+        key = next(frames, None)
+        if key is not None and key.pts is not None and key.pts <= start:
+            yield from ((frame.pts, frame) for frame in chain([key], frames))
+
+
+def read_codes(path: Path) -> Iterator[Pixels]:
+    """All frames of a 16-bit file that `write_video` made, (H, W, 3) RGB uint16 as they went in; `SequenceError`."""
+    with open_stream(path) as (container, stream):
+        for frame in decoded_frames(container, stream):
+            yield cast(Pixels, frame.to_ndarray(format="gbrp16le"))

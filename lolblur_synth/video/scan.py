@@ -1,0 +1,185 @@
+"""One full decode of a video: its uniform timeline, and the flaws that no window of frames may cross."""
+
+import hashlib
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector, ContentDetector
+
+from lolblur_synth.errors import SequenceError
+from lolblur_synth.files import file_hash
+from lolblur_synth.video.color import luma, to_rgb
+from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
+from lolblur_synth.video.images import Pixels, read_pixels
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.stream import decode, open_stream
+from lolblur_synth.video.timeline import REORDER, lay_out
+
+_THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
+_CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
+_CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
+_BESIDE = 2  # frames on each side
+
+
+def scan(info: VideoInfo) -> VideoScan:
+    """Decode all frames once; raises `SequenceError` for a file that is cut off, interlaced or too irregular."""
+    found = Findings()
+    if info.path.is_dir():
+        time_base, reorder = 1 / info.stored_fps, 0
+        cuts = list(_cuts(_watch_images(info, found), info))
+    else:
+        with open_stream(info.path) as (container, stream):
+            time_base, reorder = stream.time_base or Fraction(1), REORDER * bool(stream.codec_context.has_b_frames)
+            cuts = list(_cuts(_watch_stream(info, container, stream, found), info))
+            _refuse_cut_off(info, container, stream, found)
+    if len(found.pts) < 2:
+        raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
+    return _conclude(info, found, cuts, time_base, reorder)
+
+
+def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
+    info, timeline = lay_out(info, found.pts, found.timed, time_base)
+    numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
+    taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
+    pts = [None if number is None else timeline.pts[number] for number in taken]
+    damaged = damaged_slots(found, timeline, pts, reorder)
+    sound = (None if slot in damaged else number for slot, number in enumerate(taken))
+    return VideoScan(
+        info=info,
+        frames=len(pts),
+        pts=tuple(pts),
+        flaws=tuple(find_flaws(found, timeline, pts, cuts, damaged)),
+        sha256=_sha256(info.path),
+        time_base=time_base if found.timed else None,
+        checksums=tuple(None if number is None else found.checksums[number] for number in sound),
+    )
+
+
+def _watch_stream(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> Iterator[Pixels]:
+    """Decode, add to the findings, and pass on small pictures."""
+    found.timed = _tells_times(info, container, stream)
+    for packet, frames in decode(container, stream):
+        if packet.size and not packet.is_discard:  # an edit list discards
+            found.packets += 1
+            found.timed = found.timed and packet.pts is not None
+            found.pending |= set() if packet.pts is None else {packet.pts}
+        if frames is None:
+            found.failures.append(len(found.pts))
+        for frame in frames or ():
+            samples = luma(frame)
+            _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
+            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth)
+            yield (to_rgb(frame, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
+
+
+def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream) -> bool:
+    """AVI has no pts to set B-frames right; the milliseconds of Matroska cannot tell frames apart at 960 fps."""
+    if container.format.name == "avi":
+        return not stream.codec_context.has_b_frames
+    step = 1 / (info.stored_fps * (stream.time_base or 1))
+    return container.format.name != "matroska,webm" or step >= 2 or step.denominator == 1
+
+
+def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size: bool) -> None:
+    if frame.interlaced_frame:
+        raise SequenceError(
+            f"{info.path}: it is interlaced; deinterlace it first: ffmpeg -i IN -vf bwdif -crf 8 OUT.mp4"
+        )
+    if not same_size:
+        raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
+
+
+def _watch_images(info: VideoInfo, found: Findings) -> Iterator[Pixels]:
+    first: Pixels | None = None
+    for number, path in numbered_images(info.path).items():
+        picture = read_pixels(path)
+        first = picture if first is None else first
+        if (picture.shape, picture.dtype) != (first.shape, first.dtype):
+            raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
+        samples = np.ascontiguousarray(picture[..., 1])
+        found.add(number, True, False, samples, info.bit_depth)
+        small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
+        yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
+
+
+def _thumbnail_size(samples: NDArray[Any]) -> tuple[int, int]:
+    return _THUMBNAIL, max(1, round(_THUMBNAIL * samples.shape[0] / samples.shape[1]))
+
+
+def _cuts(pictures: Iterable[Pixels], info: VideoInfo) -> Iterator[int]:
+    """Numbers of the frames that begin a scene; hue and saturation count most, as they hardly heed a lamp."""
+    grey = info.pixel_format.startswith(("gray", "mono", "ya"))
+    weights = ContentDetector.Components(0, 0, 1, 0) if grey else ContentDetector.Components(1, 1, 0.5, 0)
+    detector = AdaptiveDetector(
+        adaptive_threshold=_CUT_RATIO,
+        min_content_val=_CUT_SCORE,
+        window_width=_BESIDE,
+        min_scene_len=1,
+        weights=weights,
+    )
+    for number, picture in enumerate(_mirrored(pictures)):
+        for cut in detector.process_frame(FrameTimecode(number, info.stored_fps), picture):
+            yield cut.frame_num - _BESIDE
+
+
+def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+    """With as many more at both ends as the detector looks at beside one, so that it sees the first and the last."""
+    stream = iter(pictures)
+    latest = deque(islice(stream, _BESIDE + 1), maxlen=_BESIDE + 1)
+    yield from reversed([*latest][1:])
+    yield from latest
+    for picture in stream:
+        latest.append(picture)
+        yield picture
+    yield from reversed([*latest][:-1])
+
+
+def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
+    """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
+    promised = _promised_seconds(container, stream)
+    pts = [value for value in found.pts if value is not None]
+    seconds = len(found.pts) / info.stored_fps
+    if found.timed and pts and stream.time_base:
+        seconds = (max(pts) - min(pts)) * stream.time_base + 1 / info.stored_fps
+    if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 / info.stored_fps:
+        return
+    frames = stream.frames or round(promised * info.stored_fps)
+    raise SequenceError(
+        f"{info.path}: cut off: of {frames} frames that its header promises {len(found.pts)} are there; copy it again, "
+        "or keep what there is: ffmpeg -i IN -c copy OUT.mp4"
+    )
+
+
+def _promised_seconds(container: InputContainer, stream: VideoStream) -> float:
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if tag:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    alone = len(container.streams) == 1  # else the file may last as long as its sound
+    return container.duration / av.time_base if container.duration and alone else 0.0
+
+
+def _sha256(path: Path) -> str:
+    """Of what is in a video; or in its frames, and how far apart their numbers are: nothing else of a name counts."""
+    if path.is_file():
+        return file_hash(path)
+    digest = hashlib.sha256()
+    images = numbered_images(path)
+    first = min(images)
+    for number, image in images.items():
+        digest.update(f"{number - first} {file_hash(image)}\n".encode())
+    return digest.hexdigest()
