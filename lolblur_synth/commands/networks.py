@@ -209,7 +209,7 @@ def weights() -> None:
 @weights.command("list")
 def weights_list() -> None:
     """Tell all weights by name, what they are for, whether they are here, their licence, and how to get them."""
-    from lolblur_synth.nets.catalogue import cache_dir
+    from lolblur_synth.nets.catalogue import weights_dir
     from lolblur_synth.weights_store import survey
 
     for entry, state, advice in survey():
@@ -217,7 +217,7 @@ def weights_list() -> None:
         click.echo(f"{'':<29} licence: {entry.licence}")
         if advice:
             click.echo(f"{'':<29} get them by {advice}")
-    click.echo(f"The cache is {cache_dir()}; LOLBLUR_WEIGHTS chooses another.")
+    click.echo(f"The cache is {weights_dir()}; LOLBLUR_WEIGHTS chooses another.")
 
 
 @weights.command("pull")

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lolblur_synth.caches import cache_dir
 from lolblur_synth.errors import UserError
 from lolblur_synth.files import file_hash
 from lolblur_synth.nets.checkpoints import BUNDLED
@@ -52,7 +53,7 @@ class Entry:
     @property
     def path(self) -> Path:
         """Where the weights lie, or would."""
-        return (BUNDLED if self.bundled else cache_dir()) / self.file
+        return (BUNDLED if self.bundled else weights_dir()) / self.file
 
     def advice(self, again: bool = False) -> str:
         """How to get them or, if they are there already, how to get them again."""
@@ -153,12 +154,10 @@ ENTRIES = (
 )
 
 
-def cache_dir() -> Path:
-    """Where weights are kept that are not bundled: $LOLBLUR_WEIGHTS, or lolblur_synth among the user's caches."""
-    if chosen := os.environ.get("LOLBLUR_WEIGHTS"):
-        return Path(chosen).expanduser()
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "lolblur_synth"
+def weights_dir() -> Path:
+    """Where weights are kept that are not bundled: $LOLBLUR_WEIGHTS, or among the user's caches."""
+    chosen = os.environ.get("LOLBLUR_WEIGHTS")
+    return Path(chosen).expanduser() if chosen else cache_dir()
 
 
 def entry(name: str) -> Entry:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lolblur_synth.errors import UserError
 from lolblur_synth.files import file_hash
-from lolblur_synth.nets.catalogue import cache_dir, entry
+from lolblur_synth.nets.catalogue import weights_dir, entry
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
 
 PARAM, BIN, FACTS = "flownet.param", "flownet.bin", "facts.json"
@@ -130,7 +130,7 @@ def ncnn_folder(name: str) -> Path:
     """Where the cache keeps weights of RIFE for ncnn, made or not; raises `UserError` for a name that has none."""
     if not entry(name).name.startswith("rife-"):
         raise UserError(f"weights {name}: only RIFE runs on ncnn; take rife-v4.0 or rife-v4.25")
-    return cache_dir() / f"{name}-ncnn"
+    return weights_dir() / f"{name}-ncnn"
 
 
 def check(folder: Path) -> Model:
