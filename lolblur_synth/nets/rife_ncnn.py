@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lolblur_synth.errors import UserError
 from lolblur_synth.files import file_hash
-from lolblur_synth.nets.catalogue import weights_dir, entry
+from lolblur_synth.nets.catalogue import entry, weights_dir
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
 
 PARAM, BIN, FACTS = "flownet.param", "flownet.bin", "facts.json"

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from lolblur_synth.errors import UserError
 from lolblur_synth.files import file_hash
 from lolblur_synth.nets import catalogue
-from lolblur_synth.nets.catalogue import ENTRIES, cache_dir, entry, locate, tensor_hash
+from lolblur_synth.nets.catalogue import ENTRIES, entry, locate, tensor_hash, weights_dir
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +44,12 @@ def test_names_and_files_are_unique_and_licences_are_told():
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("LOLBLUR_WEIGHTS", "~/mine")
-    assert cache_dir() == Path.home() / "mine"
+    assert weights_dir() == Path.home() / "mine"
     monkeypatch.setenv("LOLBLUR_WEIGHTS", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / "lolblur_synth"
+    assert weights_dir() == tmp_path / "lolblur_synth"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_dir() == Path.home() / ".cache/lolblur_synth"
+    assert weights_dir() == Path.home() / ".cache/lolblur_synth"
 
 
 def test_bundled_weights_are_located():
