@@ -67,7 +67,7 @@ def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | N
     samples = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
     depth = fmt.components[0].bits
     if fmt.is_rgb:
-        return samples / np.float32(2**depth - 1)
+        return np.asarray(samples / np.float32(2**depth - 1), np.float32)
     rgb = np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32)
     return rgb.clip(0, 1, out=rgb)
 

@@ -16,6 +16,7 @@ from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.images import read_pixels
 from lolblur_synth.video.metadata import VideoInfo
+from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
@@ -38,10 +39,10 @@ def probe(path: Path, capture_fps: Fraction | float | None = None) -> VideoInfo:
         if frame is None:
             raise SequenceError(f"{path}: no frame of it can be decoded; it is damaged or encrypted")
         _refuse(path, stream, frame)
-        stored = stream.average_rate or stream.guessed_rate or given
+        stored = exact(stream.average_rate) or exact(stream.guessed_rate) or given
         if not stored:
             raise SequenceError(f"{path}: it tells no frame rate; give --capture-fps")
-        tags = {**stream.metadata, **container.metadata}
+        tags = readable({**stream.metadata, **container.metadata})
         capture, source = (given, "--capture-fps") if given else _capture_rate(path, tags, stored)
         return _describe(path, stream, frame, stored, capture, source)
 
@@ -77,7 +78,7 @@ def _describe(
     path: Path, stream: VideoStream, frame: av.VideoFrame, stored: Fraction, capture: Fraction, source: str
 ) -> VideoInfo:
     fmt, rotation = frame.format, frame.rotation % 360
-    width, height = round(frame.width * (stream.sample_aspect_ratio or 1)), frame.height
+    width, height = round(frame.width * (exact(stream.sample_aspect_ratio) or 1)), frame.height
     says_nothing = frame.color_range == ColorRange.UNSPECIFIED
     full = frame.color_range == ColorRange.JPEG or fmt.is_rgb or fmt.has_palette or fmt.name.startswith("yuvj")
     full = full or (says_nothing and fmt.name.startswith("gray"))  # as FFmpeg takes it

@@ -25,6 +25,7 @@ from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out
 
@@ -42,7 +43,8 @@ def scan(info: VideoInfo) -> VideoScan:
         cuts = list(_cuts(_watch_images(info, found), info))
     else:
         with open_stream(info.path) as (container, stream):
-            time_base, reorder = stream.time_base or Fraction(1), REORDER * bool(stream.codec_context.has_b_frames)
+            time_base = exact(stream.time_base) or Fraction(1)
+            reorder = REORDER * bool(stream.codec_context.has_b_frames)
             cuts = list(_cuts(_watch_stream(info, container, stream, found), info))
             _refuse_cut_off(info, container, stream, found)
     if len(found.pts) < 2:
@@ -89,7 +91,7 @@ def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream
     """AVI has no pts to set B-frames right; the milliseconds of Matroska cannot tell frames apart at 960 fps."""
     if container.format.name == "avi":
         return not stream.codec_context.has_b_frames
-    step = 1 / (info.stored_fps * (stream.time_base or 1))
+    step = 1 / (info.stored_fps * (exact(stream.time_base) or 1))
     return container.format.name != "matroska,webm" or step >= 2 or step.denominator == 1
 
 
@@ -152,8 +154,9 @@ def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStr
     promised = _promised_seconds(container, stream)
     pts = [value for value in found.pts if value is not None]
     seconds = len(found.pts) / info.stored_fps
-    if found.timed and pts and stream.time_base:
-        seconds = (max(pts) - min(pts)) * stream.time_base + 1 / info.stored_fps
+    time_base = exact(stream.time_base)
+    if found.timed and pts and time_base:
+        seconds = (max(pts) - min(pts)) * time_base + 1 / info.stored_fps
     if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 / info.stored_fps:
         return
     frames = stream.frames or round(promised * info.stored_fps)
@@ -164,9 +167,10 @@ def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStr
 
 
 def _promised_seconds(container: InputContainer, stream: VideoStream) -> float:
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", readable(stream.metadata).get("DURATION", ""))  # Matroska
+    time_base = exact(stream.time_base)
+    if stream.duration and time_base:
+        return float(stream.duration * time_base)
     if tag:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     alone = len(container.streams) == 1  # else the file may last as long as its sound

@@ -12,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.video.pyav import open_input
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if path.stat().st_size == 0:
         raise SequenceError(f"{path}: the file is empty (0 bytes); copy it again")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = open_input(path)
     except (av.FFmpegError, OSError) as error:
         raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
     with container:
