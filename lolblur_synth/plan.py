@@ -12,14 +12,14 @@ from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.metadata import RateOrigin, VideoInfo, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 
@@ -164,7 +164,7 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
     try:
         info = probe(path, config.video.capture_fps)
         fault = _rate_fault(info, config)
-        if fault and info.capture_source != "stream rate":  # which may be an average: the timestamps will tell
+        if fault and info.capture_origin is not RateOrigin.STREAM:  # which may be an average: the timestamps will tell
             return fault
         if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
             return (
@@ -176,7 +176,7 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
         if fault:
             return fault
     except SequenceError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{shown(path)}: ")
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
@@ -332,7 +332,9 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
 def describe_source(found: VideoScan) -> dict[str, Any]:
     """The source of a record."""
     info = asdict(found.info)
-    info.pop("path")
+    for part in ("path", "capture_origin", "capture_detail"):
+        info.pop(part)
+    info["capture_source"] = found.info.capture_source
     plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
     return {"name": found.info.path.name, "sha256": found.sha256, "frames": found.frames, **plain}
 

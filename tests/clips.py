@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,42 @@ def _show_by(path: Path, a: int, b: int, c: int, d: int) -> Path:
     data[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(data))
     return path
+
+
+def together(path: Path, *clips: Path, track_tags: dict[str, str] | None = None) -> Path:
+    """One file with the video streams of several, in this order; none is marked as a cover picture."""
+    with ExitStack() as stack:
+        sources = [stack.enter_context(av.open(str(clip))) for clip in clips]
+        container = stack.enter_context(av.open(str(path), "w"))
+        streams: list[Any] = [container.add_stream_from_template(source.streams.video[0]) for source in sources]
+        for stream in streams:
+            stream.metadata.update(track_tags or {})
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    container.mux(packet)
+    return path
+
+
+def insert_box(path: Path, parents: Sequence[bytes], kind: bytes, content: bytes) -> Path:
+    """Put a box first into others of an MP4 whose `moov` comes last; of the same kind there may be one: it is gone."""
+    data = bytearray(path.read_bytes())
+    starts, end = [], 0
+    for parent in parents:
+        starts.append(data.index(parent, end) - 4)
+        end = starts[-1] + 8
+    last = starts[-1] + int.from_bytes(data[starts[-1] :][:4], "big")
+    old = data.find(kind, end, last) - 4
+    gone = int.from_bytes(data[old:][:4], "big") if old > 0 else 0
+    data[max(old, end) : max(old, end) + gone] = box = struct.pack(">I4s", 8 + len(content), kind) + content
+    for start in starts:
+        data[start : start + 4] = struct.pack(">I", int.from_bytes(data[start:][:4], "big") + len(box) - gone)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def edit(path: Path, edits: Sequence[tuple[int, int, float]]) -> Path:
+    """Replace the edit list of an MP4: duration in ms, first time in units of the track, rate."""
+    entries = b"".join(struct.pack(">Iii", duration, time, round(rate * 65536)) for duration, time, rate in edits)
+    return insert_box(path, [b"moov", b"trak", b"edts"], b"elst", struct.pack(">II", 0, len(edits)) + entries)

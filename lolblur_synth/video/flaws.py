@@ -66,6 +66,7 @@ def find_flaws(
     flaws = [
         *between((number for number in cuts if 0 < number < len(timeline.slots)), FlawKind.SCENE_CUT),
         *between(_repeated(found), FlawKind.DUPLICATED_FRAME),
+        *between(timeline.unclear, FlawKind.ANOTHER_SPEED),
         *(Flaw(slot, slot, FlawKind.MISSING_FRAME) for slot in missing),
         *(Flaw(slot, slot, FlawKind.DECODE_ERROR) for slot in damaged),
     ]

@@ -7,6 +7,23 @@ from pathlib import Path
 from typing import Literal
 
 
+class RateOrigin(StrEnum):
+    """What tells the rate of the sensor; the value is how it is told."""
+
+    GIVEN = "--capture-fps"
+    TAG = "tag"  # of the file
+    TRACK_TAG = "track's tag"
+    BOX = "box"
+    SIDECAR = "sidecar"
+    STREAM = "stream rate"  # as the headers have it, which may be an average
+    TIMESTAMPS = "timestamps"
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is said, beside the times of the frames: then it holds however fast they are played."""
+        return self not in (RateOrigin.STREAM, RateOrigin.TIMESTAMPS)
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What the headers and the first frame tell; width and height are square pixels as displayed."""
@@ -16,13 +33,19 @@ class VideoInfo:
     height: int
     stored_fps: Fraction  # rate of the timestamps
     capture_fps: Fraction  # rate of the sensor; higher than stored_fps for slow motion
-    capture_source: str  # "--capture-fps", "tag com.android.capture.fps", "sidecar C0001M01.XML", "stream rate", ...
+    capture_origin: RateOrigin
+    capture_detail: str  # name of the tag, box or file that tells it, or nothing
     codec: str
     pixel_format: str
     bit_depth: int
     color_matrix: str  # "bt601", "bt709" or "bt2020"
     color_range: str  # "limited" or "full"
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
+
+    @property
+    def capture_source(self) -> str:
+        """Where the rate of the sensor is from, in words: "tag com.android.capture.fps", "sidecar C0001M01.XML", ..."""
+        return f"{self.capture_origin} {self.capture_detail}".rstrip()
 
     @property
     def bits_to_write(self) -> Literal[8, 16]:
@@ -37,6 +60,7 @@ class FlawKind(StrEnum):
     DUPLICATED_FRAME = "duplicated frame"
     MISSING_FRAME = "missing frame"
     DECODE_ERROR = "decode error"
+    ANOTHER_SPEED = "another speed of playing"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import av
@@ -25,10 +24,10 @@ def exact(rational: Rational | None) -> Fraction | None:
     return Fraction(rational.numerator, rational.denominator)
 
 
-def open_input(path: Path) -> InputContainer:
-    """A container to read; its tags may be in any encoding. Raises as `av.open`."""
-    options: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
-    return cast(InputContainer, av.open(str(path), **options))
+def open_input(url: str, options: dict[str, str]) -> InputContainer:
+    """A container to read, with options of FFmpeg's; its tags may be in any encoding. Raises as `av.open`."""
+    more: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
+    return cast(InputContainer, av.open(url, options=options, **more))
 
 
 def readable(tags: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.files import file_hash
+from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma, to_rgb
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
@@ -33,6 +34,14 @@ _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, bu
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
 _CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
 _BESIDE = 2  # frames on each side
+_HEADERS = {  # containers that tell how long they last in a header, and whether that is, or may be, the time of the end
+    "asf": True,
+    "avi": False,
+    "flv": True,
+    "matroska,webm": True,
+    "mov,mp4,m4a,3gp,3g2,mj2": False,
+    "mxf": False,
+}
 
 
 def scan(info: VideoInfo) -> VideoScan:
@@ -97,9 +106,7 @@ def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream
 
 def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size: bool) -> None:
     if frame.interlaced_frame:
-        raise SequenceError(
-            f"{info.path}: it is interlaced; deinterlace it first: ffmpeg -i IN -vf bwdif -crf 8 OUT.mp4"
-        )
+        raise SequenceError(f"{info.path}: it is interlaced; deinterlace it first: {convert('-vf bwdif -crf 8', info)}")
     if not same_size:
         raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
 
@@ -151,30 +158,37 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
-    promised = _promised_seconds(container, stream)
+    promised, is_end = _promised_seconds(container, stream)
     pts = [value for value in found.pts if value is not None]
-    seconds = len(found.pts) / info.stored_fps
+    seconds, frame = len(found.pts) / info.stored_fps, 1 / info.stored_fps
     time_base = exact(stream.time_base)
     if found.timed and pts and time_base:
-        seconds = (max(pts) - min(pts)) * time_base + 1 / info.stored_fps
-    if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 / info.stored_fps:
+        seconds = (max(pts) - min(pts)) * time_base + frame
+        promised -= float(min(pts) * time_base) if is_end else 0
+    if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 * frame:
         return
     frames = stream.frames or round(promised * info.stored_fps)
     raise SequenceError(
         f"{info.path}: cut off: of {frames} frames that its header promises {len(found.pts)} are there; copy it again, "
-        "or keep what there is: ffmpeg -i IN -c copy OUT.mp4"
+        f"or keep what there is: {convert('-c copy', info)}"
     )
 
 
-def _promised_seconds(container: InputContainer, stream: VideoStream) -> float:
+def _promised_seconds(container: InputContainer, stream: VideoStream) -> tuple[float, bool]:
+    """What a header promises, not what FFmpeg reckons from the end of a file; and whether it is the time of the end."""
+    kind = container.format.name
+    if kind not in _HEADERS:
+        return 0.0, False
     tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", readable(stream.metadata).get("DURATION", ""))  # Matroska
-    time_base = exact(stream.time_base)
-    if stream.duration and time_base:
-        return float(stream.duration * time_base)
-    if tag:
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     alone = len(container.streams) == 1  # else the file may last as long as its sound
-    return container.duration / av.time_base if container.duration and alone else 0.0
+    seconds, time_base = 0.0, exact(stream.time_base)
+    if stream.duration and time_base:
+        seconds = float(stream.duration * time_base)
+    elif tag:
+        seconds = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    elif container.duration and alone:
+        seconds = container.duration / av.time_base
+    return seconds, _HEADERS[kind]
 
 
 def _sha256(path: Path) -> str:

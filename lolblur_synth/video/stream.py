@@ -1,7 +1,7 @@
 """The demuxer and decoder of a file: its container, its video stream, its frames in order of display."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -12,27 +12,27 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from lolblur_synth.errors import SequenceError
+from lolblur_synth.video.boxes import has_edit_rates
 from lolblur_synth.video.pyav import open_input
+
+_THUMBNAILS = 10  # times as many frames has the video
+_TELLING = 100  # packets of one stream
 
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its largest video stream, ready to decode; raises `SequenceError`."""
+    """The container and the largest video stream that has frames, ready to decode; raises `SequenceError`."""
     if not path.is_file():
         raise SequenceError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise SequenceError(f"{path}: the file is empty (0 bytes); copy it again")
-    try:
-        container = open_input(path)
-    except (av.FFmpegError, OSError) as error:
-        raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
-    with container:
+    with _opened(path) as container:
         videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not videos:
             raise SequenceError(
                 f"{path}: no video in it, only {', '.join(sorted({s.type for s in container.streams}))}"
             )
-        streams = [s for s in videos if s.codec_context is not None]
+        streams = [s for s in _with_frames(path, videos) if s.codec_context is not None]
         if not streams:
             raise SequenceError(
                 f"{path}: FFmpeg does not know its codec; convert it by its camera maker's program first"
@@ -41,6 +41,43 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = torch.get_num_threads()  # a worker's share of the cores
         yield container, stream
+
+
+def file_url(path: Path) -> str:
+    """A path as FFmpeg takes it for a file, whatever is in it: `12:30.mp4` alone would be a protocol."""
+    return f"file:{path}"
+
+
+def _opened(path: Path) -> InputContainer:
+    """Each stored frame once and as it was filmed: edit lists that play at other rates are not followed."""
+    try:
+        options = {"ignore_editlist": "1"} if has_edit_rates(path) else {}
+        return open_input(file_url(path), options)
+    except (av.FFmpegError, OSError) as error:
+        raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
+
+
+def _with_frames(path: Path, videos: list[VideoStream]) -> list[VideoStream]:
+    """Those that hold the video: a cover picture has one frame, a track of thumbnails few."""
+    if len(videos) == 1:
+        return videos
+    counts = {stream.index: stream.frames for stream in videos}
+    if not all(counts.values()):  # not every container tells them
+        counts = _count_packets(path, set(counts))
+    most = max(counts.values())
+    return [stream for stream in videos if counts[stream.index] * _THUMBNAILS >= most]
+
+
+def _count_packets(path: Path, streams: set[int]) -> dict[int, int]:
+    """Packets of each stream, up to those of which one has enough to tell."""
+    counts = dict.fromkeys(streams, 0)
+    with _opened(path) as container, suppress(av.FFmpegError):  # where a file is cut off
+        for packet in container.demux(video=tuple(range(len(container.streams.video)))):
+            if packet.size and packet.stream.index in streams:
+                counts[packet.stream.index] += 1
+            if max(counts.values()) >= _TELLING:
+                break
+    return counts
 
 
 def decode(

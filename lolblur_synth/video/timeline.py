@@ -2,46 +2,63 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
-from statistics import median
+from statistics import median, median_low
 
 from lolblur_synth.errors import SequenceError
-from lolblur_synth.video.metadata import VideoInfo
+from lolblur_synth.video.advice import convert
+from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 
 REORDER = 16  # frames by which H.264 and HEVC may show a frame ahead of one that it refers to
+_NEAR = 2  # gaps on each side whose median tells at which speed frames are played
+_ALIKE = 1 / 3  # by which steps of one speed may differ
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Where decoded frames lie: `pts` and `slots` by frame, ascending; `step` is the pts between two slots."""
+    """Where decoded frames lie: `pts` and `slots` by frame, ascending; `steps` is the pts from one to its next slot.
+
+    `unclear` are frames that follow on the one before at another speed, which does not tell how far apart both were
+    filmed.
+    """
 
     pts: list[int]
     slots: list[int]
-    step: float
+    steps: list[float]
+    unclear: list[int] = field(default_factory=list)
 
     def slot_at(self, pts: int) -> int:
         """The slot nearest to a pts, counted from the last frame before it."""
         before = max(0, bisect_right(self.pts, pts) - 1)
-        return self.slots[before] + round((pts - self.pts[before]) / self.step)
+        return self.slots[before] + round((pts - self.pts[before]) / self.steps[before])
 
 
 def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: Fraction) -> tuple[VideoInfo, Timeline]:
-    """Place the frames on a timeline of equal steps; corrects the rate of `info` where the headers tell an average."""
+    """Place the frames on a timeline of equal steps; corrects the rate of `info` where the headers tell an average.
+
+    Where the rate of the sensor is told each stored frame is one step of it, however fast it is played: phones export
+    slow motion that begins and ends at 1/240 s a frame, with 1/30 s between. What is played at the usual speed, or as
+    fast as it was filmed, is sure; at any other speed frames may have been left out, and no window may cross them.
+    """
     times = [value for value in pts if value is not None]
     if not timed:
         numbers = list(range(len(pts)))
-        return info, Timeline(numbers, numbers, 1)
+        return info, Timeline(numbers, numbers, [1.0] * len(pts))
     step, headers_step = usual_step(info, times), 1 / (info.stored_fps * time_base)
     if abs(step - headers_step) <= headers_step / 1000 + Fraction(1, len(times)):  # time bases round
         step = headers_step
     else:
         measured = (1 / (step * time_base)).limit_denominator(1001)
         info = replace(info, stored_fps=measured)
-        if info.capture_source == "stream rate":
-            info = replace(info, capture_fps=measured, capture_source="timestamps")
-    timeline = Timeline(list(accumulate(times, max)), place(info, times, step), float(step))
+        if info.capture_origin is RateOrigin.STREAM:
+            info = replace(info, capture_fps=measured, capture_origin=RateOrigin.TIMESTAMPS)
+    shown, steps, unclear = list(accumulate(times, max)), [float(step)] * len(times), list[int]()
+    told = info.capture_origin.is_told and not info.path.is_dir()  # numbers of pictures are counted, not played
+    if told:
+        steps, unclear = local_steps(shown, float(step), float(1 / (info.capture_fps * time_base)))
+    timeline = Timeline(shown, place(info, times, steps, told), steps, unclear)
     if timeline.slots[-1] + 1 > 2 * len(times):
         raise SequenceError(
             f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
@@ -54,21 +71,46 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
     """Mean of the gaps near the median one: exact where a time base rounds them (240 fps in ms: 4, 4, 4, 4, 4, 5)."""
     gaps = [after - before for before, after in pairwise(pts) if after > before]
     if not gaps:
-        raise SequenceError(f"{info.path}: its timestamps stand still; remux it: ffmpeg -i IN -c copy OUT.mkv")
+        raise SequenceError(f"{info.path}: its timestamps stand still; remux it: {convert('-c copy', info, '.mkv')}")
     middle = median(gaps)
     near = [gap for gap in gaps if abs(gap - middle) <= middle / 2]
     return Fraction(sum(near), len(near))
 
 
-def place(info: VideoInfo, pts: Sequence[int], step: Fraction) -> list[int]:
-    """The slot nearest to each pts. The grid follows the camera's clock: it moves by a tenth of each deviation."""
-    gap, expected, slots = float(step), float(pts[0]), [0]
-    for number, value in enumerate(pts[1:], 1):
-        ahead = round((value - expected) / gap)
+def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[float], list[int]]:
+    """The step from each frame to its next slot, and the frames before which it tells nothing about the filming.
+
+    It is the usual one or the filmed one, where the gaps around are like it, else their median.
+    """
+    gaps = [after - before for before, after in pairwise(pts)]
+    steps, unclear, last = list[float](), list[int](), len(gaps) - 2 * _NEAR - 1
+    for number, gap in enumerate(gaps):
+        start = max(0, min(number - _NEAR, last))
+        near = median_low([gap for gap in gaps[start : start + 2 * _NEAR + 1] if gap] or [round(usual)])
+        known = [step for step in (usual, filmed) if abs(near - step) <= _ALIKE * step]
+        steps.append(known[0] if known else near)
+        if gap and not (known and gap > known[0] / 2):
+            unclear.append(number + 1)
+    return [*steps, steps[-1]], unclear
+
+
+def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: bool = False) -> list[int]:
+    """The slot nearest to each pts, or with `each` another one for every frame that is later than those before.
+
+    The grid follows the camera's clock: it moves by a tenth of each deviation, and begins anew at another step.
+    """
+    expected, latest, slots = float(pts[0]), pts[0], [0]
+    for number, (value, step) in enumerate(zip(pts[1:], steps, strict=False), 1):
+        if step != steps[max(0, number - 2)]:
+            expected = float(latest)
+        ahead = round((value - expected) / step)
         if ahead < -REORDER:  # by less where frames are damaged
             raise SequenceError(f"{info.path}: timestamps run backwards at frame {number}; split the file there")
-        slots.append(slots[-1] + max(0, ahead))
         if ahead > 0:
-            expected += ahead * gap
+            expected += ahead * step
             expected += 0.1 * (value - expected)
+        elif each and value > latest:
+            ahead, expected = 1, float(value)
+        slots.append(slots[-1] + max(0, ahead))
+        latest = max(latest, value)
     return slots

@@ -14,8 +14,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, shown
 from lolblur_synth.video.images import BitDepth, Pixels, quantize
+from lolblur_synth.video.stream import file_url
 
 _BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
 
@@ -50,7 +51,7 @@ def video_writer(
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     numbers = count()
     try:
-        with av.open(str(partial), "w", options={"fflags": "+bitexact"}) as container:
+        with av.open(file_url(partial), "w", options={"fflags": "+bitexact"}) as container:
             stream = cast(VideoStream, container.add_stream(codec, rate=fps, options=options))
             stream.pix_fmt = stored
             yield lambda frame: _encode(container, stream, fps, next(numbers), quantize(frame, bit_depth))
@@ -59,7 +60,9 @@ def video_writer(
             container.mux(stream.encode(None))
         partial.replace(path)
     except av.FFmpegError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); is there room, and is the size even?") from None
+        raise UserError(
+            f"{shown(path)}: cannot be written ({error.strerror}); is there room, and is the size even?"
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -67,13 +70,13 @@ def video_writer(
 def _codec(path: Path, bit_depth: BitDepth) -> tuple[str, str, dict[str, str]]:
     """Name, pixel format and options of the lossless codec for a suffix."""
     if not path.parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+        raise UserError(f"{shown(path)}: the folder {shown(path.parent)} does not exist; make it first")
     deep = bit_depth == 16
     codecs = {".mkv": ("ffv1", "gbrp16le" if deep else "bgr0", {"g": "1"})}
     if not deep:
         codecs[".mp4"] = ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
     if path.suffix not in codecs:
-        raise UserError(f"{path}: videos of {bit_depth} bits are written as {' or '.join(codecs)}")
+        raise UserError(f"{shown(path)}: videos of {bit_depth} bits are written as {' or '.join(codecs)}")
     return codecs[path.suffix]
 
 

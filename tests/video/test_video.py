@@ -16,7 +16,8 @@ from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.video import reader
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.metadata import VideoScan
-from lolblur_synth.video.probe import exact_rate, probe
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.rates import exact_rate
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video

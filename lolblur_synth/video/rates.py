@@ -1,0 +1,73 @@
+"""The rate of the sensor: slow motion is stored at a playing rate, and cameras tell elsewhere how fast they filmed."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+
+from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.video.boxes import samsung_rate
+from lolblur_synth.video.metadata import RateOrigin
+
+_TAG = "com.android.capture.fps"  # Matroska has it in capitals; Apple's files tell no rate: theirs are stored as filmed
+
+_LONGEST = 1 << 20  # letters of a file beside a clip; Sony's have a few thousand
+
+
+@dataclass(frozen=True)
+class CaptureRate:
+    """The rate of the sensor, what tells it, and the name of the tag, box or file that does."""
+
+    fps: Fraction
+    origin: RateOrigin
+    detail: str = ""
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """A rate as a fraction, 239.76 as 240000/1001; raises `UserError` unless it is above 0."""
+    value = float(fps)
+    if not 0 < value < math.inf:
+        raise UserError(f"--capture-fps {fps}: a rate is above 0")
+    if isinstance(fps, Fraction):
+        return fps
+    ntsc = Fraction(round(value * 1.001) * 1000, 1001)
+    rounds_ntsc = abs(value - ntsc) < 0.006 < abs(value - round(value))
+    return ntsc if rounds_ntsc else Fraction(value).limit_denominator(1000)
+
+
+def capture_rate(
+    path: Path, given: Fraction | None, file_tags: Mapping[str, str], track_tags: Mapping[str, str], stored: Fraction
+) -> CaptureRate:
+    """What is given, else what a camera wrote, else the rate as stored; raises `SequenceError` for what is no rate."""
+    if given:
+        return CaptureRate(given, RateOrigin.GIVEN)
+    for origin, detail, told in _told(path, file_tags, track_tags):
+        try:
+            return CaptureRate(exact_rate(float(told)), origin, detail)
+        except (ValueError, UserError):
+            raise SequenceError(
+                f"{path}: no capture rate in {origin} {detail}, but {told!r}; give --capture-fps"
+            ) from None
+    return CaptureRate(stored, RateOrigin.STREAM)
+
+
+def _told(
+    path: Path, file_tags: Mapping[str, str], track_tags: Mapping[str, str]
+) -> Iterator[tuple[RateOrigin, str, str | Fraction]]:
+    """Android's tag in any case and place, Samsung's box, Sony's file beside the clip, in this order."""
+    for origin, tags in ((RateOrigin.TAG, file_tags), (RateOrigin.TRACK_TAG, track_tags)):
+        yield from ((origin, _TAG, value) for key, value in tags.items() if key.lower() == _TAG)
+    samsung = samsung_rate(path)
+    if samsung is not None:
+        yield RateOrigin.BOX, "smta", samsung
+    stems = dict.fromkeys((path.stem, path.stem.upper(), path.stem.lower()))
+    names = (f"{stem}{end}{suffix}" for stem, end, suffix in product(stems, ("M01", "m01"), (".XML", ".xml")))
+    for sidecar in filter(Path.is_file, map(path.with_name, names)):
+        with sidecar.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_LONGEST)
+        rate = re.search(r"""captureFps\s*=\s*["']([^"']*?)[pi]?["']""", text)
+        if rate:  # else it was filmed as it is stored
+            yield RateOrigin.SIDECAR, sidecar.name, rate[1]
