@@ -106,6 +106,18 @@ def encode_sound(path: Path) -> Path:
     return path
 
 
+def remux(source: Path, target: Path, **tags: str) -> Path:
+    """The same packets in another container, as `ffmpeg -c copy` writes them."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        writer.metadata.update(tags)
+        stream: Any = writer.add_stream_from_template(reader.streams.video[0])
+        for packet in reader.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                writer.mux(packet)
+    return target
+
+
 def turn(path: Path, degrees: int) -> Path:
     """Write a display matrix that turns an MP4 counter-clockwise: x' = a x + c y, y' = b x + d y, with y downwards."""
     cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))

@@ -32,7 +32,7 @@ from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
-from tests.clips import encode, scene
+from tests.clips import encode, remux, scene, turn
 from tests.footage import SMALL, film
 from tests.rife_files import random_rife
 
@@ -123,6 +123,40 @@ def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatc
     monkeypatch.setattr(runner, "_work", lambda plan, due, *rest: forward(plan, due[::-1], *rest))
     assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
     assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
+
+
+def test_footage_that_is_remuxed_and_retagged_is_the_same_video(videos, made, tmp_path):
+    """It joins as what is there already, gives the same pixels elsewhere, and is never in both splits."""
+    (tmp_path / "v").mkdir()
+    for name, other in (("a.mkv", "b.avi"), ("b.mkv", "a.avi")):
+        remux(videos / name, tmp_path / "v" / other, title="another")
+    out = tmp_path / "d"
+    shutil.copytree(made, out)
+    assert run(tmp_path / "v", out).exit_code == 0
+    assert hashes(out) == hashes(made)
+    assert {path.name: path.read_bytes() for path in (out / "records").iterdir()} == {
+        path.name: path.read_bytes() for path in (made / "records").iterdir()
+    }
+    assert run(tmp_path / "v", tmp_path / "e").exit_code == 0
+    assert sorted(hashes(tmp_path / "e").values()) == sorted(hashes(made).values())
+    for name in ("a.mkv", "b.mkv"):
+        (tmp_path / "v" / name).symlink_to(videos / name)
+    both = run(tmp_path / "v", tmp_path / "f")
+    assert "2 not made" in str(both.exception)
+    assert "not made: b.avi: same content as a.mkv, which is used" in both.output
+    assert sorted(hashes(tmp_path / "f").values()) == sorted(hashes(made).values())
+
+
+def test_footage_that_is_to_be_turned_is_made_anew_with_the_same_draws(tmp_path):
+    clip = film(tmp_path / "v/a.mp4", frames=40)
+    assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
+    turn(clip, 180)
+    refused = run(tmp_path / "v", tmp_path / "d")
+    assert "come from other settings" in str(refused.exception)
+    assert run(tmp_path / "v", tmp_path / "e").exit_code == 0
+    upright, turned = (read_records(tmp_path / name)["0000-0"] for name in "de")
+    assert turned.draws == upright.draws
+    assert turned.fingerprint != upright.fingerprint
 
 
 def test_another_seed_gives_other_pixels(videos, made, tmp_path):
