@@ -77,6 +77,7 @@ def encode(
         container.metadata.update(tags or {})
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         stream.pix_fmt = pixel_format
+        stream.codec_context.thread_count = 1  # the bytes of most encoders depend on it
         for name, value in (color or {}).items():
             setattr(stream.codec_context, name, value)
         if aspect:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import pytest
 import torch
 import yaml
@@ -27,6 +28,7 @@ from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
+from lolblur_synth.threads import torch_threads
 from lolblur_synth.video.images import read_image
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
@@ -111,6 +113,24 @@ def test_sequences_of_one_video_draw_differently_and_are_not_consecutive(made):
 @pytest.mark.parametrize("options", [["--workers", "2"], ["--workers", "3", "--verbose"]])
 def test_workers_change_no_pixel(videos, made, tmp_path, options):
     assert run(videos, tmp_path / "d", *options).exit_code == 0
+    assert hashes(tmp_path / "d") == hashes(made)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_cores_change_no_pixel(videos, made, tmp_path, monkeypatch, cores):
+    """Neither the threads of a worker nor those of decoders, torch and OpenCV, which follow the cores."""
+    monkeypatch.setattr("lolblur_synth.devices.cores", lambda: cores)
+    seen = []
+    attempt = runner._attempt
+    monkeypatch.setattr(runner, "_attempt", lambda *rest: [seen.append(rest[3]), attempt(*rest)][1])
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(cores)
+    try:
+        with torch_threads(cores):
+            assert run(videos, tmp_path / "d").exit_code == 0
+    finally:
+        cv2.setNumThreads(before)
+    assert set(seen) == {cores}
     assert hashes(tmp_path / "d") == hashes(made)
 
 
