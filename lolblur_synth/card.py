@@ -85,7 +85,7 @@ def render(records: list[SequenceRecord]) -> str:
             "",
             "## Sources",
             "",
-            "| video | split | file | capture rate | pairs | windows dropped | sha256 |",
+            "| video | split | file | capture rate | pairs | windows dropped | content |",
             "|---|---|---|---|---|---|---|",
             *_sources(records),
             "",
@@ -174,7 +174,7 @@ def _sources(records: list[SequenceRecord]) -> list[str]:
         rows[record.video] = (record, rows.get(record.video, (record, 0))[1] + len(record.pairs))
     return [
         f"| {video:04d} | {record.split} | {record.source['name']} | {record.source['capture_fps']} fps "
-        f"({record.source['capture_source']}) | {pairs} | {len(rejects[video])} | {record.source['sha256'][:16]} |"
+        f"({record.source['capture_source']}) | {pairs} | {len(rejects[video])} | {record.source['content'][:16]} |"
         for video, (record, pairs) in sorted(rows.items())
     ]
 

@@ -30,14 +30,17 @@ _LAMPS = {  # where the photographs have something that could shine; pixels from
 
 
 def render_clips(folder: Path, seed: int) -> Path:
-    """Film each photograph and encode it as a camera does; clips that are there are kept. Returns their folder."""
-    folder = folder / f"seed{seed}"
+    """Film each photograph, losslessly, so that all machines get the same; clips that are there are kept.
+
+    Returns their folder.
+    """
+    folder = folder / f"lossless_seed{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LAMPS:
-        path = folder / f"{name}.mp4"
+        path = folder / f"{name}.mkv"
         if not path.exists():
             with ordered_map(cores()) as each:
-                write_video(path, _film(name, seed, each), FPS, crf=12)
+                write_video(path, _film(name, seed, each), FPS)
     return folder
 
 

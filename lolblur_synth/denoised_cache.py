@@ -54,10 +54,10 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
 def parts_of(task: SequencePlan, plan: Plan, span: range, device: torch.device) -> Parts:
     """All that decides the denoised frames `span` of a video, but for rounding that differs between machines."""
     return {
-        "source": task.scan.sha256,
-        "stored_fps": str(task.scan.info.stored_fps),  # by which frames are placed in time
+        "source": task.scan.content,
+        "rendering": task.scan.info.rendering,
         "frames": [span.start, span.stop],
-        "breaks": sorted(at for at in task.scan.breaks if span.start < at < span.stop),
+        "breaks": task.scan.breaks_within(span),
         "size": plan.config.video.size,
         "denoise": plan.config.denoise.model_dump(mode="json"),
         "pipeline": VERSION,

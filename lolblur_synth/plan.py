@@ -103,13 +103,13 @@ def make_plan(
     paths = find_videos(videos.resolve())
     existing = read_existing(out, config, overwrite)
     lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
-    scans: dict[Path, VideoScan | str] = {}
+    cuts: list[VideoPlan] = []
     for path in paths:
         if notify:
             notify(path)
-        scans[path] = _scan_or_fault(path, config, {s.sha256: p for p, s in scans.items() if isinstance(s, VideoScan)})
-    cuts = [_cut(path, found, config) for path, found in scans.items()]
-    useful = {cut.path: cut.scan.sha256 for cut in cuts if cut.scan and not cut.fault}
+        cuts.append(_cut(path, _scan_or_fault(path, config), config))
+    cuts = _without_copies(cuts)
+    useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
     places = assign(useful, lasting, config)
     planned = [
         _number(cut, *places[cut.path], config, weights, existing) if cut.path in places else cut for cut in cuts
@@ -121,7 +121,7 @@ def make_plan(
     stale = tuple(
         record
         for record in existing.values()
-        if record.id not in made and (record.id not in lasting or record.source["sha256"] in anew)
+        if record.id not in made and (record.id not in lasting or record.source["content"] in anew)
     )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
     return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
@@ -160,7 +160,7 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
     return None
 
 
-def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
+def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
     try:
         info = probe(path, config.video.capture_fps)
         fault = _rate_fault(info, config)
@@ -173,13 +173,22 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
             )
         found = scan(info)
         fault = _rate_fault(found.info, config)
-        if fault:
-            return fault
+        return fault or found
     except SequenceError as error:
         return str(error).removeprefix(f"{shown(path)}: ")
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
+
+
+def _without_copies(cuts: Iterable[VideoPlan]) -> list[VideoPlan]:
+    """Of videos that show the same frames at the same times, in whatever files, the first that can be used."""
+    first: dict[str, VideoPlan] = {}
+    left: list[VideoPlan] = []
+    for cut in cuts:
+        used = cut if cut.fault or cut.scan is None else first.setdefault(cut.scan.content, cut)
+        copy = None if used is cut else f"same content as {used.path.name}, which is used"
+        left.append(VideoPlan(cut.path, fault=copy) if copy else cut)
+    return left
 
 
 def assign(
@@ -189,8 +198,8 @@ def assign(
 
     The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
     """
-    known: dict[str, tuple[int, Split]] = {r.source["sha256"]: (r.video, r.split) for r in existing.values()}
-    new = sorted(path for path, sha256 in sources.items() if sha256 not in known)
+    known: dict[str, tuple[int, Split]] = {r.source["content"]: (r.video, r.split) for r in existing.values()}
+    new = sorted(path for path, content in sources.items() if content not in known)
     total = len(known) + len(new)
     wanted = round(config.dataset.test_fraction * total)
     if total > 1 and config.dataset.test_fraction > 0:
@@ -203,7 +212,7 @@ def assign(
     if total > 10000:
         raise UserError(f"{total} videos: the layout has room for 10000; split them over several datasets")
     numbers: dict[Path, tuple[int, Split]] = {path: (next(free), "test" if path in test else "train") for path in new}
-    return {path: known.get(sha256) or numbers[path] for path, sha256 in sources.items()}
+    return {path: known.get(content) or numbers[path] for path, content in sources.items()}
 
 
 def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
@@ -257,14 +266,17 @@ def _plan_sequence(
     assert video.number is not None
     assert video.split is not None
     chunk = video.chunks[index]
-    sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.sha256}/{index}"
+    sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.content}/{index}"
     draws = draw(config, key)
     shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
+    span = range(shutter.window(chunk[0].center).start, shutter.window(chunk[-1].center).stop)
     mark = fingerprint(
         {
-            "source": video.scan.sha256,
+            "source": video.scan.content,
             "capture_fps": str(video.scan.info.capture_fps),
+            "rendering": video.scan.info.rendering,
             "centers": [slot.center for slot in chunk],
+            "breaks": video.scan.breaks_within(span),  # across which the denoiser does not look
             "config": pixel_settings(config),
             "weights": weights,
             "pipeline": _pipeline_version(),
@@ -336,7 +348,7 @@ def describe_source(found: VideoScan) -> dict[str, Any]:
         info.pop(part)
     info["capture_source"] = found.info.capture_source
     plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
-    return {"name": found.info.path.name, "sha256": found.sha256, "frames": found.frames, **plain}
+    return {"name": found.info.path.name, "content": found.content, "frames": found.frames, **plain}
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.files import write_whole
 from lolblur_synth.video.images import pixel_hash, read_pixels
 
-FORMAT = 3
+FORMAT = 4
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
 MANIFEST = "manifest.jsonl"
 RECORD = "record.json"

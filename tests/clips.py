@@ -78,6 +78,7 @@ def encode(
         container.metadata.update(tags or {})
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         stream.pix_fmt = pixel_format
+        stream.codec_context.thread_count = 1  # the bytes of most encoders depend on it
         for name, value in (color or {}).items():
             setattr(stream.codec_context, name, value)
         if aspect:
@@ -105,6 +106,18 @@ def encode_sound(path: Path) -> Path:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def remux(source: Path, target: Path, **tags: str) -> Path:
+    """The same packets in another container, as `ffmpeg -c copy` writes them."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        writer.metadata.update(tags)
+        stream: Any = writer.add_stream_from_template(reader.streams.video[0])
+        for packet in reader.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                writer.mux(packet)
+    return target
 
 
 def turn(path: Path, degrees: int) -> Path:

@@ -1,19 +1,54 @@
 """The demo: it repeats itself to the byte, and what it makes looks like night."""
 
+import os
+from contextlib import contextmanager
+
 import pytest
+import torch
 from click.testing import CliRunner
 
 from lolblur_synth import demo
 from lolblur_synth.cli import cli
 from lolblur_synth.records import read_records, verify
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
+from tests.clips import scene
 
 
-def test_equal_frames_are_encoded_to_equal_bytes(tmp_path):
-    frames = list(demo._film("room", 0, map))
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        write_video(tmp_path / name, iter(frames), demo.FPS, crf=12)
-    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+@contextmanager
+def on_cores(count):
+    """A number of cores that this thread may use, as far as the machine has them."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.mkv", {}), ("a.mp4", {}), ("a.mp4", {"crf": 12})])
+def test_equal_frames_are_written_as_equal_bytes_on_any_number_of_cores(tmp_path, name, options):
+    frames = [torch.from_numpy(picture).permute(2, 0, 1) / 255 for picture in scene(8, size=(224, 160))]
+    contents = []
+    for cores in (1, 2, 3, 2):
+        with on_cores(cores):
+            write_video(tmp_path / name, iter(frames), demo.FPS, **options)
+        contents.append((tmp_path / name).read_bytes())
+    assert contents == contents[:1] * 4
+
+
+def test_the_clips_of_a_seed_are_the_same_however_many_threads_render_them(tmp_path, monkeypatch):
+    """Digests of the decoded frames, by which everything is drawn."""
+    monkeypatch.setattr(demo, "_FRAMES", 5)
+    monkeypatch.setattr(demo, "_SIZE", (96, 168))
+    told = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(demo, "cores", lambda count=threads: count)
+        folder = demo.render_clips(tmp_path / str(threads), 0)
+        told.append({path.name: scan(probe(path)).content for path in folder.iterdir()})
+    assert sorted(told[0]) == ["room.mkv", "window.mkv"]
+    assert told[0] == told[1] == told[2]
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def staged(root: Path, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), val
         )
     record = SequenceRecord(
         id=f"0003-{sequence}", fingerprint=f"f{value}", split="train", video=3, sequence=sequence,
-        source={"name": "a.mp4", "sha256": "s"}, shutter={"gaps": 8}, draws={"exposure": 0.1},
+        source={"name": "a.mp4", "content": "s"}, shutter={"gaps": 8}, draws={"exposure": 0.1},
         noise={"backend": "none"},
         config={}, weights={}, versions={}, device="cpu", seconds={}, pairs=pairs, rejects=[],
     )  # fmt: skip

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import pytest
 import torch
 import yaml
@@ -27,12 +28,13 @@ from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
 from lolblur_synth.records import read_records, verify
 from lolblur_synth.runner import execute
+from lolblur_synth.threads import torch_threads
 from lolblur_synth.video.images import read_image
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
-from tests.clips import encode, scene
+from tests.clips import encode, remux, scene, turn
 from tests.footage import SMALL, film
 from tests.rife_files import random_rife
 
@@ -114,6 +116,24 @@ def test_workers_change_no_pixel(videos, made, tmp_path, options):
     assert hashes(tmp_path / "d") == hashes(made)
 
 
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_cores_change_no_pixel(videos, made, tmp_path, monkeypatch, cores):
+    """Neither the threads of a worker nor those of decoders, torch and OpenCV, which follow the cores."""
+    monkeypatch.setattr("lolblur_synth.devices.cores", lambda: cores)
+    seen = []
+    attempt = runner._attempt
+    monkeypatch.setattr(runner, "_attempt", lambda *rest: [seen.append(rest[3]), attempt(*rest)][1])
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(cores)
+    try:
+        with torch_threads(cores):
+            assert run(videos, tmp_path / "d").exit_code == 0
+    finally:
+        cv2.setNumThreads(before)
+    assert set(seen) == {cores}
+    assert hashes(tmp_path / "d") == hashes(made)
+
+
 def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatch):
     """The reverse order of work, and names that sort the other way round."""
     (tmp_path / "v").mkdir()
@@ -123,6 +143,40 @@ def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatc
     monkeypatch.setattr(runner, "_work", lambda plan, due, *rest: forward(plan, due[::-1], *rest))
     assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
     assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
+
+
+def test_footage_that_is_remuxed_and_retagged_is_the_same_video(videos, made, tmp_path):
+    """It joins as what is there already, gives the same pixels elsewhere, and is never in both splits."""
+    (tmp_path / "v").mkdir()
+    for name, other in (("a.mkv", "b.avi"), ("b.mkv", "a.avi")):
+        remux(videos / name, tmp_path / "v" / other, title="another")
+    out = tmp_path / "d"
+    shutil.copytree(made, out)
+    assert run(tmp_path / "v", out).exit_code == 0
+    assert hashes(out) == hashes(made)
+    assert {path.name: path.read_bytes() for path in (out / "records").iterdir()} == {
+        path.name: path.read_bytes() for path in (made / "records").iterdir()
+    }
+    assert run(tmp_path / "v", tmp_path / "e").exit_code == 0
+    assert sorted(hashes(tmp_path / "e").values()) == sorted(hashes(made).values())
+    for name in ("a.mkv", "b.mkv"):
+        (tmp_path / "v" / name).symlink_to(videos / name)
+    both = run(tmp_path / "v", tmp_path / "f")
+    assert "2 not made" in str(both.exception)
+    assert "not made: b.avi: same content as a.mkv, which is used" in both.output
+    assert sorted(hashes(tmp_path / "f").values()) == sorted(hashes(made).values())
+
+
+def test_footage_that_is_to_be_turned_is_made_anew_with_the_same_draws(tmp_path):
+    clip = film(tmp_path / "v/a.mp4", frames=40)
+    assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
+    turn(clip, 180)
+    refused = run(tmp_path / "v", tmp_path / "d")
+    assert "come from other settings" in str(refused.exception)
+    assert run(tmp_path / "v", tmp_path / "e").exit_code == 0
+    upright, turned = (read_records(tmp_path / name)["0000-0"] for name in "de")
+    assert turned.draws == upright.draws
+    assert turned.fingerprint != upright.fingerprint
 
 
 def test_another_seed_gives_other_pixels(videos, made, tmp_path):

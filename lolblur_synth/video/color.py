@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lolblur_synth.video.content import Samples
 from lolblur_synth.video.metadata import VideoInfo
 
 _LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}  # weights of red and blue
@@ -29,13 +30,17 @@ _REPACK = {  # the same samples with a plane for each component
 }
 
 
+def unpacked(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same samples with a plane for each component: the frame itself where it has them so."""
+    fmt = frame.format
+    if fmt.has_palette or (fmt.is_rgb and not fmt.is_planar):
+        return frame.reformat(format="gbrp" if all(c.bits <= 8 for c in fmt.components) else "gbrp16le")
+    return frame.reformat(format=_REPACK[fmt.name]) if fmt.name in _REPACK else frame
+
+
 def _planes(frame: av.VideoFrame) -> tuple[list[NDArray[Any]], av.VideoFormat]:
     """Views of a frame's samples without alpha: luma, luma and two chromas, or red, green, blue; `ValueError`."""
-    name, fmt = frame.format.name, frame.format
-    if fmt.has_palette or (fmt.is_rgb and not fmt.is_planar):
-        frame = frame.reformat(format="gbrp" if all(c.bits <= 8 for c in fmt.components) else "gbrp16le")
-    elif name in _REPACK:
-        frame = frame.reformat(format=_REPACK[name])
+    name, frame = frame.format.name, unpacked(frame)
     fmt = frame.format
     order, depth = [component.plane for component in fmt.components[:3]], fmt.components[0].bits
     if not 8 <= depth <= 16 or len(set(order)) != len(order):
@@ -44,6 +49,12 @@ def _planes(frame: av.VideoFrame) -> tuple[list[NDArray[Any]], av.VideoFormat]:
     planes = [frame.planes[index] for index in order]
     rows = [np.frombuffer(cast(Any, plane), dtype).reshape(plane.height, -1) for plane in planes]
     return [row[:, : plane.width] for row, plane in zip(rows, planes, strict=True)], fmt
+
+
+def samples_of(frame: av.VideoFrame) -> Samples:
+    """All samples of a frame but alpha's, as they were decoded; views of the frame. Raises `ValueError`."""
+    planes, fmt = _planes(frame)
+    return Samples(planes, fmt.components[0].bits, fmt.is_rgb)
 
 
 def luma(frame: av.VideoFrame) -> NDArray[Any]:

@@ -48,6 +48,17 @@ class VideoInfo:
         return f"{self.capture_origin} {self.capture_detail}".rstrip()
 
     @property
+    def rendering(self) -> dict[str, int | str]:
+        """What besides the decoded samples decides the pixels: size as displayed, rotation, matrix, range, siting."""
+        return {
+            "size": f"{self.width}x{self.height}",
+            "rotation": self.rotation,
+            "matrix": self.color_matrix,
+            "range": self.color_range,
+            "chroma": "center" if self.codec == "mjpeg" else "left",
+        }
+
+    @property
     def bits_to_write(self) -> Literal[8, 16]:
         """What its samples take in a picture or a lossless video."""
         return 8 if self.bit_depth <= 8 else 16
@@ -80,7 +91,7 @@ class VideoScan:
     frames: int
     pts: tuple[int | None, ...]  # by timeline index; None where no frame is
     flaws: tuple[Flaw, ...]
-    sha256: str
+    content: str  # digest of the decoded samples and the slots that they fill: the identity of the footage
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
     checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
 
@@ -88,6 +99,10 @@ class VideoScan:
     def breaks(self) -> frozenset[int]:
         """Frames that do not follow on from the one before: after a cut, a repetition, or where one is missing."""
         return frozenset(at for flaw in self.flaws for at in (flaw.last, flaw.last + (flaw.first == flaw.last)))
+
+    def breaks_within(self, span: range) -> list[int]:
+        """The breaks between the frames of a span, ascending."""
+        return sorted(at for at in self.breaks if span.start < at < span.stop)
 
     def time(self, index: int) -> Fraction:
         """Stored time of a frame in seconds from the first; where no frame is, when it should have been."""

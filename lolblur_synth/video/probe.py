@@ -117,6 +117,8 @@ def _describe(
     says_nothing = color.range == ColorRange.UNSPECIFIED
     full = color.range == ColorRange.JPEG or fmt.is_rgb or fmt.has_palette or fmt.name.startswith("yuvj")
     full = full or (says_nothing and fmt.name.startswith("gray"))  # as FFmpeg takes it
+    mixed = len(fmt.components) >= 3 and not fmt.is_rgb  # else its tag decides no pixel, and containers lose tags
+    matrix = (mixed and _MATRICES[color.matrix]) or ("bt709" if frame.height >= 720 or not mixed else "bt601")
     return VideoInfo(
         path=path,
         width=height if rotation % 180 else width,
@@ -128,7 +130,7 @@ def _describe(
         codec=stream.codec_context.name,
         pixel_format=fmt.name,
         bit_depth=max(component.bits for component in fmt.components),
-        color_matrix=_MATRICES[color.matrix] or ("bt709" if frame.height >= 720 else "bt601"),
+        color_matrix=matrix,
         color_range="full" if full else "limited",
         rotation=rotation,
     )

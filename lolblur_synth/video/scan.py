@@ -1,12 +1,10 @@
 """One full decode of a video: its uniform timeline, and the flaws that no window of frames may cross."""
 
-import hashlib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import av
@@ -19,9 +17,9 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
-from lolblur_synth.files import file_hash
 from lolblur_synth.video.advice import convert
-from lolblur_synth.video.color import luma, to_rgb
+from lolblur_synth.video.color import luma, samples_of, to_rgb, unpacked
+from lolblur_synth.video.content import FrameDigests, Samples, content_of
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
@@ -47,39 +45,44 @@ _HEADERS = {  # containers that tell how long they last in a header, and whether
 def scan(info: VideoInfo) -> VideoScan:
     """Decode all frames once; raises `SequenceError` for a file that is cut off, interlaced or too irregular."""
     found = Findings()
-    if info.path.is_dir():
-        time_base, reorder = 1 / info.stored_fps, 0
-        cuts = list(_cuts(_watch_images(info, found), info))
-    else:
-        with open_stream(info.path) as (container, stream):
-            time_base = exact(stream.time_base) or Fraction(1)
-            reorder = REORDER * bool(stream.codec_context.has_b_frames)
-            cuts = list(_cuts(_watch_stream(info, container, stream, found), info))
-            _refuse_cut_off(info, container, stream, found)
-    if len(found.pts) < 2:
-        raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
-    return _conclude(info, found, cuts, time_base, reorder)
+    with FrameDigests() as digests:
+        if info.path.is_dir():
+            time_base, reorder = 1 / info.stored_fps, 0
+            cuts = list(_cuts(_watch_images(info, found, digests), info))
+        else:
+            with open_stream(info.path) as (container, stream):
+                time_base = exact(stream.time_base) or Fraction(1)
+                reorder = REORDER * bool(stream.codec_context.has_b_frames)
+                cuts = list(_cuts(_watch_stream(info, container, stream, found, digests), info))
+                _refuse_cut_off(info, container, stream, found)
+        if len(found.pts) < 2:
+            raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
+        return _conclude(info, found, digests.finish(), cuts, time_base, reorder)
 
 
-def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
+def _conclude(
+    info: VideoInfo, found: Findings, digests: list[bytes], cuts: list[int], time_base: Fraction, reorder: int
+) -> VideoScan:
     info, timeline = lay_out(info, found.pts, found.timed, time_base)
     numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
     pts = [None if number is None else timeline.pts[number] for number in taken]
     damaged = damaged_slots(found, timeline, pts, reorder)
-    sound = (None if slot in damaged else number for slot, number in enumerate(taken))
+    sound = [None if slot in damaged else number for slot, number in enumerate(taken)]
     return VideoScan(
         info=info,
         frames=len(pts),
         pts=tuple(pts),
         flaws=tuple(find_flaws(found, timeline, pts, cuts, damaged)),
-        sha256=_sha256(info.path),
+        content=content_of((slot, digests[number]) for slot, number in enumerate(sound) if number is not None),
         time_base=time_base if found.timed else None,
         checksums=tuple(None if number is None else found.checksums[number] for number in sound),
     )
 
 
-def _watch_stream(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> Iterator[Pixels]:
+def _watch_stream(
+    info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings, digests: FrameDigests
+) -> Iterator[Pixels]:
     """Decode, add to the findings, and pass on small pictures."""
     found.timed = _tells_times(info, container, stream)
     for packet, frames in decode(container, stream):
@@ -90,10 +93,12 @@ def _watch_stream(info: VideoInfo, container: InputContainer, stream: VideoStrea
         if frames is None:
             found.failures.append(len(found.pts))
         for frame in frames or ():
-            samples = luma(frame)
+            planar = unpacked(frame)
+            samples = luma(planar)
             _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
             found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth)
-            yield (to_rgb(frame, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
+            digests.add(samples_of(planar))
+            yield (to_rgb(planar, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
 
 def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream) -> bool:
@@ -111,7 +116,7 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size:
         raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
 
 
-def _watch_images(info: VideoInfo, found: Findings) -> Iterator[Pixels]:
+def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[Pixels]:
     first: Pixels | None = None
     for number, path in numbered_images(info.path).items():
         picture = read_pixels(path)
@@ -120,6 +125,7 @@ def _watch_images(info: VideoInfo, found: Findings) -> Iterator[Pixels]:
             raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
         samples = np.ascontiguousarray(picture[..., 1])
         found.add(number, True, False, samples, info.bit_depth)
+        digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
 
@@ -189,15 +195,3 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> tuple[f
     elif container.duration and alone:
         seconds = container.duration / av.time_base
     return seconds, _HEADERS[kind]
-
-
-def _sha256(path: Path) -> str:
-    """Of what is in a video; or in its frames, and how far apart their numbers are: nothing else of a name counts."""
-    if path.is_file():
-        return file_hash(path)
-    digest = hashlib.sha256()
-    images = numbered_images(path)
-    first = min(images)
-    for number, image in images.items():
-        digest.update(f"{number - first} {file_hash(image)}\n".encode())
-    return digest.hexdigest()

@@ -18,6 +18,7 @@ from lolblur_synth.errors import UserError, shown
 from lolblur_synth.video.images import BitDepth, Pixels, quantize
 from lolblur_synth.video.stream import file_url
 
+_X264_THREADS = 4  # they decide its bytes, and in lossy files pixels; by itself it takes as many as there are cores
 _BT709 = 1  # its code as matrix, primaries and transfer in ITU-T H.273
 
 
@@ -32,7 +33,8 @@ def write_video(
     """Write (3, H, W) sRGB frames in [0, 1], rounded to 8 or 16 bits; the file appears whole or not at all.
 
     Without `crf` losslessly: FFV1 for .mkv, H.264 in RGB for .mp4, which has 8 bits. With it as an ordinary camera
-    writes: H.264 in `pixel_format`, BT.709, limited range, tagged. Equal frames give equal bytes. Raises `UserError`.
+    writes: H.264 in `pixel_format`, BT.709, limited range, tagged. Equal frames give equal bytes on any number
+    of cores. Raises `UserError`.
     """
     with video_writer(path, fps, crf, pixel_format, bit_depth) as write:
         for frame in frames:
@@ -54,6 +56,8 @@ def video_writer(
         with av.open(file_url(partial), "w", options={"fflags": "+bitexact"}) as container:
             stream = cast(VideoStream, container.add_stream(codec, rate=fps, options=options))
             stream.pix_fmt = stored
+            if codec != "ffv1":
+                stream.codec_context.thread_count = _X264_THREADS
             yield lambda frame: _encode(container, stream, fps, next(numbers), quantize(frame, bit_depth))
             if next(numbers) == 0:
                 raise ValueError("there are no frames to write")

@@ -31,7 +31,7 @@ def film(folder: Path, frames: int) -> None:
     scene = Scene(read_image(PHOTOS / "room.jpg"), shake(rng_for(0, "bench"), 4, frames), density=1.15)
     folder.mkdir(parents=True)
     with ordered_map(os.cpu_count() or 1) as each:
-        write_video(folder / "clip.mp4", each(lambda t: render(scene, t, SIZE), range(frames)), Fraction(250), crf=12)
+        write_video(folder / "clip.mkv", each(lambda t: render(scene, t, SIZE), range(frames)), Fraction(250))
 
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:

@@ -36,7 +36,7 @@ def test_a_rate_becomes_a_fraction(rate):
 def test_rationals_of_this_pyav_become_fractions(tmp_path):
     base = Fraction(1, 30000)
     clip = encode(tmp_path / "a.mp4", scene(3), fps=1 / (1001 * base), time_base=base, pts=lambda n: 1001 * n)
-    with open_input(clip) as container:
+    with open_input(str(clip), {}) as container:
         stream = container.streams.video[0]
         assert (exact(stream.average_rate), exact(stream.sample_aspect_ratio)) == (Fraction(30000, 1001), None)
         assert exact(stream.time_base) == base
@@ -62,7 +62,7 @@ def in_latin(path: Path, tag: str, **options: str) -> Path:
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
 def test_tags_in_other_encodings_are_read(tmp_path, name):
-    with open_input(in_latin(tmp_path / name, "title")) as container:
+    with open_input(str(in_latin(tmp_path / name, "title")), {}) as container:
         title = {key.lower(): value for key, value in readable(container.metadata).items()}["title"]
     assert title == "caf\N{REPLACEMENT CHARACTER}"
     assert probe(tmp_path / name).stored_fps == 250
