@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.video.color import checksum
 from lolblur_synth.video.metadata import Flaw, FlawKind
 from lolblur_synth.video.timeline import Timeline
 
@@ -35,11 +34,11 @@ class Findings:
     packets: int = 0
     timed: bool = True  # every packet and frame has a pts
 
-    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int) -> None:
-        """Note one more frame."""
+    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int, checksum: int) -> None:
+        """Note one more frame; `samples` are of luma, or green."""
         number = len(self.pts)
         self.pts.append(pts)
-        self.checksums.append(checksum(samples))
+        self.checksums.append(checksum)
         self.latest.append(samples)
         for lag, distances in ((1, self.change), (3, self.span)):
             distance = cv2.norm(samples, self.latest[-1 - lag], cv2.NORM_L1) if lag < len(self.latest) else 0.0

@@ -58,7 +58,8 @@ class VideoScan:
     flaws: tuple[Flaw, ...]
     sha256: str
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
-    checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
+    checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
+    stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property
     def breaks(self) -> frozenset[int]:

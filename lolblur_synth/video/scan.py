@@ -20,8 +20,8 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.files import file_hash
-from lolblur_synth.video.color import luma, to_rgb
-from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.color import checksum, frame_checksum, luma, to_rgb
+from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
@@ -65,6 +65,7 @@ def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Frac
         sha256=_sha256(info.path),
         time_base=time_base if found.timed else None,
         checksums=tuple(None if number is None else found.checksums[number] for number in sound),
+        stamp=file_stamp(info.path),
     )
 
 
@@ -81,7 +82,7 @@ def _watch_stream(info: VideoInfo, container: InputContainer, stream: VideoStrea
         for frame in frames or ():
             samples = luma(frame)
             _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
-            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth)
+            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth, frame_checksum(frame))
             yield (to_rgb(frame, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
 
@@ -110,7 +111,7 @@ def _watch_images(info: VideoInfo, found: Findings) -> Iterator[Pixels]:
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
             raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
         samples = np.ascontiguousarray(picture[..., 1])
-        found.add(number, True, False, samples, info.bit_depth)
+        found.add(number, True, False, samples, info.bit_depth, checksum(picture))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
 
