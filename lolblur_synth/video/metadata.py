@@ -37,6 +37,8 @@ class FlawKind(StrEnum):
     DUPLICATED_FRAME = "duplicated frame"
     MISSING_FRAME = "missing frame"
     DECODE_ERROR = "decode error"
+    CONCEALED_DAMAGE = "concealed damage"  # the decoder said so in its log, and handed the frame over as sound
+    UNSTABLE_DECODE = "other pixels at each decoding"
 
 
 @dataclass(frozen=True)

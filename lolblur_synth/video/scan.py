@@ -21,10 +21,12 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.files import file_hash
 from lolblur_synth.video.color import checksum, frame_checksum, luma, to_rgb
+from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out
 
@@ -41,10 +43,12 @@ def scan(info: VideoInfo) -> VideoScan:
         time_base, reorder = 1 / info.stored_fps, 0
         cuts = list(_cuts(_watch_images(info, found), info))
     else:
-        with open_stream(info.path) as (container, stream):
+        with open_stream(info.path) as (container, stream), listening(stream) as ear:
             time_base, reorder = stream.time_base or Fraction(1), REORDER * bool(stream.codec_context.has_b_frames)
             cuts = list(_cuts(_watch_stream(info, container, stream, found), info))
             _refuse_cut_off(info, container, stream, found)
+            if ear.has_heard() or found.failures or found.damaged or found.pending or found.corrupt_packets:
+                look_again(info.path, found)
     if len(found.pts) < 2:
         raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
     return _conclude(info, found, cuts, time_base, reorder)
@@ -75,6 +79,7 @@ def _watch_stream(info: VideoInfo, container: InputContainer, stream: VideoStrea
     for packet, frames in decode(container, stream):
         if packet.size and not packet.is_discard:  # an edit list discards
             found.packets += 1
+            found.corrupt_packets += packet.is_corrupt
             found.timed = found.timed and packet.pts is not None
             found.pending |= set() if packet.pts is None else {packet.pts}
         if frames is None:
