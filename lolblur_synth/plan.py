@@ -1,7 +1,8 @@
 """What a run will make: videos, their numbers and splits, sequences, windows that are dropped, and why."""
 
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.metadata import RateOrigin, VideoInfo, VideoScan
+from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 
@@ -229,7 +230,7 @@ def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
-        warnings=_warnings(fps, shutters, config),
+        warnings=(*_warnings(fps, shutters, config), *_damage(found)),
     )
     if chunks:
         return cut
@@ -320,6 +321,21 @@ def _warnings(fps: Fraction, shutters: Iterable[Shutter], config: Config) -> tup
         if shutter.milliseconds > period:
             found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
     return tuple(dict.fromkeys(found))
+
+
+def _damage(found: VideoScan) -> Iterator[str]:
+    """What the footage hides of its state."""
+    counts = Counter(flaw.kind for flaw in found.flaws)
+    if counts[FlawKind.CONCEALED_DAMAGE]:
+        yield (
+            f"{counts[FlawKind.CONCEALED_DAMAGE]} frames are damaged or follow from damaged ones, which their decoder "
+            "conceals: their windows are dropped; copy the file again"
+        )
+    if counts[FlawKind.UNSTABLE_DECODE]:
+        yield (
+            f"{counts[FlawKind.UNSTABLE_DECODE]} frames come out otherwise at each decoding, so there is damage: their "
+            "windows are dropped; copy the file again"
+        )
 
 
 def _is_alike(record: SequenceRecord, config: Config, weights: dict[str, str]) -> bool:

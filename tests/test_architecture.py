@@ -39,7 +39,8 @@ LAYERS = [  # each may import from those above it, and within its own line
     },
     {"dataset", "interpolators"}
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
-    | {f"video.{name}" for name in ("advice", "boxes", "pyav", "rates", "scan", "reader", "writer")},
+    | {f"video.{name}" for name in ("advice", "boxes", "content", "decoder_log", "pyav", "rates", "second_look")}
+    | {f"video.{name}" for name in ("scan", "reader", "writer")},
     {"pipeline", "records"},
     {"output"},
     {"restoring"},

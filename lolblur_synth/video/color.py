@@ -63,9 +63,17 @@ def luma(frame: av.VideoFrame) -> NDArray[Any]:
     return native(planes[1] if fmt.is_rgb else planes[0])
 
 
-def checksum(samples: NDArray[Any]) -> int:
-    """Of every eighth row: enough to tell a frame from another, or from one that was decoded without its references."""
-    return zlib.crc32(samples[::8].tobytes())
+def checksum(*planes: NDArray[Any]) -> int:
+    """CRC-32 of all samples, plane by plane."""
+    value = 0
+    for plane in planes:
+        value = zlib.crc32(np.ascontiguousarray(plane).data, value)
+    return value
+
+
+def frame_checksum(frame: av.VideoFrame) -> int:
+    """CRC-32 of all samples of a frame but alpha's: it differs for a frame decoded without its references."""
+    return checksum(*_planes(frame)[0])
 
 
 def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:

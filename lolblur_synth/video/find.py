@@ -47,3 +47,11 @@ def numbered_images(folder: Path) -> dict[int, Path]:
     if len(files) < 2:
         raise SequenceError(f"{folder}: fewer than two numbered images (png, jpg, tif) in it")
     return files
+
+
+def file_stamp(path: Path) -> tuple[int, int] | None:
+    """Size and modification time (ns) of a file, which differ once it is replaced; None for what is no file."""
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.video.color import checksum
 from lolblur_synth.video.metadata import Flaw, FlawKind
 from lolblur_synth.video.timeline import Timeline
 
@@ -30,16 +29,19 @@ class Findings:
     damaged: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)  # the number of the frame that came next
     pending: set[int] = field(default_factory=set)  # pts of packets that no frame came from
+    concealed: list[int] = field(default_factory=list)
+    unstable: list[int] = field(default_factory=list)
     checksums: list[int] = field(default_factory=list)
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     packets: int = 0
+    corrupt_packets: int = 0  # as the container says
     timed: bool = True  # every packet and frame has a pts
 
-    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int) -> None:
-        """Note one more frame."""
+    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int, checksum: int) -> None:
+        """Note one more frame; `samples` are of luma, or green."""
         number = len(self.pts)
         self.pts.append(pts)
-        self.checksums.append(checksum(samples))
+        self.checksums.append(checksum)
         self.latest.append(samples)
         for lag, distances in ((1, self.change), (3, self.span)):
             distance = cv2.norm(samples, self.latest[-1 - lag], cv2.NORM_L1) if lag < len(self.latest) else 0.0
@@ -52,10 +54,14 @@ class Findings:
 
 
 def find_flaws(
-    found: Findings, timeline: Timeline, pts: Sequence[int | None], cuts: Iterable[int], damaged: set[int]
+    found: Findings,
+    timeline: Timeline,
+    pts: Sequence[int | None],
+    cuts: Iterable[int],
+    damaged: Mapping[int, FlawKind],
 ) -> list[Flaw]:
     """All flaws in order: cuts, repeated frames, slots without a frame, and `damaged` ones."""
-    missing = {slot for slot, value in enumerate(pts) if value is None} - damaged
+    missing = {slot for slot, value in enumerate(pts) if value is None} - damaged.keys()
 
     def between(numbers: Iterable[int], kind: FlawKind) -> Iterator[Flaw]:
         for number in numbers:
@@ -68,23 +74,32 @@ def find_flaws(
         *between(_repeated(found), FlawKind.DUPLICATED_FRAME),
         *between(timeline.unclear, FlawKind.ANOTHER_SPEED),
         *(Flaw(slot, slot, FlawKind.MISSING_FRAME) for slot in missing),
-        *(Flaw(slot, slot, FlawKind.DECODE_ERROR) for slot in damaged),
+        *(Flaw(slot, slot, kind) for slot, kind in damaged.items()),
     ]
     return sorted(flaws, key=lambda flaw: (flaw.first, flaw.last, flaw.kind))
 
 
-def damaged_slots(found: Findings, timeline: Timeline, pts: Sequence[int | None], reorder: int) -> set[int]:
+def damaged_slots(found: Findings, timeline: Timeline, pts: Sequence[int | None], reorder: int) -> dict[int, FlawKind]:
     """Slots that are damaged or may refer to such a one: up to the next key frame, and `reorder` slots before."""
-    slots, keys, damaged = timeline.slots, [timeline.slots[number] for number in found.keys], set[int]()
+    slots, keys, damaged = timeline.slots, [timeline.slots[number] for number in found.keys], dict[int, FlawKind]()
     if found.timed:
         filled = {slot for slot, value in enumerate(pts) if value is not None}
         broken = {timeline.slot_at(lost) for lost in found.pending} - filled
     else:
         broken = {slots[min(number, len(slots) - 1)] for number in found.failures}
-    for slot in broken | {slots[number] for number in found.damaged}:
-        before, after = bisect_left(keys, slot), bisect_right(keys, slot)
-        start = max(slot - reorder, keys[before - 1] if before else 0)
-        damaged.update(range(start, keys[after] if after < len(keys) else len(pts)))
+    kinds = {
+        FlawKind.DECODE_ERROR: broken | {slots[number] for number in found.damaged},
+        FlawKind.CONCEALED_DAMAGE: {slots[number] for number in found.concealed},
+        FlawKind.UNSTABLE_DECODE: {slots[number] for number in found.unstable},
+    }
+    for kind, hit in kinds.items():
+        reached = dict[int, int]()  # from where, by the key frame that ends it
+        for slot in hit:
+            before, after = bisect_left(keys, slot), bisect_right(keys, slot)
+            start, stop = max(slot - reorder, keys[before - 1] if before else 0), [*keys, len(pts)][after]
+            reached[stop] = min(start, reached.get(stop, start))
+        for stop, start in reached.items():
+            damaged = dict.fromkeys(range(start, stop), kind) | damaged
     return damaged
 
 

@@ -72,6 +72,8 @@ class FlawKind(StrEnum):
     MISSING_FRAME = "missing frame"
     DECODE_ERROR = "decode error"
     ANOTHER_SPEED = "another speed of playing"
+    CONCEALED_DAMAGE = "concealed damage"  # the decoder said so in its log, and handed the frame over as sound
+    UNSTABLE_DECODE = "other pixels at each decoding"
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class VideoScan:
     flaws: tuple[Flaw, ...]
     content: str  # digest of the decoded samples and the slots that they fill: the identity of the footage
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
-    checksums: tuple[int | None, ...] = ()  # of luma, by timeline index; None where no frame is, or it is damaged
+    checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
+    stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property
     def breaks(self) -> frozenset[int]:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.errors import SequenceError
-from lolblur_synth.video.color import checksum, luma, to_rgb
-from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
+from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import VideoScan
@@ -25,7 +25,7 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
     """Frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height), centred.
 
     Where the timeline has no frame the one before stands in, to keep the count: every window that holds it is flawed.
-    Raises `SequenceError` when a frame that the scan found is not there any more.
+    Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
     """
     if not 0 <= start <= stop <= scan.frames:
         raise ValueError(f"frames {start} to {stop} of a video that has {scan.frames}")
@@ -40,16 +40,31 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
             if pts != arrived:
                 arrived, picture = next(arrivals, (None, picture))
             if pts != arrived:
-                raise SequenceError(f"{scan.info.path}: frame {index} is gone; has the file changed during the run?")
+                raise SequenceError(f"{scan.info.path}: frame {index} {_why_other(scan)}")
             yield picture
 
 
+def _why_other(scan: VideoScan) -> str:
+    """Pictures are decoded alike each time, damaged streams are not."""
+    if scan.stamp is None or file_stamp(scan.info.path) != scan.stamp:
+        return "is gone or not the one that was scanned: it was changed during the run; run again"
+    return (
+        "is decoded otherwise than before, although the file is the same: it is damaged there; copy it again, or cut "
+        "that part out"
+    )
+
+
 def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    """Up to the first that is gone or has been replaced."""
     files = numbered_images(scan.info.path)
+    expected = dict(zip(scan.pts, scan.checksums, strict=False))
     for number in wanted:
-        if number in files:
-            pixels = read_pixels(files[number])
-            yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
+        if number not in files:
+            return
+        pixels = read_pixels(files[number])
+        if expected.get(number) not in (None, checksum(pixels)):
+            return
+        yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
 
 
 def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
@@ -61,7 +76,7 @@ def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
             while due:
                 pts, frame = next(frames, (None, None))
                 expected = checksums.get(pts)
-                if frame is None or (pts == due[0] and expected not in (None, checksum(luma(frame)))):
+                if frame is None or (pts == due[0] and expected not in (None, frame_checksum(frame))):
                     break
                 if pts == due[0]:
                     yield due.popleft(), fit(to_rgb(frame, scan.info), size, scan.info)

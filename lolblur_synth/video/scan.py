@@ -18,13 +18,15 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.video.advice import convert
-from lolblur_synth.video.color import luma, samples_of, to_rgb, unpacked
+from lolblur_synth.video.color import checksum, frame_checksum, luma, samples_of, to_rgb, unpacked
 from lolblur_synth.video.content import FrameDigests, Samples, content_of
-from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.decoder_log import listening
+from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
+from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out
 
@@ -50,11 +52,13 @@ def scan(info: VideoInfo) -> VideoScan:
             time_base, reorder = 1 / info.stored_fps, 0
             cuts = list(_cuts(_watch_images(info, found, digests), info))
         else:
-            with open_stream(info.path) as (container, stream):
+            with open_stream(info.path) as (container, stream), listening(stream) as ear:
                 time_base = exact(stream.time_base) or Fraction(1)
                 reorder = REORDER * bool(stream.codec_context.has_b_frames)
                 cuts = list(_cuts(_watch_stream(info, container, stream, found, digests), info))
                 _refuse_cut_off(info, container, stream, found)
+                if ear.has_heard() or found.failures or found.damaged or found.pending or found.corrupt_packets:
+                    look_again(info.path, found)
         if len(found.pts) < 2:
             raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
         return _conclude(info, found, digests.finish(), cuts, time_base, reorder)
@@ -77,6 +81,7 @@ def _conclude(
         content=content_of((slot, digests[number]) for slot, number in enumerate(sound) if number is not None),
         time_base=time_base if found.timed else None,
         checksums=tuple(None if number is None else found.checksums[number] for number in sound),
+        stamp=file_stamp(info.path),
     )
 
 
@@ -88,6 +93,7 @@ def _watch_stream(
     for packet, frames in decode(container, stream):
         if packet.size and not packet.is_discard:  # an edit list discards
             found.packets += 1
+            found.corrupt_packets += packet.is_corrupt
             found.timed = found.timed and packet.pts is not None
             found.pending |= set() if packet.pts is None else {packet.pts}
         if frames is None:
@@ -96,7 +102,7 @@ def _watch_stream(
             planar = unpacked(frame)
             samples = luma(planar)
             _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
-            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth)
+            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth, frame_checksum(planar))
             digests.add(samples_of(planar))
             yield (to_rgb(planar, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
@@ -124,7 +130,7 @@ def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> It
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
             raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
         samples = np.ascontiguousarray(picture[..., 1])
-        found.add(number, True, False, samples, info.bit_depth)
+        found.add(number, True, False, samples, info.bit_depth, checksum(picture))
         digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)

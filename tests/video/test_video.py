@@ -452,7 +452,7 @@ def test_a_range_lies_within_the_video(tmp_path, start, stop):
 def test_a_file_that_changed_since_the_scan_is_noticed(tmp_path):
     found = opened(encode(tmp_path / "a.mp4", scene(9)))
     encode(tmp_path / "a.mp4", scene(4))
-    with pytest.raises(SequenceError, match=r"a\.mp4: frame \d is gone"):
+    with pytest.raises(SequenceError, match=r"a\.mp4: frame \d is gone or not the one .* changed during the run"):
         list(read_frames(found, 2, 9))
 
 
@@ -461,8 +461,18 @@ def test_a_frame_that_is_not_the_one_that_was_scanned_is_noticed(tmp_path):
     checksums = (*found.checksums[:5], 0, *found.checksums[6:])
     frames = read_frames(replace(found, checksums=checksums), 4, 7)
     assert next(frames).shape == (3, 64, 96)
-    with pytest.raises(SequenceError, match="frame 5 is gone"):
+    with pytest.raises(SequenceError, match="frame 5 is decoded otherwise than before, although the file is the same"):
         next(frames)
+
+
+def test_every_sample_of_a_frame_counts(tmp_path):
+    """One sample of chroma in a row that none of eight is."""
+    planes = as_planes(BLOCKS, "yuv420p", "bt709", False)
+    found = opened(encode(tmp_path / "a.mkv", [frame_of(planes, (96, 64), "yuv420p")] * 3, "ffv1"))
+    planes[2][13, 7] ^= 1
+    encode(tmp_path / "a.mkv", [frame_of(planes, (96, 64), "yuv420p")] * 3, "ffv1")
+    with pytest.raises(SequenceError, match="frame 1 is gone or not the one that was scanned"):
+        next(read_frames(found, 1, 3))
 
 
 def test_where_seeking_gives_other_frames_the_file_is_read_from_the_beginning(tmp_path, monkeypatch):
@@ -506,6 +516,18 @@ def test_a_folder_of_images_is_read_by_number(tmp_path):
     assert found.time(4) == Fraction(4, 250)
     assert torch.equal(torch.stack(list(read_frames(found, 1, 5))), as_tensor([textured(n) for n in (9, 10, 10, 12)]))
     assert next(read_frames(found, 0, 1, (40, 40))).shape == (3, 40, 40)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_picture_that_is_replaced_during_a_run_is_noticed(tmp_path, channel):
+    folder = picture_series(tmp_path / "f", [0, 1, 2, 3])
+    found = opened(folder, Fraction(250))
+    replaced = textured(2)
+    replaced[13, 7, channel] ^= 1
+    cv2.imwrite(str(folder / "2.png"), replaced[..., ::-1])
+    assert len(list(read_frames(found, 0, 2))) == 2
+    with pytest.raises(SequenceError, match=r"f: frame 2 is gone or not the one .* changed during the run; run again"):
+        list(read_frames(found, 1, 4))
 
 
 @pytest.mark.parametrize(
