@@ -24,9 +24,10 @@ from lolblur_synth.video.color import luma, to_rgb
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
+from lolblur_synth.video.matroska import is_whole
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.stream import decode, open_stream
-from lolblur_synth.video.timeline import REORDER, lay_out
+from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
 
 _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
@@ -36,6 +37,14 @@ _BESIDE = 2  # frames on each side
 
 def scan(info: VideoInfo) -> VideoScan:
     """Decode all frames once; raises `SequenceError` for a file that is cut off, interlaced or too irregular."""
+    return _conclude(info, *survey(info))
+
+
+def survey(info: VideoInfo) -> tuple[Findings, list[int], Fraction, int]:
+    """What one full decode adds up, the cuts, seconds per pts, and frames by which the decoder may reorder.
+
+    Frames are numbered as they are stored, in order of display. Raises `SequenceError`.
+    """
     found = Findings()
     if info.path.is_dir():
         time_base, reorder = 1 / info.stored_fps, 0
@@ -47,11 +56,12 @@ def scan(info: VideoInfo) -> VideoScan:
             _refuse_cut_off(info, container, stream, found)
     if len(found.pts) < 2:
         raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
-    return _conclude(info, found, cuts, time_base, reorder)
+    return found, cuts, time_base, reorder
 
 
 def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
     info, timeline = lay_out(info, found.pts, found.timed, time_base)
+    refuse_sparse(info, timeline)
     numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
     pts = [None if number is None else timeline.pts[number] for number in taken]
@@ -149,6 +159,8 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
+    if container.format.name == "matroska,webm" and is_whole(info.path):
+        return  # its last frame may stay for long
     promised = _promised_seconds(container, stream)
     pts = [value for value in found.pts if value is not None]
     seconds = len(found.pts) / info.stored_fps

@@ -37,17 +37,27 @@ def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: 
     if abs(step - headers_step) <= headers_step / 1000 + Fraction(1, len(times)):  # time bases round
         step = headers_step
     else:
-        measured = (1 / (step * time_base)).limit_denominator(1001)
+        measured = standard_rate(1 / (step * time_base), time_base / len(times)).limit_denominator(1001)
         info = replace(info, stored_fps=measured)
         if info.capture_source == "stream rate":
             info = replace(info, capture_fps=measured, capture_source="timestamps")
-    timeline = Timeline(list(accumulate(times, max)), place(info, times, step), float(step))
-    if timeline.slots[-1] + 1 > 2 * len(times):
+    return info, Timeline(list(accumulate(times, max)), place(info, times, step), float(step))
+
+
+def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
+    """Raise `SequenceError` where fewer than half of the slots have a frame."""
+    if timeline.slots[-1] + 1 > 2 * len(timeline.slots):
         raise SequenceError(
             f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
             "a steady frame rate is needed"
         )
-    return info, timeline
+
+
+def standard_rate(rate: Fraction, slack: Fraction) -> Fraction:
+    """The standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself."""
+    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    nearest = min((Fraction(round(rate)), ntsc), key=lambda standard: abs(standard - rate))
+    return nearest if nearest and abs(1 / nearest - 1 / rate) <= slack else rate
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
