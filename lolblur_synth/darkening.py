@@ -1,12 +1,12 @@
 """The `darken` command: pictures, folders of pictures and videos through EC-Zero-DCE alone."""
 
 import json
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
+from lolblur_synth.converting import shortcomings, times_kept
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
@@ -14,10 +14,11 @@ from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.darken import darken
 from lolblur_synth.records import write_text
+from lolblur_synth.targets import check_source, check_targets
 from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
-from lolblur_synth.video.scan import scan
+from lolblur_synth.video.reader import read_stored
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 
 Range = tuple[float, float]
@@ -37,28 +38,37 @@ def parse_exposure(text: str) -> Range:
 
 
 def darken_path(
-    source: Path, out: Path, exposure: Range, seed: int, weights: str, device: str, overwrite: bool
+    source: Path,
+    out: Path,
+    exposure: Range,
+    seed: int,
+    weights: str,
+    device: str,
+    overwrite: bool,
+    warn: Callable[[str], None],
 ) -> Iterator[tuple[Path, float]]:
     """Darken what `source` is, each picture or video by one draw; yields the files written and their exposures.
 
-    Pictures become PNG of their own bit depth, a video becomes lossless FFV1. `exposures.json` keeps the draws.
+    Pictures become PNG of their own bit depth, a video becomes lossless FFV1 with every frame once, at its own time.
+    `exposures.json` keeps the draws. `warn` is told of what is lost.
     """
-    if not source.exists():
-        raise UserError(f"--input {source}: there is no such file or folder")
+    check_source(source)
     inputs = sorted(path for path in source.iterdir() if is_picture(path)) if source.is_dir() else [source]
     if not inputs:
         raise UserError(f"--input {source}: no pictures in this folder")
     targets = {path: out / f"{path.stem}{'.png' if is_picture(path) else '.mkv'}" for path in inputs}
-    _refuse_clashes(targets, overwrite)
+    check_targets(targets.items(), overwrite)
     chosen = choose_device(device)
     net, _ = load_ec_zero_dce(weights, chosen)
     out.mkdir(parents=True, exist_ok=True)
     failures = []
     for path, target in targets.items():
         drawn = float(rng_for(seed, path.name, "exposure").uniform(*exposure))
-        convert = _darken_picture if is_picture(path) else _darken_video
         try:
-            convert(path, target, drawn, net, chosen)
+            if is_picture(path):
+                _darken_picture(path, target, drawn, net, chosen)
+            else:
+                _darken_video(path, target, drawn, net, chosen, warn)
         except SequenceError as error:
             failures.append(str(error))
             continue
@@ -77,19 +87,6 @@ def _note(path: Path, name: str, drawn: float) -> None:
     write_text(path, json.dumps({**known, name: drawn}, indent=1) + "\n")
 
 
-def _refuse_clashes(targets: dict[Path, Path], overwrite: bool) -> None:
-    names = list(targets.values())
-    twice = sorted({target.name for target in names if names.count(target) > 1})
-    if twice:
-        raise UserError(f"--input: several pictures would become {', '.join(twice)}; rename them or darken them apart")
-    itself = [path for path, target in targets.items() if target.exists() and target.samefile(path)]
-    if itself:
-        raise UserError(f"--out: {itself[0]} would replace itself; name another folder")
-    there = [target for target in names if target.exists()]
-    if there and not overwrite:
-        raise UserError(f"--out: {there[0]} exists; name another folder, or --overwrite")
-
-
 @torch.inference_mode()
 def _darken_picture(path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device) -> None:
     pixels = read_pixels(path)
@@ -98,8 +95,11 @@ def _darken_picture(path: Path, target: Path, exposure: float, net: ECZeroDCE, d
 
 
 @torch.inference_mode()
-def _darken_video(path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device) -> None:
-    found = scan(probe(path))
-    frames = read_frames(found, 0, found.frames, "source")
-    dark = (darken(frame.to(device), exposure, net).cpu() for frame in frames)
-    write_video(target, dark, Fraction(found.info.stored_fps), bit_depth=found.info.bits_to_write)
+def _darken_video(
+    path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device, warn: Callable[[str], None]
+) -> None:
+    found = scan_stored(probe(path))
+    for line in (*times_kept(found), *shortcomings(found, target)):
+        warn(line)
+    dark = (darken(frame.to(device), exposure, net).cpu() for frame in read_stored(found))
+    write_video(target, dark, found.shown, bit_depth=found.info.bits_to_write)

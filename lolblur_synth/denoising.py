@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -10,19 +9,22 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.clock import Clock
+from lolblur_synth.converting import shortcomings, times_kept
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.ops.denoise import HEAD, Backend, denoise, find_noise
 from lolblur_synth.ops.noise_level import Channels, NoiseModel
 from lolblur_synth.ops.vbm4d.stages import Preset
+from lolblur_synth.targets import check_file, check_source
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video.images import BitDepth, quantize, write_png
-from lolblur_synth.video.metadata import FlawKind, VideoInfo, VideoScan
+from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
-from lolblur_synth.video.scan import scan
+from lolblur_synth.video.reader import read_stored
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 
+VIDEOS = (".mkv", ".mp4")  # what can be written
 _ZOOM = 3  # of the details of a comparison
 
 
@@ -66,42 +68,29 @@ def denoise_video(
     compare: Path | None,
     overwrite: bool,
     notify: Callable[[int, int], None],
+    warn: Callable[[str], None],
 ) -> list[Scene]:
     """Denoise a video, or a folder of numbered images; returns what was found in its scenes.
 
-    `out` is lossless, of 8 bits if the source is, else of 16, and appears whole or not at all. `compare` shows the
-    middle frame before and after. `notify` is told how many frames are done, of how many.
+    `out` has every frame once, at its own time; it is lossless, of 8 bits if the source is, else of 16, and appears
+    whole or not at all. `compare` shows the middle frame before and after. `notify` is told how many frames are done,
+    of how many; `warn` of what is lost.
     """
-    check_files(source, {"--out": out, **({"--compare": compare} if compare else {})}, overwrite)
+    check_source(source)
+    check_file(source, out, overwrite, "--out", VIDEOS)
+    if compare:
+        check_file(source, compare, overwrite, "--compare", (".png",))
     chosen = choose_device(device)
     info = probe(source, capture_fps)
     depth_for(out, info)
-    found = scan(info)
+    found = scan_stored(info)
+    for line in (*times_kept(found), *shortcomings(found, out)):
+        warn(line)
     notify(0, found.frames)
     scenes, shown = _convert(found, out, manner, chosen, notify)
     if compare:
         write_png(compare, quantize(_side_by_side(*shown)))
     return scenes
-
-
-def check_files(source: Path, targets: dict[str, Path], overwrite: bool) -> None:
-    """Raise `UserError` unless the input is there and each target, by its option, can be written."""
-    if not source.exists():
-        raise UserError(f"--input {source}: there is no such file or folder")
-    for option, path in targets.items():
-        suffixes = (".png",) if option == "--compare" else (".mkv", ".mp4")
-        if path.suffix not in suffixes:
-            raise UserError(f"{option} {path}: name a file that ends in {' or '.join(suffixes)}")
-        if not path.parent.is_dir():
-            raise UserError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-        if source.is_dir() and path.parent.samefile(source):
-            raise UserError(f"{option} {path}: lies among the input's images; name another folder")
-        if path.is_dir():
-            raise UserError(f"{option} {path}: is a folder; name a file")
-        if path.exists() and path.samefile(source):
-            raise UserError(f"{option} {path}: would replace the input; name another file")
-        if path.exists() and not overwrite:
-            raise UserError(f"{option} {path}: exists; name another file, or --overwrite")
 
 
 def depth_for(out: Path, info: VideoInfo) -> BitDepth:
@@ -113,7 +102,7 @@ def depth_for(out: Path, info: VideoInfo) -> BitDepth:
 
 @torch.inference_mode()
 def _convert(
-    found: VideoScan, out: Path, manner: Manner, device: torch.device, notify: Callable[[int, int], None]
+    found: StoredScan, out: Path, manner: Manner, device: torch.device, notify: Callable[[int, int], None]
 ) -> tuple[list[Scene], list[Tensor]]:
     """Write the denoised video; returns its scenes and the middle frame before and after."""
     scenes: list[Scene] = []
@@ -128,19 +117,18 @@ def _convert(
                 notify(number + 1, found.frames)
 
     with ordered_map(threads_for(1, device)) as each:
-        noisy = (frame.to(device) for frame in watch(read_frames(found, 0, found.frames), done=False))
+        noisy = (frame.to(device) for frame in watch(read_stored(found), done=False))
         clean = _by_scene(noisy, found, manner, Clock(device), each, scenes)
         depth = depth_for(out, found.info)
-        write_video(out, watch(clean, done=True), Fraction(found.info.stored_fps), bit_depth=depth)
+        write_video(out, watch(clean, done=True), found.shown, bit_depth=depth)
     return scenes, shown
 
 
 def _by_scene(
-    frames: Iterator[Tensor], found: VideoScan, manner: Manner, clock: Clock, each: Map, scenes: list[Scene]
+    frames: Iterator[Tensor], found: StoredScan, manner: Manner, clock: Clock, each: Map, scenes: list[Scene]
 ) -> Iterator[Tensor]:
     """Denoise between cuts, each scene by the noise of its first frames; adds to `scenes` what was found."""
-    cuts = sorted({flaw.last for flaw in found.flaws if flaw.kind is FlawKind.SCENE_CUT})
-    for start, stop in pairwise([0, *cuts, found.frames]):
+    for start, stop in pairwise([0, *found.cuts, found.frames]):
         scene = clock.each("decode", islice(frames, stop - start))
         head = list(islice(scene, HEAD))
         noise, clean = find_noise(head, manner.sigma)

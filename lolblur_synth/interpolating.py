@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, repeat
+from itertools import islice, pairwise, repeat
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -11,21 +11,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lolblur_synth.denoising import check_files, depth_for
+from lolblur_synth.converting import named, shortcomings, spacing
+from lolblur_synth.denoising import VIDEOS, depth_for
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import UserError
 from lolblur_synth.interpolators import Backend, choose_backend, opened
 from lolblur_synth.ops.interpolate import Gap, Interpolator
+from lolblur_synth.targets import check_file, check_source
 from lolblur_synth.threads import Map, ordered_map
-from lolblur_synth.video.metadata import FlawKind, VideoInfo, VideoScan
+from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
-from lolblur_synth.video.scan import scan
+from lolblur_synth.video.reader import read_stored
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 
 UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default
 _HIGHEST_FPS = 1_000_000
-_NAMED = 5  # frames in a line
+_TIMED = {"stream rate", "timestamps"}  # where the rate is from if nobody has told another
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Result:
 
     frames: int
     fps: Fraction
-    source: VideoScan
+    source: StoredScan
     told: str  # the backend, in words
-    cuts: tuple[int, ...]  # the first frame of each further scene
-    shares: dict[int, float]  # of the picture that moves inconsistently, by the frame before the gap
+    numbers: Sequence[int]  # of the frames of the source: with those that are missing where its rate is steady
+    shares: dict[int, float]  # of the picture that moves inconsistently, by the number of the frame before the gap
 
 
 def interpolate_video(
@@ -63,21 +65,28 @@ def interpolate_video(
     """Write a video, or a folder of numbered images, at `fps` or at `factor` times the rate at which it was filmed.
 
     `out` plays in real time, is lossless, of 8 bits if the source is, else of 16, and appears whole or not at all.
-    Frames lie at exact times, those of the source among them wherever one falls on theirs. Over a cut nothing is
-    blended: the nearest frame is held. Where frames are missing the motion between those around is followed. `notify`
-    is told how many frames are written, of how many. Raises `UserError` or `SequenceError` for what cannot be done.
+    Frames lie at exact times, those of the source among them wherever one falls on theirs; where the rate of the
+    source varies, each of its frames counts at its own time. Over a cut nothing is blended: the nearest frame is held.
+    Where frames are missing the motion between those around is followed. `notify` is told how many frames are written,
+    of how many; `warn` of what is lost. Raises `UserError` or `SequenceError` for what cannot be done.
     """
-    check_files(source, {"--out": out}, overwrite)
+    check_source(source)
+    check_file(source, out, overwrite, "--out", VIDEOS)
     device = choose_device(manner.device)
     vulkan = manner.device != "cpu"
     info = probe(source, capture_fps)
     _rate(info, fps, factor)  # what is asked for in vain is refused before all is read
     depth = depth_for(out, info)
     chosen = choose_backend(manner.backend, manner.weights, device, vulkan)
-    found = scan(info)
+    found = scan_stored(info)
+    for line in shortcomings(found, out):
+        warn(line)
     rate = _rate(found.info, fps, factor)  # where the headers tell an average, timestamps tell the rate
-    step = found.info.capture_fps / rate
-    total = (found.frames - 1) // step + 1
+    step, places = found.info.capture_fps / rate, _places(found)
+    together = found.frames - len({place.at for place in places})
+    if together:
+        warn(f"{source}: {together} frames share a moment with another at that rate, and are left out")
+    total = places[-1].at // step + 1
     threads = threads_for(1, device)
     gaps, shares = list[int](), list[float]()
     notify(0, total)
@@ -86,11 +95,12 @@ def interpolate_video(
         ordered_map(threads) as each,
         opened(chosen.backend, manner.weights, device, vulkan, threads, warn) as (interpolator, _),
     ):
-        frames = (frame.to(device) for frame in read_frames(found, 0, found.frames))
+        frames = (frame.to(device) for frame in read_stored(found))
         means = _Means(interpolator, each, gaps.append, shares.append)
-        made = _by_scene(frames, found, step, total, means)
+        made = _by_scene(zip(places, frames, strict=True), places, found.cuts, step, total, means)
         write_video(out, _counted(made, total, notify), rate, bit_depth=depth)
-    return Result(total, rate, found, chosen.told, _cuts(found), dict(zip(gaps, shares, strict=False)))
+    numbers = [place.number for place in places]
+    return Result(total, rate, found, chosen.told, numbers, dict(zip(gaps, shares, strict=False)))
 
 
 def _rate(info: VideoInfo, fps: float | None, factor: int | None) -> Fraction:
@@ -106,8 +116,20 @@ def _rate(info: VideoInfo, fps: float | None, factor: int | None) -> Fraction:
     return rate
 
 
-def _cuts(found: VideoScan) -> tuple[int, ...]:
-    return tuple(sorted({flaw.last for flaw in found.flaws if flaw.kind is FlawKind.SCENE_CUT}))
+@dataclass(frozen=True)
+class _Place:
+    """Where a frame of the source lies: its number, and when it was filmed, in steps of its rate from the first."""
+
+    number: int
+    at: Fraction
+
+
+def _places(found: StoredScan) -> list[_Place]:
+    """On whole steps where frames are steady, or where somebody has told by how much they are apart; else in time."""
+    if found.steady or found.info.capture_source not in _TIMED:
+        return [_Place(slot, Fraction(slot)) for slot in found.slots]
+    times = ((time - found.shown[0]) * found.info.stored_fps for time in found.shown[:-1])
+    return [_Place(number, time) for number, time in enumerate(times)]
 
 
 def _counted(frames: Iterator[Tensor], total: int, notify: Callable[[int, int], None]) -> Iterator[Tensor]:
@@ -127,36 +149,40 @@ class _Means:
 
 
 def _by_scene(
-    frames: Iterator[Tensor], found: VideoScan, step: Fraction, total: int, means: _Means
+    frames: Iterator[tuple[_Place, Tensor]],
+    places: Sequence[_Place],
+    cuts: Sequence[int],
+    step: Fraction,
+    total: int,
+    means: _Means,
 ) -> Iterator[Tensor]:
-    """`total` frames, at multiples of `step`, in frames of the source; a cut is half-way between two of them."""
-    cuts = _cuts(found)
-    middles = [at - Fraction(1, 2) for at in cuts]
-    scenes = zip(pairwise((0, *cuts, found.frames)), pairwise((Fraction(0), *middles, total * step)), strict=True)
+    """`total` frames, at multiples of `step`, in steps of the source; a cut is half-way between two of its frames."""
+    middles = [(places[at - 1].at + places[at].at) / 2 for at in cuts]
+    scenes = zip(pairwise((0, *cuts, len(places))), pairwise((Fraction(0), *middles, total * step)), strict=True)
     for (start, stop), (first, last) in scenes:
-        numbered = zip(range(start, stop), frames, strict=False)  # it takes no frame beyond
-        there = ((at, frame) for at, frame in numbered if found.pts[at] is not None)
-        yield from _scene(there, first, last, step, means)
+        yield from _scene(islice(frames, stop - start), first, last, step, means)
 
 
 def _scene(
-    frames: Iterator[tuple[int, Tensor]], first: Fraction, last: Fraction, step: Fraction, means: _Means
+    frames: Iterator[tuple[_Place, Tensor]], first: Fraction, last: Fraction, step: Fraction, means: _Means
 ) -> Iterator[Tensor]:
     """The moments from `first` to before `last`; the first frame is held until its own time, the last one from its."""
     latest = next(frames)
-    yield from repeat(latest[1], len(_moments(first, latest[0], step)))
+    yield from repeat(latest[1], len(_moments(first, latest[0].at, step)))
 
     def gaps() -> Iterator[Gap]:
         nonlocal latest
-        for at, frame in frames:
-            start, before = latest
-            latest = at, frame
-            means.gap(start)
-            times = [float((moment - start) / (at - start)) for moment in _moments(start, at, step)]
-            yield Gap(before, frame, before, frame, times)
+        for place, frame in frames:
+            before, picture = latest
+            latest = place, frame
+            if place.at > before.at:
+                means.gap(before.number)
+                moments = _moments(before.at, place.at, step)
+                times = [float((moment - before.at) / (place.at - before.at)) for moment in moments]
+                yield Gap(picture, frame, picture, frame, times)
 
     yield from means.interpolator(gaps(), means.each, means.share)
-    yield from repeat(latest[1], len(_moments(latest[0], last, step)))
+    yield from repeat(latest[1], len(_moments(latest[0].at, last, step)))
 
 
 def _moments(start: Fraction | int, stop: Fraction | int, step: Fraction) -> list[Fraction]:
@@ -166,21 +192,20 @@ def _moments(start: Fraction | int, stop: Fraction | int, step: Fraction) -> lis
 
 def describe(result: Result) -> Iterator[str]:
     """What was made, and what to look at, a line each."""
-    found, shares = result.source, result.shares
-    rates = f"at {float(result.fps):g} fps from {found.frames} at {float(found.info.capture_fps):g}"
+    found, shares, numbers = result.source, result.shares, result.numbers
+    varying = None if found.steady else spacing(found)
+    source = (
+        f"{found.frames} that are {varying}" if varying else f"{numbers[-1] + 1} at {float(found.info.capture_fps):g}"
+    )
     share = f"; motion is inconsistent on at most {max(shares.values()):.1%} of the picture" if shares else ""
-    yield f"{result.frames} frames {rates}, by {result.told}{share}"
-    if result.cuts:
-        yield f"cut at frame {_named(result.cuts)}: nothing is blended over it, the nearest frame is held"
-    missing = [at for at, pts in enumerate(found.pts) if pts is None]
+    yield f"{result.frames} frames at {float(result.fps):g} fps from {source}, by {result.told}{share}"
+    if found.cuts:
+        cuts = named([numbers[at] for at in found.cuts])
+        yield f"cut at frame {cuts}: nothing is blended over it, the nearest frame is held"
+    missing = sorted(set(range(numbers[-1])).difference(numbers))
     if missing:
-        yield f"missing frame {_named(missing)}: motion goes on from the one before to the one after"
+        yield f"missing frame {named(missing)}: motion goes on from the one before to the one after"
     doubtful = [at for at, share in shares.items() if share > UNTRUSTED]
     if doubtful:
         much = f"on more than {UNTRUSTED:.0%} of the picture"
-        yield f"motion that cannot be trusted, {much}, after frame {_named(doubtful)}"
-
-
-def _named(frames: Sequence[int]) -> str:
-    more = f", ... ({len(frames)} in all)" if len(frames) > _NAMED else ""
-    return ", ".join(str(frame) for frame in frames[:_NAMED]) + more
+        yield f"motion that cannot be trusted, {much}, after frame {named(doubtful)}"

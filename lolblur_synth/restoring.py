@@ -1,23 +1,23 @@
 """The `restore` command: pictures, folders of pictures and videos through LEDNet, whole or in tiles."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from lolblur_synth.converting import shortcomings, times_kept
 from lolblur_synth.devices import choose_device
 from lolblur_synth.errors import SequenceError, UserError, listed
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights import load_lednet
+from lolblur_synth.targets import check_source, check_targets
 from lolblur_synth.video.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
-from lolblur_synth.video.scan import scan
+from lolblur_synth.video.reader import read_stored
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import video_writer
 
 COMPARISON = ".compare"  # ends the name of a picture or video that shows before and after
@@ -109,15 +109,24 @@ def _fade(place: slice, size: int, tile: int, like: Tensor) -> Tensor:
 
 
 def restore_path(
-    source: Path, out: Path, weights: str, manner: Manner, device: str, compare: bool, overwrite: bool, notify: Notify
+    source: Path,
+    out: Path,
+    weights: str,
+    manner: Manner,
+    device: str,
+    compare: bool,
+    overwrite: bool,
+    notify: Notify,
+    warn: Callable[[str], None],
 ) -> Iterator[Path]:
     """Restore a picture, a video, or the pictures of a folder and those below it; yields the files as they are written.
 
-    Pictures become PNG of their own bit depth, a video lossless FFV1 of 8 bits or 16; each appears whole or not at all.
-    `compare` adds before and after side by side. What cannot be restored is left out, and a `SequenceError` at the end.
+    Pictures become PNG of their own bit depth, a video lossless FFV1 of 8 bits or 16 with every frame once, at its own
+    time; each file appears whole or not at all. `compare` adds before and after side by side. What cannot be restored
+    is left out, and a `SequenceError` at the end; `warn` is told of what is lost of a video.
     """
     jobs = _jobs(source, out, compare)
-    _refuse(jobs, overwrite)
+    check_targets(((job.source, path) for job in jobs for path in (job.target, job.comparison) if path), overwrite)
     chosen = choose_device(device)
     check(manner, chosen)
     net, _ = load_lednet(weights, chosen)
@@ -130,7 +139,7 @@ def restore_path(
                 _restore_picture(job, net, manner, chosen)
                 notify(done + 1, len(jobs))
             else:
-                _restore_video(job, net, manner, chosen, notify)
+                _restore_video(job, net, manner, chosen, notify, warn)
         except SequenceError as error:
             told = str(error)
             failures.append(told if str(job.source) in told else f"{job.source}: {told}")
@@ -149,8 +158,7 @@ def check(manner: Manner, device: torch.device) -> None:
 
 
 def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
-    if not source.exists():
-        raise UserError(f"--input {source}: there is no such file or folder")
+    check_source(source)
     sources = _pictures(source, out) if source.is_dir() else [source]
     root = source if source.is_dir() else source.parent
     jobs = []
@@ -177,19 +185,6 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
-def _refuse(jobs: list[_Job], overwrite: bool) -> None:
-    targets = [path for job in jobs for path in (job.target, job.comparison) if path]
-    twice = [path for path, count in Counter(targets).items() if count > 1]
-    if twice:
-        raise UserError(f"--input: several pictures would become {twice[0]}; rename them or restore them apart")
-    itself = [job.source for job in jobs if job.target.exists() and job.target.samefile(job.source)]
-    if itself:
-        raise UserError(f"--out: {itself[0]} would replace itself; name another folder")
-    there = [path for path in targets if path.exists()]
-    if there and not overwrite:
-        raise UserError(f"--out: {there[0]} exists; name another folder, or --overwrite")
-
-
 def _restore_picture(job: _Job, net: LEDNet, manner: Manner, device: torch.device) -> None:
     pixels = read_pixels(job.source)
     depth: BitDepth = 8 if pixels.dtype.itemsize == 1 else 16
@@ -200,18 +195,21 @@ def _restore_picture(job: _Job, net: LEDNet, manner: Manner, device: torch.devic
     write_png(job.target, quantize(restored, depth))
 
 
-def _restore_video(job: _Job, net: LEDNet, manner: Manner, device: torch.device, notify: Notify) -> None:
+def _restore_video(
+    job: _Job, net: LEDNet, manner: Manner, device: torch.device, notify: Notify, warn: Callable[[str], None]
+) -> None:
     """Frame by frame; both videos appear at the end."""
-    found = scan(probe(job.source))
-    fps = Fraction(found.info.stored_fps)
+    found = scan_stored(probe(job.source))
+    for line in (*times_kept(found), *shortcomings(found, job.target)):
+        warn(line)
     depth = found.info.bits_to_write
     notify(0, found.frames)
     with ExitStack() as stack:
-        write = stack.enter_context(video_writer(job.target, fps, bit_depth=depth))
-        show = stack.enter_context(video_writer(job.comparison, fps, bit_depth=depth)) if job.comparison else None
-        for number, dark in enumerate(read_frames(found, 0, found.frames), 1):
+        targets = [path for path in (job.target, job.comparison) if path]
+        write, *show = [stack.enter_context(video_writer(path, found.shown, bit_depth=depth)) for path in targets]
+        for number, dark in enumerate(read_stored(found), 1):
             restored = restore(dark.to(device), net, manner).cpu()
             write(restored)
-            if show:
-                show(torch.cat([dark, restored], 2))
+            for write_both in show:
+                write_both(torch.cat([dark, restored], 2))
             notify(number, found.frames)

@@ -11,8 +11,9 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"caches", "errors", "events", "files", "threads", "clock", "lanes", "video.content", "video.metadata"},
-    {"config", "devices", "ops.color"},
+    {"caches", "errors", "events", "files", "threads", "clock", "lanes"},
+    {"video.content", "video.metadata", "video.matroska"},
+    {"config", "devices", "ops.color", "targets", "converting"},
     {"video.images", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},
     {"nets.fac_compiled", "nets.prelu", "nets.winograd"},
@@ -39,8 +40,8 @@ LAYERS = [  # each may import from those above it, and within its own line
     },
     {"dataset", "interpolators"}
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
-    | {f"video.{name}" for name in ("advice", "boxes", "content", "decoder_log", "pyav", "rates", "second_look")}
-    | {f"video.{name}" for name in ("scan", "reader", "writer")},
+    | {f"video.{name}" for name in ("advice", "boxes", "decoder_log", "pyav", "rates", "second_look")}
+    | {f"video.{name}" for name in ("scan", "stored", "reader", "writer")},
     {"pipeline", "records"},
     {"output"},
     {"restoring"},

@@ -19,7 +19,7 @@ from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.progress import frame_progress
 from lolblur_synth.video.images import quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
 from tests.footage import film
@@ -145,7 +145,7 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
     read, most = [0], [0]
 
     def count(*arguments) -> Iterator[Tensor]:
-        for frame in read_frames(*arguments):
+        for frame in read_stored(*arguments):
             read[0] += 1
             yield frame
 
@@ -153,10 +153,9 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
         most[0] = max(most[0], read[0] - done)
 
     write_video(tmp_path / "long.mkv", with_noise([*truth, *truth[-2::-1], *truth[1:]]), FPS)
-    monkeypatch.setattr(denoising, "read_frames", count)
-    denoise_video(
-        tmp_path / "long.mkv", tmp_path / "o.mkv", Manner(preset="fast"), "cpu", None, None, False, notify=notice
-    )
+    monkeypatch.setattr(denoising, "read_stored", count)
+    out = tmp_path / "o.mkv"
+    denoise_video(tmp_path / "long.mkv", out, Manner(preset="fast"), "cpu", None, None, False, notice, pytest.fail)
     assert read[0] == 46
     assert most[0] < 20
 
@@ -208,10 +207,10 @@ def test_a_damaged_video_leaves_what_was_there(noisy, tmp_path):
 
 def test_a_failure_on_the_way_leaves_what_was_there(noisy, tmp_path, monkeypatch):
     def fail(*arguments) -> Iterator[Tensor]:
-        yield from list(read_frames(*arguments))[:8]
+        yield from list(read_stored(*arguments))[:8]
         raise SequenceError("gone")
 
-    monkeypatch.setattr(denoising, "read_frames", fail)
+    monkeypatch.setattr(denoising, "read_stored", fail)
     (tmp_path / "o.mkv").write_text("a result of before")
     result = call(noisy, tmp_path / "o.mkv", "--overwrite", "--preset", "fast", "--compare", str(tmp_path / "c.png"))
     assert isinstance(result.exception, SequenceError)

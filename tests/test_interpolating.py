@@ -22,7 +22,7 @@ from lolblur_synth.nets.rife_ncnn import write
 from lolblur_synth.scenes import Scene, glide, render
 from lolblur_synth.video.images import quantize, write_png
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
 from tests.clips import encode, scene
@@ -192,7 +192,7 @@ def test_frames_are_written_while_others_are_read(tmp_path, monkeypatch):
     read, most = [0], [0]
 
     def count(*arguments) -> Iterator[Tensor]:
-        for frame in read_frames(*arguments):
+        for frame in read_stored(*arguments):
             read[0] += 1
             yield frame
 
@@ -201,7 +201,7 @@ def test_frames_are_written_while_others_are_read(tmp_path, monkeypatch):
         most[0] = max(most[0], read[0] - done // 2)
 
     write_video(tmp_path / "long.mkv", shots(0, 40), FPS)
-    monkeypatch.setattr(interpolating, "read_frames", count)
+    monkeypatch.setattr(interpolating, "read_stored", count)
     out = tmp_path / "o.mkv"
     interpolate_video(tmp_path / "long.mkv", out, None, 2, Manner(), None, False, notice, pytest.fail)
     assert read[0] == 40
@@ -248,10 +248,10 @@ def test_files_that_cannot_be(clip, tmp_path):
 
 def test_a_failure_on_the_way_leaves_what_was_there(clip, tmp_path, monkeypatch):
     def fail(*arguments) -> Iterator[Tensor]:
-        yield from list(read_frames(*arguments))[:3]
+        yield from list(read_stored(*arguments))[:3]
         raise SequenceError("gone")
 
-    monkeypatch.setattr(interpolating, "read_frames", fail)
+    monkeypatch.setattr(interpolating, "read_stored", fail)
     (tmp_path / "o.mkv").write_text("a result of before")
     result = call(clip, tmp_path / "o.mkv", "--factor", "2", "--overwrite")
     assert isinstance(result.exception, SequenceError)

@@ -20,7 +20,7 @@ from lolblur_synth.nets.lednet import LEDNet, PyramidPooling
 from lolblur_synth.restoring import Manner, in_tiles, restore
 from lolblur_synth.video.images import dequantize, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
 from tests.footage import film
@@ -228,10 +228,10 @@ def test_a_failure_on_the_way_leaves_nothing_half_written(weights, tmp_path, mon
     clip = film(tmp_path / "clip.mkv", frames=5)
 
     def fail(*arguments) -> Iterator[Tensor]:
-        yield from list(read_frames(*arguments))[:3]
+        yield from list(read_stored(*arguments))[:3]
         raise SequenceError("gone")
 
-    monkeypatch.setattr(restoring, "read_frames", fail)
+    monkeypatch.setattr(restoring, "read_stored", fail)
     result = call(clip, tmp_path / "out", weights, "--compare")
     assert isinstance(result.exception, SequenceError)
     assert f"1 not restored: {clip}: gone" in str(result.exception)
@@ -261,8 +261,8 @@ def test_existing_files_are_kept_unless_told(weights, tmp_path):
         ("empty", "out", [], "no pictures in this folder or below"),
         ("in", "in", [], "lies in the input"),
         ("in", "in/below", [], "lies in the input"),
-        ("in/a.png", "in", ["--overwrite"], "would replace itself"),
-        ("in/a.png", "link", ["--overwrite"], "would replace itself"),
+        ("in/a.png", "in", ["--overwrite"], "would replace the input"),
+        ("in/a.png", "link", ["--overwrite"], "would replace the input"),
         ("in/a.png", "in/a.png", [], "is a file"),
         ("twice", "out", [], "several pictures would become"),
         ("compared", "out", ["--compare"], "several pictures would become"),

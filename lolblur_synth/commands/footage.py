@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.commands.options import FOLDER, PATH, console_for, device_option
+from lolblur_synth.commands.options import FOLDER, PATH, console_for, device_option, warner
 
 if TYPE_CHECKING:
     from lolblur_synth.interpolators import Backend as Interpolation
@@ -37,7 +37,8 @@ def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, devi
     """Darken pictures or a video by EC-Zero-DCE."""
     from lolblur_synth.darkening import darken_path, parse_exposure
 
-    for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite):
+    warn = warner(console_for(stderr=True))
+    for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite, warn):
         click.echo(f"{path}  exposure {drawn:.4f}")
 
 
@@ -74,9 +75,9 @@ def denoise(
     from lolblur_synth.denoising import Manner, denoise_video, describe, parse_sigma
     from lolblur_synth.progress import frame_progress
 
-    manner = Manner(backend, preset, parse_sigma(sigma))
-    with frame_progress(console_for(stderr=True)) as notify:
-        scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify)
+    manner, console = Manner(backend, preset, parse_sigma(sigma)), console_for(stderr=True)
+    with frame_progress(console) as notify:
+        scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify, warner(console))
     for scene in scenes:
         click.echo(describe(scene, manner))
 
@@ -115,11 +116,7 @@ def interpolate(
     from lolblur_synth.progress import frame_progress
 
     manner, console = Manner(backend, weights, device), console_for(stderr=True)
-
-    def warn(text: str) -> None:
-        console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-
     with frame_progress(console) as notify:
-        result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warn)
+        result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warner(console))
     for line in describe(result):
         click.echo(line)

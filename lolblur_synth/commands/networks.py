@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.commands.options import FOLDER, PATH, config_options, console_for, device_option
+from lolblur_synth.commands.options import FOLDER, PATH, config_options, console_for, device_option, warner
 
 if TYPE_CHECKING:
     from lolblur_synth.dataset import Split
@@ -118,8 +118,10 @@ def restore(
     from lolblur_synth.progress import frame_progress
     from lolblur_synth.restoring import Manner, restore_path
 
-    with frame_progress(console_for(stderr=True)) as notify:
-        for path in restore_path(source, out, weights, Manner(tile, half), device, compare, overwrite, notify):
+    console, manner = console_for(stderr=True), Manner(tile, half)
+    with frame_progress(console) as notify:
+        warn = warner(console)
+        for path in restore_path(source, out, weights, manner, device, compare, overwrite, notify, warn):
             click.echo(path)
 
 

@@ -72,3 +72,12 @@ def console_for(stderr: bool = False) -> "Console":
 
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=120)
+
+
+def warner(console: "Console") -> Callable[[str], None]:
+    """What prints a warning, in one line, above the bars of progress."""
+
+    def warn(text: str) -> None:
+        console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    return warn

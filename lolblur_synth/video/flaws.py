@@ -32,6 +32,7 @@ class Findings:
     concealed: list[int] = field(default_factory=list)
     unstable: list[int] = field(default_factory=list)
     checksums: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)  # of all samples, once the last frame is there
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     packets: int = 0
     corrupt_packets: int = 0  # as the container says

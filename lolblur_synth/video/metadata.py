@@ -101,7 +101,7 @@ class VideoScan:
     @property
     def breaks(self) -> frozenset[int]:
         """Frames that do not follow on from the one before: after a cut, a repetition, or where one is missing."""
-        return frozenset(at for flaw in self.flaws for at in (flaw.last, flaw.last + (flaw.first == flaw.last)))
+        return _breaks(self.flaws)
 
     def breaks_within(self, span: range) -> list[int]:
         """The breaks between the frames of a span, ascending."""
@@ -113,3 +113,44 @@ class VideoScan:
         if pts is None or first is None or self.time_base is None:
             return index / self.info.stored_fps
         return (pts - first) * self.time_base
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """What one full decode found, frame by frame as they are stored, each once, in order of display."""
+
+    info: VideoInfo
+    shown: tuple[Fraction, ...]  # seconds, ascending: frame n is shown from shown[n] until shown[n + 1]
+    slots: tuple[int, ...]  # of a timeline of equal steps, by frame
+    steady: bool  # each frame has a slot of its own and lies where the slot does
+    flaws: tuple[Flaw, ...]  # by number of frame
+    lost: int  # frames that could not be decoded, and are not counted here
+    moved: int  # frames whose timestamp is not after that of the one before; here they are shown right after it
+    checksums: tuple[int, ...]  # of all samples
+    sound: bool  # the file has sound, too
+    lead: Fraction = Fraction(0)  # seconds from the beginning of the file to the first frame
+
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return len(self.checksums)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The first frame of each scene but the first."""
+        return tuple(sorted({flaw.last for flaw in self.flaws if flaw.kind is FlawKind.SCENE_CUT}))
+
+    @property
+    def breaks(self) -> frozenset[int]:
+        """Frames that do not follow on from the one before: after a cut, a repetition, where some are lost, damage."""
+        return _breaks(self.flaws)
+
+    @property
+    def damaged(self) -> tuple[int, ...]:
+        """Frames that were decoded but may not be what was filmed."""
+        whole = {FlawKind.SCENE_CUT, FlawKind.DUPLICATED_FRAME, FlawKind.MISSING_FRAME}
+        return tuple(sorted({flaw.first for flaw in self.flaws if flaw.kind not in whole}))
+
+
+def _breaks(flaws: tuple[Flaw, ...]) -> frozenset[int]:
+    return frozenset(at for flaw in flaws for at in (flaw.last, flaw.last + (flaw.first == flaw.last)))

@@ -19,11 +19,13 @@ from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
 from lolblur_synth.video.stream import decoded_frames, open_stream
+from lolblur_synth.video.timeline import standard_rate
 
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
 _WIDE_GAMUT = {9, 11, 12}  # primaries of BT.2020 and of P3
 _UNSPECIFIED = 2  # as transfer, primaries and matrix
+_ROUNDED = Fraction(1, 10**6)  # of a rate: Matroska tells nanoseconds, and FFmpeg makes 29011/121 of 240000/1001
 _TO_BT709 = "-vf zscale=p=bt709:t=bt709:m=bt709 -crf 8"
 _TO_SDR = (
     "-vf zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
@@ -74,6 +76,7 @@ def probe(path: Path, capture_fps: Fraction | float | None = None) -> VideoInfo:
         stored = exact(stream.average_rate) or exact(stream.guessed_rate) or given
         if not stored:
             raise SequenceError(f"{path}: it tells no frame rate; give --capture-fps")
+        stored = standard_rate(stored, _ROUNDED / stored)
         rate = capture_rate(path, given, readable(container.metadata), readable(stream.metadata), stored)
         color = _Color.of(stream, frame).or_else(container_color)
         if color.matrix not in _MATRICES:

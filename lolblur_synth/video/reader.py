@@ -10,6 +10,7 @@ from typing import cast
 import av
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lolblur_synth.errors import SequenceError
@@ -17,7 +18,7 @@ from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.metadata import StoredScan, VideoScan
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
@@ -54,6 +55,39 @@ def _why_other(scan: VideoScan) -> str:
     )
 
 
+def read_stored(scan: StoredScan) -> Iterator[Tensor]:
+    """Every frame that a video stores, once, as they are shown: (3, H, W) float32 sRGB in [0, 1].
+
+    Raises `SequenceError` when a frame that the scan found is not there any more, or is another.
+    """
+    path, damaged = scan.info.path, set(scan.damaged)
+    frames = (_stored_images if path.is_dir() else _stored_frames)(scan)
+    with closing(frames):
+        for number, expected in enumerate(scan.checksums):
+            actual, rgb = next(frames, (None, None))
+            if rgb is None or (number not in damaged and actual != expected):
+                raise SequenceError(f"{path}: frame {number} is gone; has the file changed meanwhile?")
+            yield fit(rgb, "source", scan.info)
+
+
+def _stored_images(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]]]:
+    """The checksum and the picture of each file."""
+    for path in numbered_images(scan.info.path).values():
+        pixels = read_pixels(path)
+        yield checksum(pixels), _in_range(pixels)
+
+
+def _stored_frames(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]]]:
+    """The checksum and the picture of each frame of a stream."""
+    with open_stream(scan.info.path) as (container, stream):
+        for frame in decoded_frames(container, stream):
+            yield frame_checksum(frame), to_rgb(frame, scan.info)
+
+
+def _in_range(pixels: Pixels) -> NDArray[np.float32]:
+    return np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
+
+
 def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
     """Up to the first that is gone or has been replaced."""
     files = numbered_images(scan.info.path)
@@ -64,7 +98,7 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
         pixels = read_pixels(files[number])
         if expected.get(number) not in (None, checksum(pixels)):
             return
-        yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
+        yield number, fit(_in_range(pixels), size, scan.info)
 
 
 def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:

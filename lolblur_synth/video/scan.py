@@ -24,11 +24,12 @@ from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
+from lolblur_synth.video.matroska import is_whole
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
-from lolblur_synth.video.timeline import REORDER, lay_out
+from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
 
 _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
@@ -46,6 +47,14 @@ _HEADERS = {  # containers that tell how long they last in a header, and whether
 
 def scan(info: VideoInfo) -> VideoScan:
     """Decode all frames once; raises `SequenceError` for a file that is cut off, interlaced or too irregular."""
+    return _conclude(info, *survey(info))
+
+
+def survey(info: VideoInfo) -> tuple[Findings, list[int], Fraction, int]:
+    """What one full decode adds up, the cuts, seconds per pts, and frames by which the decoder may reorder.
+
+    Frames are numbered as they are stored, in order of display. Raises `SequenceError`.
+    """
     found = Findings()
     with FrameDigests() as digests:
         if info.path.is_dir():
@@ -59,15 +68,15 @@ def scan(info: VideoInfo) -> VideoScan:
                 _refuse_cut_off(info, container, stream, found)
                 if ear.has_heard() or found.failures or found.damaged or found.pending or found.corrupt_packets:
                     look_again(info.path, found)
-        if len(found.pts) < 2:
-            raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
-        return _conclude(info, found, digests.finish(), cuts, time_base, reorder)
+        found.digests = digests.finish()
+    if len(found.pts) < 2:
+        raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
+    return found, cuts, time_base, reorder
 
 
-def _conclude(
-    info: VideoInfo, found: Findings, digests: list[bytes], cuts: list[int], time_base: Fraction, reorder: int
-) -> VideoScan:
+def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
     info, timeline = lay_out(info, found.pts, found.timed, time_base)
+    refuse_sparse(info, timeline)
     numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
     pts = [None if number is None else timeline.pts[number] for number in taken]
@@ -78,7 +87,7 @@ def _conclude(
         frames=len(pts),
         pts=tuple(pts),
         flaws=tuple(find_flaws(found, timeline, pts, cuts, damaged)),
-        content=content_of((slot, digests[number]) for slot, number in enumerate(sound) if number is not None),
+        content=content_of((slot, found.digests[number]) for slot, number in enumerate(sound) if number is not None),
         time_base=time_base if found.timed else None,
         checksums=tuple(None if number is None else found.checksums[number] for number in sound),
         stamp=file_stamp(info.path),
@@ -170,6 +179,8 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
+    if container.format.name == "matroska,webm" and is_whole(info.path):
+        return  # its last frame may stay for long
     promised, is_end = _promised_seconds(container, stream)
     pts = [value for value in found.pts if value is not None]
     seconds, frame = len(found.pts) / info.stored_fps, 1 / info.stored_fps

@@ -29,6 +29,11 @@ class Timeline:
     steps: list[float]
     unclear: list[int] = field(default_factory=list)
 
+    @property
+    def step(self) -> float:
+        """The usual one."""
+        return median_low(self.steps)
+
     def slot_at(self, pts: int) -> int:
         """The slot nearest to a pts, counted from the last frame before it."""
         before = max(0, bisect_right(self.pts, pts) - 1)
@@ -50,7 +55,7 @@ def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: 
     if abs(step - headers_step) <= headers_step / 1000 + Fraction(1, len(times)):  # time bases round
         step = headers_step
     else:
-        measured = (1 / (step * time_base)).limit_denominator(1001)
+        measured = standard_rate(1 / (step * time_base), time_base / len(times)).limit_denominator(1001)
         info = replace(info, stored_fps=measured)
         if info.capture_origin is RateOrigin.STREAM:
             info = replace(info, capture_fps=measured, capture_origin=RateOrigin.TIMESTAMPS)
@@ -58,13 +63,23 @@ def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: 
     told = info.capture_origin.is_told and not info.path.is_dir()  # numbers of pictures are counted, not played
     if told:
         steps, unclear = local_steps(shown, float(step), float(1 / (info.capture_fps * time_base)))
-    timeline = Timeline(shown, place(info, times, steps, told), steps, unclear)
-    if timeline.slots[-1] + 1 > 2 * len(times):
+    return info, Timeline(shown, place(info, times, steps, told), steps, unclear)
+
+
+def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
+    """Raise `SequenceError` where fewer than half of the slots have a frame."""
+    if timeline.slots[-1] + 1 > 2 * len(timeline.slots):
         raise SequenceError(
             f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
             "a steady frame rate is needed"
         )
-    return info, timeline
+
+
+def standard_rate(rate: Fraction, slack: Fraction) -> Fraction:
+    """The standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself."""
+    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    nearest = min((Fraction(round(rate)), ntsc), key=lambda standard: abs(standard - rate))
+    return nearest if nearest and abs(1 / nearest - 1 / rate) <= slack else rate
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
