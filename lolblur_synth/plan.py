@@ -19,7 +19,7 @@ from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.metadata import VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 
@@ -162,7 +162,7 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
 
 def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
     try:
-        info = probe(path, config.video.capture_fps)
+        info = probe(path, config.video.capture_fps, config.run.max_pixels)
         fault = _rate_fault(info, config)
         if fault and info.capture_source != "stream rate":  # which may be an average: the timestamps will tell
             return fault
@@ -220,7 +220,7 @@ def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
-        warnings=_warnings(fps, shutters, config),
+        warnings=_warnings(found.info, shutters, config),
     )
     if chunks:
         return cut
@@ -299,8 +299,10 @@ def _pipeline_version() -> int:
     return VERSION
 
 
-def _warnings(fps: Fraction, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
-    found = []
+def _warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
+    found, fps = [], info.capture_fps
+    if info.used_bits:
+        found.append(few_bits(info))
     if fps < LOW_FPS:
         found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
     period = 1000 / config.sequences.fps

@@ -14,8 +14,8 @@ from av.video.stream import VideoStream
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images
-from lolblur_synth.video.images import read_pixels
-from lolblur_synth.video.metadata import VideoInfo
+from lolblur_synth.video.images import check_size, read_pixels
+from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 _MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
@@ -28,12 +28,16 @@ _TO_SDR = (
 )
 
 
-def probe(path: Path, capture_fps: Fraction | float | None = None) -> VideoInfo:
-    """Read the headers and decode one frame; raises `SequenceError` for what cannot be used, saying what to do."""
+def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int = MAX_PIXELS) -> VideoInfo:
+    """Read the headers and decode one frame, of at most `largest` pixels.
+
+    Raises `SequenceError` for what cannot be used, saying what to do.
+    """
     given = None if capture_fps is None else exact_rate(capture_fps)
     if path.is_dir():
-        return _probe_folder(path, given)
+        return _probe_folder(path, given, largest)
     with open_stream(path) as (container, stream):
+        check_size(path, stream.codec_context.width, stream.codec_context.height, largest)
         frame = next(decoded_frames(container, stream), None)
         if frame is None:
             raise SequenceError(f"{path}: no frame of it can be decoded; it is damaged or encrypted")
@@ -127,12 +131,13 @@ def _capture_rate(path: Path, tags: dict[str, str], stored: Fraction) -> tuple[F
         raise SequenceError(f"{path}: no capture rate in {source}, but {value!r}; give --capture-fps") from None
 
 
-def _probe_folder(folder: Path, capture_fps: Fraction | None) -> VideoInfo:
+def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> VideoInfo:
     first = next(iter(numbered_images(folder).values()))
     if capture_fps is None:
         raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
-    image = read_pixels(first)
-    depth = 8 * image.dtype.itemsize
+    image = read_pixels(first, largest)
+    depth, used = 8 * image.dtype.itemsize, int(image.max()).bit_length()
+    few = next((bits for bits in (8, 10, 12, 14) if 0 < used <= bits < depth), None)
     return VideoInfo(
         path=folder,
         width=image.shape[1],
@@ -146,4 +151,5 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None) -> VideoInfo:
         color_matrix="bt709",
         color_range="full",
         rotation=0,
+        used_bits=few,
     )

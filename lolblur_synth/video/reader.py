@@ -17,7 +17,7 @@ from lolblur_synth.video.color import checksum, luma, to_rgb
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.metadata import MAX_PIXELS, VideoScan
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
@@ -48,7 +48,7 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
     files = numbered_images(scan.info.path)
     for number in wanted:
         if number in files:
-            pixels = read_pixels(files[number])
+            pixels = read_pixels(files[number], max(MAX_PIXELS, scan.info.width * scan.info.height))
             yield number, fit(np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32), size, scan.info)
 
 
