@@ -6,6 +6,16 @@ from contextlib import contextmanager
 _NAMED = 3  # of many faults of a kind
 
 
+def shown(path: object) -> str:
+    """A path or text as one printable line: bytes that are no UTF-8 as \\xNN, control characters as \\n or \\x1b."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
+
+
+def _escaped(letter: str) -> str:
+    byte = ord(letter) - 0xDC00  # as Python keeps a byte of a name that is no UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else letter.encode("unicode_escape").decode()
+
+
 class UserError(Exception):
     """The request cannot be carried out, or not to its end; what was there is whole; the command exits with 2."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lolblur_synth import __version__
+from lolblur_synth.caches import cache_dir
 from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
@@ -18,7 +19,8 @@ from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
-from lolblur_synth.video.find import find_videos
+from lolblur_synth.video.find import find_videos, runs_backwards
+from lolblur_synth.video.kinds import LeftOut
 from lolblur_synth.video.metadata import VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
@@ -35,6 +37,7 @@ class SequencePlan:
     split: Split
     video: int
     index: int
+    name: str  # of the video
     scan: VideoScan
     slots: tuple[Slot, ...]
     first_number: int
@@ -50,6 +53,7 @@ class VideoPlan:
     """One video: what it gives, or the reason why it gives nothing."""
 
     path: Path
+    name: str  # printable, below the folder of the videos
     scan: VideoScan | None = None
     chunks: tuple[tuple[Slot, ...], ...] = ()
     number: int | None = None
@@ -71,6 +75,7 @@ class Plan:
     stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
     interpolation: str = ""  # what makes the sub-frames, in words
+    left_out: tuple[LeftOut, ...] = ()  # what lies among the videos and is none
     cache: Path | None = None  # a folder of denoised frames; changes no pixel
 
     @property
@@ -100,15 +105,17 @@ def make_plan(
     _check_kernel(config)
     config, chosen = _settle(config)
     weights = weights | chosen.weights
-    paths = find_videos(videos.resolve())
+    found = find_videos(videos.resolve(), (out, cache_dir()))
+    names = {footage.path: footage.name for footage in found.videos}
     existing = read_existing(out, config, overwrite)
     lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
     scans: dict[Path, VideoScan | str] = {}
-    for path in paths:
+    for path in names:
         if notify:
             notify(path)
-        scans[path] = _scan_or_fault(path, config, {s.sha256: p for p, s in scans.items() if isinstance(s, VideoScan)})
-    cuts = [_cut(path, found, config) for path, found in scans.items()]
+        known = {s.sha256: names[p] for p, s in scans.items() if isinstance(s, VideoScan)}
+        scans[path] = _scan_or_fault(path, config, known)
+    cuts = [_cut(path, names[path], scanned, config) for path, scanned in scans.items()]
     useful = {cut.path: cut.scan.sha256 for cut in cuts if cut.scan and not cut.fault}
     places = assign(useful, lasting, config)
     planned = [
@@ -124,7 +131,7 @@ def make_plan(
         if record.id not in made and (record.id not in lasting or record.source["sha256"] in anew)
     )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
-    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
+    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}", found.left_out)
 
 
 def _settle(config: Config) -> tuple[Config, Choice]:
@@ -160,7 +167,7 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
     return None
 
 
-def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoScan | str:
+def _scan_or_fault(path: Path, config: Config, seen: dict[str, str]) -> VideoScan | str:
     try:
         info = probe(path, config.video.capture_fps, config.run.max_pixels)
         fault = _rate_fault(info, config)
@@ -179,7 +186,7 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
         return str(error).removeprefix(f"{path}: ")
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
+    return f"same content as {seen[found.sha256]}, which is used" if found.sha256 in seen else found
 
 
 def assign(
@@ -206,10 +213,10 @@ def assign(
     return {path: known.get(sha256) or numbers[path] for path, sha256 in sources.items()}
 
 
-def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
+def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> VideoPlan:
     """Cut a video into sequences of slots, or tell why it gives none."""
     if isinstance(found, str):
-        return VideoPlan(path, fault=found)
+        return VideoPlan(path, name, fault=found)
     fps = found.info.capture_fps
     shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
     half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
@@ -217,6 +224,7 @@ def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
     chunks, rejects = choose(candidates, found.flaws, half, config.sequences)
     cut = VideoPlan(
         path,
+        name,
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
@@ -282,6 +290,7 @@ def _plan_sequence(
         split=video.split,
         video=video.number,
         index=index,
+        name=video.name,
         scan=video.scan,
         slots=chunk,
         first_number=1 + index * config.sequences.pairs,
@@ -303,6 +312,11 @@ def _warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> t
     found, fps = [], info.capture_fps
     if info.used_bits:
         found.append(few_bits(info))
+    if info.path.is_dir() and runs_backwards(info.path):
+        found.append(
+            "its files were written in the order against their numbers: if the dash before them is a minus, frames "
+            "before a trigger run backwards; number them from 0 on"
+        )
     if fps < LOW_FPS:
         found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
     period = 1000 / config.sequences.fps
@@ -331,12 +345,12 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
         )
 
 
-def describe_source(found: VideoScan) -> dict[str, Any]:
+def describe_source(found: VideoScan, name: str) -> dict[str, Any]:
     """The source of a record."""
     info = asdict(found.info)
     info.pop("path")
     plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
-    return {"name": found.info.path.name, "sha256": found.sha256, "frames": found.frames, **plain}
+    return {"name": name, "sha256": found.sha256, "frames": found.frames, **plain}
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,8 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"caches", "errors", "events", "files", "threads", "clock", "lanes", "video.metadata"},
+    {"caches", "errors", "events", "files", "threads", "clock", "lanes"}
+    | {f"video.{name}" for name in ("kinds", "metadata", "series")},
     {"config", "devices", "ops.color"},
     {"video.headers", "video.icc", "video.images", "video.tiff", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},

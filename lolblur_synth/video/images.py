@@ -82,6 +82,16 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
     return cast(Pixels, to_srgb(rgb, found) if found else rgb)
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height as the header tells them, None where it does not."""
+    try:
+        data = _contents(path, MAX_PIXELS)
+        header = read_tiff(data, 0).header if data.startswith(TIFF) else read_header(data)
+    except (SequenceError, UnreadableError):
+        return None
+    return (header.width, header.height) if header else None
+
+
 def check_size(path: Path, width: int, height: int, largest: int) -> None:
     """Raise `SequenceError` for more pixels than are decoded, before that takes the memory."""
     if width * height > largest:
