@@ -9,6 +9,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lolblur_synth.errors import UserError
+from lolblur_synth.video.metadata import MAX_PIXELS
 
 
 def as_tuple(value: object) -> object:
@@ -165,6 +166,7 @@ class Run(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(1, ge=1, le=256)
+    max_pixels: int = Field(MAX_PIXELS, ge=SMALLEST_SIDE**2, le=2**30)  # of a picture or a frame; more are refused
 
 
 class Config(Section):

@@ -214,7 +214,7 @@ def _record(
         split=task.split,
         video=task.video,
         sequence=task.index,
-        source=describe_source(task.scan),
+        source=describe_source(task.scan, task.name),
         shutter={
             **asdict(shutter),
             "frames": shutter.frames,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lolblur_synth import __version__
+from lolblur_synth.caches import cache_dir
 from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
@@ -19,8 +20,9 @@ from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
-from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan
+from lolblur_synth.video.find import find_videos, runs_backwards
+from lolblur_synth.video.kinds import LeftOut
+from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 
@@ -36,6 +38,7 @@ class SequencePlan:
     split: Split
     video: int
     index: int
+    name: str  # of the video
     scan: VideoScan
     slots: tuple[Slot, ...]
     first_number: int
@@ -51,6 +54,7 @@ class VideoPlan:
     """One video: what it gives, or the reason why it gives nothing."""
 
     path: Path
+    name: str  # printable, below the folder of the videos
     scan: VideoScan | None = None
     chunks: tuple[tuple[Slot, ...], ...] = ()
     number: int | None = None
@@ -72,6 +76,7 @@ class Plan:
     stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
     interpolation: str = ""  # what makes the sub-frames, in words
+    left_out: tuple[LeftOut, ...] = ()  # what lies among the videos and is none
     cache: Path | None = None  # a folder of denoised frames; changes no pixel
 
     @property
@@ -101,14 +106,15 @@ def make_plan(
     _check_kernel(config)
     config, chosen = _settle(config)
     weights = weights | chosen.weights
-    paths = find_videos(videos.resolve())
+    found = find_videos(videos.resolve(), (out, cache_dir()))
+    names = {footage.path: footage.name for footage in found.videos}
     existing = read_existing(out, config, overwrite)
     lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
     cuts: list[VideoPlan] = []
-    for path in paths:
+    for path, name in names.items():
         if notify:
             notify(path)
-        cuts.append(_cut(path, _scan_or_fault(path, config), config))
+        cuts.append(_cut(path, name, _scan_or_fault(path, config), config))
     cuts = _without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
     places = assign(useful, lasting, config)
@@ -125,7 +131,7 @@ def make_plan(
         if record.id not in made and (record.id not in lasting or record.source["content"] in anew)
     )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
-    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
+    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}", found.left_out)
 
 
 def _settle(config: Config) -> tuple[Config, Choice]:
@@ -163,7 +169,7 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
 
 def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
     try:
-        info = probe(path, config.video.capture_fps)
+        info = probe(path, config.video.capture_fps, config.run.max_pixels)
         fault = _rate_fault(info, config)
         if fault and info.capture_origin is not RateOrigin.STREAM:  # which may be an average: the timestamps will tell
             return fault
@@ -187,8 +193,8 @@ def _without_copies(cuts: Iterable[VideoPlan]) -> list[VideoPlan]:
     left: list[VideoPlan] = []
     for cut in cuts:
         used = cut if cut.fault or cut.scan is None else first.setdefault(cut.scan.content, cut)
-        copy = None if used is cut else f"same content as {used.path.name}, which is used"
-        left.append(VideoPlan(cut.path, fault=copy) if copy else cut)
+        copy = None if used is cut else f"same content as {used.name}, which is used"
+        left.append(VideoPlan(cut.path, cut.name, fault=copy) if copy else cut)
     return left
 
 
@@ -216,10 +222,10 @@ def assign(
     return {path: known.get(content) or numbers[path] for path, content in sources.items()}
 
 
-def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
+def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> VideoPlan:
     """Cut a video into sequences of slots, or tell why it gives none."""
     if isinstance(found, str):
-        return VideoPlan(path, fault=found)
+        return VideoPlan(path, name, fault=found)
     fps = found.info.capture_fps
     shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
     half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
@@ -227,10 +233,11 @@ def _cut(path: Path, found: VideoScan | str, config: Config) -> VideoPlan:
     chunks, rejects = choose(candidates, found.flaws, half, config.sequences)
     cut = VideoPlan(
         path,
+        name,
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
-        warnings=(*_warnings(fps, shutters, config), *_damage(found)),
+        warnings=(*_warnings(found.info, shutters, config), *_damage(found)),
     )
     if chunks:
         return cut
@@ -295,6 +302,7 @@ def _plan_sequence(
         split=video.split,
         video=video.number,
         index=index,
+        name=video.name,
         scan=video.scan,
         slots=chunk,
         first_number=1 + index * config.sequences.pairs,
@@ -312,8 +320,15 @@ def _pipeline_version() -> int:
     return VERSION
 
 
-def _warnings(fps: Fraction, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
-    found = []
+def _warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
+    found, fps = [], info.capture_fps
+    if info.used_bits:
+        found.append(few_bits(info))
+    if info.path.is_dir() and runs_backwards(info.path):
+        found.append(
+            "its files were written in the order against their numbers: if the dash before them is a minus, frames "
+            "before a trigger run backwards; number them from 0 on"
+        )
     if fps < LOW_FPS:
         found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
     period = 1000 / config.sequences.fps
@@ -357,14 +372,14 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
         )
 
 
-def describe_source(found: VideoScan) -> dict[str, Any]:
+def describe_source(found: VideoScan, name: str) -> dict[str, Any]:
     """The source of a record."""
     info = asdict(found.info)
     for part in ("path", "capture_origin", "capture_detail"):
         info.pop(part)
     info["capture_source"] = found.info.capture_source
     plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
-    return {"name": found.info.path.name, "content": found.content, "frames": found.frames, **plain}
+    return {"name": name, "content": found.content, "frames": found.frames, **plain}
 
 
 def versions() -> dict[str, str]:

@@ -62,7 +62,7 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
     """Make what the plan says and the output lacks; raises `UserError` when it cannot go on at all."""
     device = choose_device(plan.config.run.device)
     if not plan.sequences:
-        faults = "".join(f"\n  {video.path.name}: {video.fault}" for video in plan.faults)
+        faults = "".join(f"\n  {video.name}: {video.fault}" for video in plan.faults)
         raise UserError(f"none of the {len(plan.faults)} videos can be used:{faults}")
     with locked(plan.out):
         recover(plan.out)
@@ -71,7 +71,7 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
             raise UserError(f"--out {plan.out}: another run has changed it meanwhile; run the same command again")
         due = [s for s in plan.sequences if s.id not in done or done[s.id].fingerprint != s.fingerprint]
         write_settings(plan.out, plan.config)
-        failures = [Failure(video.path.name, video.fault or "") for video in plan.faults]
+        failures = [Failure(video.name, video.fault or "") for video in plan.faults]
         try:
             for failure in _work(plan, due, device, notify, fail_fast):
                 failures.append(failure)
@@ -193,7 +193,7 @@ def _attempt(
             raise
         message = str(error) if isinstance(error, SequenceError) else f"{type(error).__name__}: {error}"
         notify(Event("failed", task.id, message))
-        return Failure(task.id, f"{task.scan.info.path.name}: {message}", traceback.format_exc())
+        return Failure(task.id, f"{task.name}: {message}", traceback.format_exc())
     notify(Event("made", task.id))
     return None
 
@@ -204,6 +204,6 @@ def _write_failures(out: Path, failures: list[Failure]) -> None:
     for number, failure in enumerate(failures, 1):
         (out / "failed").mkdir(exist_ok=True)
         content: dict[str, Any] = asdict(failure)
-        short = failure.name.encode()[:_LONGEST].decode(errors="ignore")
+        short = failure.name.replace("/", "_").encode()[:_LONGEST].decode(errors="ignore")
         name = failure.name if short == failure.name else f"{short}-{number}"  # the whole is in it
         write_text(out / "failed" / f"{name}.json", json.dumps(content, indent=1) + "\n")

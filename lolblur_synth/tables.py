@@ -11,6 +11,7 @@ from lolblur_synth.maker import Estimate
 from lolblur_synth.plan import Plan, VideoPlan
 from lolblur_synth.records import SequenceRecord
 from lolblur_synth.runner import Outcome
+from lolblur_synth.video.find import summed_up
 
 
 def show_plan(console: Console, plan: Plan) -> None:
@@ -23,13 +24,20 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     for video in plan.videos:
         for line in (*video.warnings, *_drop_reasons(video), *([f"no pairs: {video.fault}"] if video.fault else [])):
-            console.print(f"{video.path.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{video.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+    show_left_out(console, plan)
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
     pairs = sum(len(sequence.slots) for sequence in due)
     console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
     if plan.stale:
         console.print(f"To remove (--overwrite): {', '.join(record.id for record in plan.stale)}")
+
+
+def show_left_out(console: Console, plan: Plan) -> None:
+    """Print what lies among the videos and is not used, a line for each reason."""
+    for line in summed_up(plan.left_out):
+        console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_estimate(console: Console, plan: Plan, estimate: Estimate | None) -> None:
@@ -57,13 +65,13 @@ def _duration(seconds: float) -> str:
 
 def _plan_row(video: VideoPlan) -> list[str]:
     if video.scan is None:
-        return ["-", escape(video.path.name), "-", "-", "-", "0", "0", "the video"]
+        return ["-", escape(video.name), "-", "-", "-", "0", "0", "the video"]
     info = video.scan.info
     number = "-" if video.number is None else f"{video.number:04d}"
     rate = f"{float(info.capture_fps):g} fps ({info.capture_source})"
     pairs = sum(len(sequence.slots) for sequence in video.sequences)
     counts = [str(len(video.sequences)), str(pairs), str(len(video.rejects))]
-    return [number, escape(video.path.name), rate, str(video.scan.frames), video.split or "-", *counts]
+    return [number, escape(video.name), rate, str(video.scan.frames), video.split or "-", *counts]
 
 
 def _drop_reasons(video: VideoPlan) -> list[str]:

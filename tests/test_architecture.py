@@ -12,9 +12,9 @@ import lolblur_synth
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
     {"caches", "errors", "events", "files", "threads", "clock", "lanes"},
-    {"video.content", "video.metadata", "video.matroska"},
+    {f"video.{name}" for name in ("content", "kinds", "matroska", "metadata", "series")},
     {"config", "devices", "ops.color", "targets", "converting"},
-    {"video.images", "draws", "sequences", "scenes"},
+    {"video.headers", "video.icc", "video.images", "video.tiff", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},
     {"nets.fac_compiled", "nets.prelu", "nets.winograd"},
     {"nets.fac", "nets.released", "nets.checkpoints", "metrics"},

@@ -78,9 +78,10 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     from lolblur_synth.progress import RunProgress
     from lolblur_synth.records import read_records
     from lolblur_synth.runner import execute
-    from lolblur_synth.tables import show_outcome
+    from lolblur_synth.tables import show_left_out, show_outcome
 
     if not verbose:  # else the plan has told it
+        show_left_out(console, plan)
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     pairs = sum(len(sequence.slots) for sequence in plan.sequences if sequence.status != "keep")
     with RunProgress(console, pairs, verbose) as progress:

@@ -1,52 +1,81 @@
-"""Finding footage: video files, and folders of numbered images."""
+"""Finding footage: video files, and folders of numbered pictures, in a folder and all below it."""
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.dataset import FOLDERS
+from lolblur_synth.errors import SequenceError, UserError, shown
+from lolblur_synth.video.images import SUFFIXES, picture_size
+from lolblur_synth.video.kinds import FEWEST, VIDEOS, LeftOut, Why, suffix_of, why_no_footage
+from lolblur_synth.video.series import NoSeriesError, Series, lay_series
 
-_VIDEOS = {".3g2", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov"}
-_VIDEOS |= {".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv", ".y4m"}
-_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+_LOOKED_AT = 8  # pictures of a series, for their size
+_CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}(?![0-9]{5})[0-9A-Z_]{5}")  # DCF: 100GOPRO, 101CANON
+_DENOISED = re.compile(r"[0-9a-f]{64}\.mkv")  # as --cache-denoised keeps frames, beside a .json
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """Video files and sub-folders of numbered images in `folder`, or itself if it is one; sorted; `UserError`."""
+@dataclass(frozen=True)
+class Footage:
+    """A video file or a folder of frames, by its path below the folder that was given, which tells it from others."""
+
+    path: Path
+    name: str  # printable
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that there is in a folder, in order of names."""
+
+    videos: tuple[Footage, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def find_videos(folder: Path, made: Iterable[Path] = ()) -> Found:
+    """Videos and folders of frames in `folder` and below, or itself if it holds frames; `made` is not walked into.
+
+    Links are followed, and each place is looked at once. Raises `UserError` where nothing is found, telling what is
+    there.
+    """
     if not folder.is_dir():
-        raise UserError(f"{folder}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos")
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and _looks_like_video(path)]
-    if not found and _looks_like_video(folder):
-        return [folder]
-    if not found:
-        raise UserError(f"{folder}: no video in it; put .mp4, .mov, .mkv, ... or sub-folders of numbered images there")
-    return found
+        raise UserError(
+            f"{shown(folder)}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos"
+        )
+    _refuse_dataset(folder.resolve())
+    walk = _Walk(folder, {_identity(path) for path in made if path.is_dir()})
+    walk.go()
+    videos, left_out = sorted(walk.videos, key=_order), sorted(walk.left_out, key=_order)
+    if not videos and _is_series(folder):  # of few frames; who names it means it
+        videos = [Footage(folder, shown(folder.resolve().name))]
+        left_out = [one for one in left_out if suffix_of(one.name) not in SUFFIXES]
+    if not videos:
+        told = "".join(f"; left out: {line}" for line in summed_up(left_out))
+        raise UserError(
+            f"{shown(folder)}: no video in it or below; put .mp4, .mov, .mkv, ... or folders of numbered pictures "
+            f"there{told}"
+        )
+    return Found(tuple(videos), tuple(left_out))
 
 
-def _looks_like_video(path: Path) -> bool:
-    if path.is_dir():
-        return os.access(path, os.R_OK | os.X_OK) and len(list(_images(path))) >= 2
-    return path.is_file() and path.suffix.lower() in _VIDEOS
-
-
-def _images(folder: Path) -> Iterator[tuple[int, Path]]:
-    for path in folder.iterdir():
-        number = re.search(r"\d+$", path.stem)
-        if number and path.suffix.lower() in _IMAGES and not path.name.startswith("."):
-            yield int(number[0]), path
+def summed_up(left_out: Iterable[LeftOut]) -> Iterator[str]:
+    """A line for each reason: the first names, how many more, and why."""
+    names: dict[tuple[Why, str], list[str]] = {}
+    for one in left_out:
+        names.setdefault((one.why, one.detail), []).append(one.name)
+    for (why, detail), those in sorted(names.items()):
+        more = f" and {len(those) - 3} more" if len(those) > 3 else ""
+        yield f"{', '.join(those[:3])}{more} ({why}{': ' * bool(detail)}{detail})"
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-    """Images of a folder by the number that ends their name, ascending; raises `SequenceError`."""
-    files: dict[int, Path] = {}
-    for number, path in sorted(_images(folder)):
-        if number in files:
-            raise SequenceError(f"{folder}: {files[number].name} and {path.name} have one number; keep one of them")
-        files[number] = path
-    if len(files) < 2:
-        raise SequenceError(f"{folder}: fewer than two numbered images (png, jpg, tif) in it")
-    return files
+    """The pictures of a folder by the slot of time that they fill, ascending from 0; raises `SequenceError`."""
+    try:
+        return {slot: folder / name for slot, name in _series_in(folder).frames.items()}
+    except NoSeriesError as error:
+        raise SequenceError(f"{folder}: {error}") from None
 
 
 def file_stamp(path: Path) -> tuple[int, int] | None:
@@ -55,3 +84,153 @@ def file_stamp(path: Path) -> tuple[int, int] | None:
         return None
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def runs_backwards(folder: Path) -> bool:
+    """Whether frames were written in the order against their numbers, all after a dash, which may then be a minus."""
+    try:
+        series = _series_in(folder)
+        times = [(folder / name).stat().st_mtime_ns for name in series.frames.values()]
+    except (NoSeriesError, OSError):
+        return False
+    return series.dashed and times[-1] < times[0] and all(after <= before for before, after in pairwise(times))
+
+
+def _series_in(folder: Path) -> Series:
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        return lay_series(name for name in names if suffix_of(name) in SUFFIXES)
+    except NoSeriesError as error:
+        others = [name for name in names if why_no_footage(name) is Why.OTHER_PICTURE]
+        told = f"; {others[0]} and its like: {Why.OTHER_PICTURE}" if others else ""
+        raise NoSeriesError(f"{error}{told}") from None
+
+
+def _is_series(folder: Path) -> bool:
+    try:
+        return bool(_series_in(folder).frames)
+    except (NoSeriesError, OSError):
+        return False
+
+
+@dataclass
+class _Walk:
+    """A walk through a folder: first what is in it, then where links in it lead to."""
+
+    root: Path
+    made: set[tuple[int, int]]
+    videos: list[Footage] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def go(self) -> None:
+        folders, links = [self.root], list[Path]()
+        while folders or links:
+            inside = self._folder(folders.pop() if folders else links.pop(0))
+            folders += [path for path in inside if not path.is_symlink()]
+            links += [path for path in inside if path.is_symlink()]
+
+    def _folder(self, folder: Path) -> list[Path]:
+        """Sort the entries of a folder; returns the folders in it that are to be walked."""
+        try:
+            names, identity = sorted(path.name for path in folder.iterdir()), _identity(folder)
+        except OSError:
+            return self._leave(folder, Why.UNREADABLE)
+        if identity in self.seen:
+            return self._leave(folder, Why.TWICE)
+        self.seen.add(identity)
+        if identity in self.made and folder != self.root:
+            return self._leave(folder, Why.OURS)
+        if len(set(names) & set(FOLDERS)) >= 2:
+            return self._leave(folder, Why.DATASET)
+        inside, pictures, before = list[Path](), list[str](), len(self.videos)
+        for name in names:
+            path = folder / name
+            mode = _mode(path)
+            if name.startswith("."):
+                self._leave(path, Why.HIDDEN)
+            elif mode is None:
+                self._leave(path, Why.DEAD_LINK if path.is_symlink() else Why.UNREADABLE)
+            elif S_ISDIR(mode):
+                self._leave(path, Why.BLURRED) if _is_blurred(name, names) else inside.append(path)
+            elif not S_ISREG(mode):
+                self._leave(path, Why.SPECIAL)
+            elif suffix_of(name) in SUFFIXES:
+                pictures.append(name)
+            else:
+                self._file(path, names)
+        if pictures:
+            self._pictures(folder, pictures, beside_videos=len(self.videos) > before)
+        return inside
+
+    def _file(self, path: Path, names: Sequence[str]) -> None:
+        if suffix_of(path.name) not in VIDEOS:
+            self._leave(path, why_no_footage(path.name))
+        elif _DENOISED.fullmatch(path.name) and f"{path.stem}.json" in names:
+            self._leave(path, Why.OURS)
+        elif (identity := _identity(path)) in self.seen:
+            self._leave(path, Why.TWICE)
+        else:
+            self.seen.add(identity)
+            self.videos.append(Footage(path, self._name(path)))
+
+    def _pictures(self, folder: Path, names: list[str], beside_videos: bool) -> None:
+        """Frames are numbered on, of one size, not few, and alone."""
+        left, why = names, Why.PHOTOGRAPH
+        if beside_videos:
+            why = Why.BESIDE_VIDEOS
+        elif _CAMERA_FOLDER.fullmatch(folder.name):
+            why = Why.CAMERA_FOLDER
+        elif len(names) >= FEWEST:
+            try:
+                series = lay_series(names)
+            except NoSeriesError as error:
+                self._leave(folder, Why.NO_SERIES, shown(error))
+                return
+            if len(series.frames) >= FEWEST and series.steady and _of_one_size(folder, [*series.frames.values()]):
+                self.videos.append(Footage(folder, self._name(folder)))
+                left = [*series.others]
+        for name in left:
+            self._leave(folder / name, why)
+
+    def _leave(self, path: Path, why: Why, detail: str = "") -> list[Path]:
+        self.left_out.append(LeftOut(self._name(path), why, detail))
+        return []
+
+    def _name(self, path: Path) -> str:
+        return shown(path.relative_to(self.root).as_posix() if path != self.root else path.resolve().name)
+
+
+def _order(one: Footage | LeftOut) -> list[str]:
+    return one.name.split("/")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for all links to a place."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return None
+
+
+def _is_blurred(name: str, beside: Iterable[str]) -> bool:
+    """As GoPro's and REDS's datasets name averages of their sharp frames."""
+    return "blur" in name.lower() and any("sharp" in other.lower() for other in beside)
+
+
+def _of_one_size(folder: Path, names: Sequence[str]) -> bool:
+    looked_at = names[:: max(1, len(names) // _LOOKED_AT)]
+    sizes = {picture_size(folder / name) for name in looked_at} - {None}  # what is damaged the scan tells
+    return len(sizes) <= 1
+
+
+def _refuse_dataset(folder: Path) -> None:
+    """Raise `UserError` for a split of a dataset, or a folder in one."""
+    splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in FOLDERS)]
+    if any(sum((split / name).is_dir() for name in FOLDERS) >= 2 for split in splits):
+        raise UserError(f"{shown(folder)}: {Why.DATASET}; give the folder of the videos that were filmed")

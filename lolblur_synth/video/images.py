@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from stat import S_ISREG
 from typing import Literal, cast
 
 import cv2
@@ -12,10 +13,20 @@ from torch import Tensor
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.files import write_whole
+from lolblur_synth.video.headers import UnreadableError, read_header
+from lolblur_synth.video.icc import conversion, to_srgb
+from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.video.tiff import SIGNATURES as TIFF
+from lolblur_synth.video.tiff import read_tiff
 
 BitDepth = Literal[8, 16]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+KINDS = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
+_NO_PICTURE = "not a picture that can be decoded"
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what is wrong with a picture is told once, in our words
 
 
 def quantize(image: Tensor, bit_depth: BitDepth = 8) -> Pixels:
@@ -44,26 +55,74 @@ def write_png(path: Path, pixels: Pixels) -> None:
     write_whole(path, encoded.data)
 
 
-def read_pixels(path: Path) -> Pixels:
-    """A picture file as (H, W, 3) RGB of its own depth: grey is spread, alpha dropped, EXIF rotation applied.
+def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
+    """A picture file as (H, W, 3) sRGB of its own depth: grey is spread, alpha dropped, turned as its tags want it.
 
-    Raises `SequenceError` when it cannot be decoded or has another depth than 8 or 16 bits.
+    Colours that its profile tells are converted. Raises `SequenceError` when it cannot be decoded, has another depth
+    than 8 or 16 bits, holds several pictures, or more than `largest` pixels, which its header tells.
     """
+    data = _contents(path, largest)
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        tiff = read_tiff(data, largest) if data.startswith(TIFF) else None
+        header = tiff.header if tiff else read_header(data)
+        if header is None:
+            raise UnreadableError(f"{_NO_PICTURE} (empty, truncated, or of another kind than {', '.join(KINDS)})")
+        check_size(path, header.width, header.height, largest)
+        if header.pictures > 1:
+            raise UnreadableError(f"{header.pictures} pictures that move; write each into a file of its own")
+        if header.channels == 4:
+            raise UnreadableError("its colours are CMYK; convert it to sRGB first: magick IN -colorspace sRGB OUT.png")
+        found = conversion(header.colours)
+        decoded = _decode(data) if tiff is None or tiff.samples is None else tiff.samples
+        if found and found.grey and decoded.ndim == 3 and header.channels != 1 and np.ptp(decoded, axis=2).any():
+            raise UnreadableError("its colour profile is one of grey pictures; remove the profile")
+    except UnreadableError as error:
+        raise SequenceError(f"{path}: {error}") from None
+    rgb = cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB) if decoded.ndim == 2 else decoded
+    return cast(Pixels, to_srgb(rgb, found) if found else rgb)
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height as the header tells them, None where it does not."""
+    try:
+        data = _contents(path, MAX_PIXELS)
+        header = read_tiff(data, 0).header if data.startswith(TIFF) else read_header(data)
+    except (SequenceError, UnreadableError):
+        return None
+    return (header.width, header.height) if header else None
+
+
+def check_size(path: Path, width: int, height: int, largest: int) -> None:
+    """Raise `SequenceError` for more pixels than are decoded, before that takes the memory."""
+    if width * height > largest:
+        raise SequenceError(
+            f"{path}: {width}x{height} are more than {largest} pixels; make it smaller, or if it is meant: run "
+            f"--set run.max_pixels={width * height}"
+        )
+
+
+def _contents(path: Path, largest: int) -> bytes:
+    try:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise SequenceError(f"{path}: cannot be read: not a file")
+        if status.st_size > 16 * largest + 2**24:
+            raise SequenceError(f"{path}: {status.st_size} bytes are more than a picture of {largest} pixels takes")
+        return path.read_bytes()
     except OSError as error:
         raise SequenceError(f"{path}: cannot be read: {error.strerror}") from None
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+
+
+def _decode(data: bytes) -> Pixels:
+    """By OpenCV, as (H, W, 3) RGB."""
     try:
-        decoded = cv2.imdecode(data, flags) if data.size else None
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:  # of a size that it does not take
         decoded = None
     if decoded is None:
-        raise SequenceError(
-            f"{path}: not a picture that can be decoded (empty, truncated, of an unknown kind, or above 2^30 pixels)"
-        )
+        raise UnreadableError(f"{_NO_PICTURE} (truncated or damaged)")
     if decoded.dtype not in (np.uint8, np.uint16):
-        raise SequenceError(f"{path}: {decoded.dtype} samples; 8- and 16-bit integer pictures can be read")
+        raise UnreadableError(f"{decoded.dtype} samples; 8- and 16-bit integer pictures can be read: write it as such")
     return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
+
 
 class RateOrigin(StrEnum):
     """What tells the rate of the sensor; the value is how it is told."""
@@ -41,6 +43,7 @@ class VideoInfo:
     color_matrix: str  # "bt601", "bt709" or "bt2020"
     color_range: str  # "limited" or "full"
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
+    used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
 
     @property
     def capture_source(self) -> str:
@@ -62,6 +65,16 @@ class VideoInfo:
     def bits_to_write(self) -> Literal[8, 16]:
         """What its samples take in a picture or a lossless video."""
         return 8 if self.bit_depth <= 8 else 16
+
+
+def few_bits(info: VideoInfo) -> str:
+    """What is to be said about samples of 10 to 14 bits in files of 16, which look dark."""
+    assert info.used_bits is not None
+    times = 2 ** (info.bit_depth - info.used_bits)
+    return (
+        f"of the {info.bit_depth} bits of its pictures the first takes {info.used_bits}: if the camera has no more, "
+        f"they are {times} times too dark; multiply them first: magick IN -evaluate Multiply {times} OUT"
+    )
 
 
 class FlawKind(StrEnum):

@@ -14,8 +14,8 @@ from lolblur_synth.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images
-from lolblur_synth.video.images import read_pixels
-from lolblur_synth.video.metadata import RateOrigin, VideoInfo
+from lolblur_synth.video.images import check_size, read_pixels
+from lolblur_synth.video.metadata import MAX_PIXELS, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
 from lolblur_synth.video.stream import decoded_frames, open_stream
@@ -63,12 +63,16 @@ class _Color:
         )
 
 
-def probe(path: Path, capture_fps: Fraction | float | None = None) -> VideoInfo:
-    """Read the headers and decode one frame; raises `SequenceError` for what cannot be used, saying what to do."""
+def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int = MAX_PIXELS) -> VideoInfo:
+    """Read the headers and decode one frame, of at most `largest` pixels.
+
+    Raises `SequenceError` for what cannot be used, saying what to do.
+    """
     given = None if capture_fps is None else exact_rate(capture_fps)
     if path.is_dir():
-        return _probe_folder(path, given)
+        return _probe_folder(path, given, largest)
     with open_stream(path) as (container, stream):
+        check_size(path, stream.codec_context.width, stream.codec_context.height, largest)
         container_color = _Color.of(stream)
         frame = next(decoded_frames(container, stream), None)
         if frame is None:
@@ -139,12 +143,13 @@ def _describe(
     )
 
 
-def _probe_folder(folder: Path, capture_fps: Fraction | None) -> VideoInfo:
+def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> VideoInfo:
     first = next(iter(numbered_images(folder).values()))
     if capture_fps is None:
         raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
-    image = read_pixels(first)
-    depth = 8 * image.dtype.itemsize
+    image = read_pixels(first, largest)
+    depth, used = 8 * image.dtype.itemsize, int(image.max()).bit_length()
+    few = next((bits for bits in (8, 10, 12, 14) if 0 < used <= bits < depth), None)
     return VideoInfo(
         path=folder,
         width=image.shape[1],
@@ -159,4 +164,5 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None) -> VideoInfo:
         color_matrix="bt709",
         color_range="full",
         rotation=0,
+        used_bits=few,
     )

@@ -18,7 +18,7 @@ from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.metadata import StoredScan, VideoScan
+from lolblur_synth.video.metadata import MAX_PIXELS, StoredScan, VideoScan
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
@@ -95,7 +95,7 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
     for number in wanted:
         if number not in files:
             return
-        pixels = read_pixels(files[number])
+        pixels = read_pixels(files[number], max(MAX_PIXELS, scan.info.width * scan.info.height))
         if expected.get(number) not in (None, checksum(pixels)):
             return
         yield number, fit(_in_range(pixels), size, scan.info)

@@ -25,7 +25,7 @@ from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.matroska import is_whole
-from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
@@ -134,7 +134,7 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size:
 def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[Pixels]:
     first: Pixels | None = None
     for number, path in numbered_images(info.path).items():
-        picture = read_pixels(path)
+        picture = read_pixels(path, max(MAX_PIXELS, info.width * info.height))
         first = picture if first is None else first
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
             raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")

@@ -1,3 +1,4 @@
+import os
 import struct
 
 import cv2
@@ -9,6 +10,10 @@ from hypothesis import strategies as st
 
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
+from lolblur_synth.video.metadata import few_bits
+from lolblur_synth.video.probe import probe
+from tests import profiles
+from tests.clips import encode, scene
 
 
 @given(st.integers(0, 255))
@@ -70,3 +75,54 @@ def test_missing_and_float_pictures(tmp_path):
     cv2.imwrite(str(tmp_path / "float.tiff"), np.zeros((4, 4, 3), np.float32))
     with pytest.raises(SequenceError, match="float32 samples"):
         read_pixels(tmp_path / "float.tiff")
+
+
+SIZES = {  # what says that a picture is 30000 pixels each way, and nothing more
+    "png": profiles.into_png(
+        b"\x89PNG\r\n\x1a\n" + profiles.chunk(b"IHDR", struct.pack(">II5B", 30000, 30000, 8, 2, 0, 0, 0))
+    )
+    + profiles.chunk(b"IDAT", b""),
+    "jpg": b"\xff\xd8\xff\xc0\0\x11\x08" + struct.pack(">HH", 30000, 30000) + b"\x03" + bytes(9) + b"\xff\xda\0\x02",
+    "webp": b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + (29999).to_bytes(3, "little") * 2,
+    "bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 100, 0, 0, 54, 40, 30000, -30000, 1, 24, 0, 0, 0, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_size_is_judged_by_the_header(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(SIZES[kind])
+    with pytest.raises(SequenceError, match=r"30000x30000 are more than 134217728 pixels;.*run\.max_pixels=900000000"):
+        read_pixels(path)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_the_limit_is_a_setting(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    cv2.imwrite(str(path), np.zeros((80, 100, 3), np.uint8))
+    assert read_pixels(path, 8000).shape == (80, 100, 3)
+    with pytest.raises(SequenceError, match="100x80 are more than 7999 pixels"):
+        read_pixels(path, 7999)
+
+
+def test_a_video_is_judged_before_it_is_decoded(tmp_path):
+    clip = encode(tmp_path / "a.mp4", scene(3))
+    assert probe(clip, largest=96 * 64).width == 96
+    with pytest.raises(SequenceError, match=r"a\.mp4: 96x64 are more than 6143 pixels"):
+        probe(clip, largest=96 * 64 - 1)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SequenceError, match="not a file"):
+        read_pixels(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("shift", "told"), [(0, None), (2, 14), (4, 12), (6, 10), (8, 8)])
+def test_few_bits_in_files_of_many_are_told(tmp_path, shift, told):
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.tif"), np.full((64, 96, 3), 65535 >> shift, np.uint16))
+    info = probe(tmp_path, 240)
+    assert info.used_bits == told
+    if told:
+        assert f"{2**shift} times too dark" in few_bits(info)

@@ -14,7 +14,6 @@ import torch
 
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.video import reader
-from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.rates import exact_rate
@@ -174,34 +173,11 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, make, message):
     assert "\n" not in str(error.value)
 
 
-# --- find_videos
-
-
 def picture_series(folder: Path, numbers: list[int], name: str = "{}.png", **kinds) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         cv2.imwrite(str(folder / name.format(number)), textured(number, **kinds)[..., ::-1])
     return folder
-
-
-def test_videos_are_found_by_name_and_sorted(tmp_path):
-    for name in ("b.MP4", "a.mov", ".hidden.mp4", "notes.txt", "cover.jpg", "c.webm"):
-        (tmp_path / name).touch()
-    picture_series(tmp_path / "aa", [1, 2])
-    picture_series(tmp_path / "one", [1])
-    (tmp_path / "void.mp4").mkdir()
-    assert [path.name for path in find_videos(tmp_path)] == ["a.mov", "aa", "b.MP4", "c.webm"]
-
-
-def test_a_folder_of_numbered_images_is_itself_a_video(tmp_path):
-    assert find_videos(picture_series(tmp_path / "f", [1, 2, 3])) == [tmp_path / "f"]
-
-
-def test_where_no_video_is_found_the_reason_is_told(tmp_path):
-    (tmp_path / "a.txt").touch()
-    for name, message in ((".", "no video in it"), ("x", "no such folder"), ("a.txt", "not a folder")):
-        with pytest.raises(UserError, match=message):
-            find_videos(tmp_path / name)
 
 
 # --- reading

@@ -1,0 +1,150 @@
+"""TIFF files: what their tags tell, and the samples of those that libtiff's simple reader in OpenCV gets wrong.
+
+Read by tifffile where it can unpack them by itself; LZW, JPEG and CCITT are left to OpenCV where it is right: it shows
+16-bit planes that lie apart as garbage and white-is-zero as a negative, and multiplies 8 bits by their alpha.
+"""
+
+import io
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from lolblur_synth.video.headers import Colours, Header, UnreadableError
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter of BigTIFF
+_UNPACKED = {1, 8, 32773, 32946}  # by tifffile alone: no compression, Deflate, PackBits, Deflate
+_PACKED = {2: "CCITT", 3: "CCITT", 4: "CCITT", 5: "LZW", 6: "JPEG", 7: "JPEG", 34925: "LZMA", 50000: "ZSTD"}
+_GREY_INVERTED, _GREY, _RGB, _PALETTE, _YCC = 0, 1, 2, 3, 6
+_UNKNOWN_COLOURS = {4: "a mask", 5: "CMYK", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "a raw mosaic"}
+_ICC, _ORIENTATION = 34675, 274
+_SMALL, _MASK = 1, 4  # bits of NewSubfileType
+_CONVERT = "write it as RGB of 8 or 16 bits first: magick IN -colorspace sRGB -type TrueColor OUT.png"
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say comes as exceptions, too
+
+
+@dataclass(frozen=True)
+class Tiff:
+    """A TIFF file: its header, its samples (H, W) or (H, W, 3) turned upright, or None where OpenCV reads it right."""
+
+    header: Header
+    samples: NDArray[np.uint8] | NDArray[np.uint16] | None
+
+
+def read_tiff(data: bytes, largest: int) -> Tiff:
+    """Look at a TIFF file, and read what OpenCV does not; raises `UnreadableError`.
+
+    Pictures of more than `largest` pixels are not read: their header is all that comes back.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = _page(file)
+            profile = page.tags.get(_ICC)
+            colours = Colours(icc=bytes(profile.value) if profile else None)
+            header = Header(page.imagewidth, page.imagelength, colours=colours)
+            if header.width * header.height > largest:
+                return Tiff(header, None)
+            _refuse(page, len(data))
+            return Tiff(header, _samples(page))
+    except UnreadableError:
+        raise
+    except Exception as error:  # of a damaged file tifffile raises of any kind
+        raise UnreadableError(f"not a picture that can be decoded: a damaged TIFF ({error})") from None
+
+
+def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
+    """The one page that is a picture in full size."""
+    found = list[tifffile.TiffPage]()
+    for each in file.pages:
+        page = each.aspage()
+        if not int(page.subfiletype) & (_SMALL | _MASK):
+            found.append(page)
+        if len(found) == 2:
+            break
+    if not found:
+        raise UnreadableError("not a picture that can be decoded: a TIFF without a page in full size")
+    stacked = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
+    if len(found) > 1 or found[0].imagedepth > 1 or stacked > 1:
+        raise UnreadableError(
+            "a stack of several pictures; write each into a file of its own: magick IN.tif OUT_%04d.png"
+        )
+    return found[0]
+
+
+def _refuse(page: tifffile.TiffPage, size: int) -> None:
+    """Raise `UnreadableError` for what neither library reads right."""
+    bits, kind, colours = page.bitspersample, page.sampleformat, int(page.photometric)
+    if kind != 1:
+        told = {2: f"int{bits}", 3: f"float{bits}"}.get(int(kind), "complex")
+        raise UnreadableError(f"{told} samples; 8- and 16-bit integer pictures can be read: write it as such")
+    if colours in _UNKNOWN_COLOURS or colours not in (_GREY_INVERTED, _GREY, _RGB, _PALETTE, _YCC):
+        raise UnreadableError(f"its colours are {_UNKNOWN_COLOURS.get(colours, f'of kind {colours}')}; {_CONVERT}")
+    if bits not in (1, 2, 4, 8, 16):
+        raise UnreadableError(f"uint{bits} samples; 8- and 16-bit integer pictures can be read: write it as such")
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if count == 0 or offset + count > size:
+            raise UnreadableError("not a picture that can be decoded: it is cut off")
+    area = page.imagewidth * page.imagelength
+    if page.is_tiled and page.tilewidth * page.tilelength > 4 * area + 2**20:
+        raise UnreadableError("not a picture that can be decoded: its tiles are larger than itself")
+    if page.samplesperpixel > 3 + len(page.extrasamples):
+        raise UnreadableError(f"{page.samplesperpixel} samples per pixel; {_CONVERT}")
+    if _by_tifffile(page):
+        return
+    apart, deep, alpha = int(page.planarconfig) == 2, bits == 16, len(page.extrasamples) > 0
+    inverted = colours == _GREY_INVERTED
+    if (deep and (apart or inverted or (alpha and colours != _RGB))) or (not deep and alpha):
+        told = "alpha" if alpha else "planes that lie apart" if apart else "white as zero"
+        packed = _PACKED.get(int(page.compression), f"kind {int(page.compression)}")
+        raise UnreadableError(
+            f"{bits}-bit TIFF with {told}, packed by {packed}, cannot be read; "
+            "pack it otherwise: magick IN.tif -compress Zip OUT.tif"
+        )
+
+
+def _by_tifffile(page: tifffile.TiffPage) -> bool:
+    return (
+        int(page.compression) in _UNPACKED
+        and page.bitspersample in (8, 16)
+        and int(page.predictor) in (1, 2)
+        and int(page.photometric) != _YCC
+    )
+
+
+def _samples(page: tifffile.TiffPage) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
+    if not _by_tifffile(page):
+        return None
+    stored = page.asarray(maxworkers=1).reshape(page.shaped)[:, 0]  # planes apart, rows, columns, planes together
+    samples = np.moveaxis(stored, 0, -1)[:, :, 0] if len(stored) > 1 else stored[0]
+    colours = int(page.photometric)
+    if colours == _PALETTE:
+        samples = _looked_up(page, samples[..., 0])
+    elif colours == _RGB:
+        samples = samples[..., :3]
+    else:
+        samples = samples[..., 0]
+    if colours == _GREY_INVERTED:
+        samples = np.iinfo(samples.dtype).max - samples
+    orientation = page.tags.get(_ORIENTATION)
+    native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(_upright(native, int(orientation.value) if orientation else 1))
+
+
+def _looked_up(page: tifffile.TiffPage, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The colours of a palette, whose 16 bits hold 8, doubled, or as some programs write them, alone."""
+    table = np.asarray(page.colormap)
+    return (table >> 8 if table.max() > 255 else table).astype(np.uint8).T[indices]
+
+
+def _upright(samples: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """As the tag Orientation wants it shown (TIFF 6.0, section 8)."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return samples
