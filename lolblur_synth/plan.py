@@ -2,21 +2,21 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lolblur_synth import __version__
 from lolblur_synth.config import SMALLEST_SIDE, Config
 from lolblur_synth.dataset import Split
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import SPLIT, Draws, draw, rng_for
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
-from lolblur_synth.records import SequenceRecord, fingerprint
+from lolblur_synth.records import SequenceRecord, Source, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
@@ -121,7 +121,7 @@ def make_plan(
     stale = tuple(
         record
         for record in existing.values()
-        if record.id not in made and (record.id not in lasting or record.source["sha256"] in anew)
+        if record.id not in made and (record.id not in lasting or record.source.sha256 in anew)
     )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
     return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}")
@@ -176,7 +176,7 @@ def _scan_or_fault(path: Path, config: Config, seen: dict[str, Path]) -> VideoSc
         if fault:
             return fault
     except SequenceError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{shown(path)}: ")
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return f"same content as {seen[found.sha256].name}, which is used" if found.sha256 in seen else found
@@ -189,7 +189,7 @@ def assign(
 
     The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
     """
-    known: dict[str, tuple[int, Split]] = {r.source["sha256"]: (r.video, r.split) for r in existing.values()}
+    known: dict[str, tuple[int, Split]] = {r.source.sha256: (r.video, r.split) for r in existing.values()}
     new = sorted(path for path, sha256 in sources.items() if sha256 not in known)
     total = len(known) + len(new)
     wanted = round(config.dataset.test_fraction * total)
@@ -329,12 +329,25 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
         )
 
 
-def describe_source(found: VideoScan) -> dict[str, Any]:
+def describe_source(found: VideoScan) -> Source:
     """The source of a record."""
-    info = asdict(found.info)
-    info.pop("path")
-    plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
-    return {"name": found.info.path.name, "sha256": found.sha256, "frames": found.frames, **plain}
+    info = found.info
+    return Source(
+        name=shown(info.path.name),
+        sha256=found.sha256,
+        frames=found.frames,
+        width=info.width,
+        height=info.height,
+        stored_fps=str(info.stored_fps),
+        capture_fps=str(info.capture_fps),
+        capture_source=shown(info.capture_source),
+        codec=info.codec,
+        pixel_format=info.pixel_format,
+        bit_depth=info.bit_depth,
+        color_matrix=info.color_matrix,
+        color_range=info.color_range,
+        rotation=info.rotation,
+    )
 
 
 def versions() -> dict[str, str]:

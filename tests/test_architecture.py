@@ -12,6 +12,7 @@ import lolblur_synth
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
     {"caches", "errors", "events", "files", "threads", "clock", "lanes", "video.metadata"},
+    {"links", "yaml_reader"},
     {"config", "devices", "ops.color"},
     {"video.images", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},
@@ -41,6 +42,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
     | {f"video.{name}" for name in ("scan", "reader", "writer")},
     {"pipeline", "records"},
+    {"manifest", "publish", "verify"},
     {"output"},
     {"restoring"},
     {
@@ -70,6 +72,7 @@ MAY_READ_CONFIG = {
     "pipeline",
     "plan",
     "output",
+    "records",
     "card",
     "draws",
     "sequences",

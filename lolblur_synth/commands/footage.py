@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.commands.options import FOLDER, PATH, console_for, device_option
+from lolblur_synth.errors import shown
 
 if TYPE_CHECKING:
     from lolblur_synth.interpolators import Backend as Interpolation
@@ -38,7 +39,7 @@ def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, devi
     from lolblur_synth.darkening import darken_path, parse_exposure
 
     for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite):
-        click.echo(f"{path}  exposure {drawn:.4f}")
+        click.echo(f"{shown(path)}  exposure {drawn:.4f}")
 
 
 @click.command()
@@ -117,9 +118,9 @@ def interpolate(
     manner, console = Manner(backend, weights, device), console_for(stderr=True)
 
     def warn(text: str) -> None:
-        console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(shown(text), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     with frame_progress(console) as notify:
         result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warn)
     for line in describe(result):
-        click.echo(line)
+        click.echo(shown(line))
