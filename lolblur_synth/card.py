@@ -1,14 +1,15 @@
 """The dataset card: what is in the folder, from what, made how; written from the records alone."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 
 from lolblur_synth.config import Config
-from lolblur_synth.dataset import FOLDERS, contact_sheet, image_path
-from lolblur_synth.records import MANIFEST, SETTINGS, SequenceRecord, write_text
+from lolblur_synth.dataset import FOLDERS, Statistic, contact_sheet, image_path
+from lolblur_synth.errors import shown
+from lolblur_synth.manifest import MANIFEST
+from lolblur_synth.records import SETTINGS, SequenceRecord, write_text
 from lolblur_synth.video.images import read_pixels, write_png
 
 SHEET = "contact_sheet.png"
@@ -50,12 +51,12 @@ def render(records: list[SequenceRecord]) -> str:
     for record in records:
         pairs[record.split] += len(record.pairs)
         videos[record.split].add(record.video)
-    config = Config.model_validate_json(json.dumps(first.config))
+    config = first.config
     return "\n".join(
         [
             "# A low-light blur dataset in the LOL-Blur layout",
             "",
-            f"Made by lolblur-synth {first.versions['lolblur-synth']} with seed {config.seed}. "
+            f"Made by lolblur-synth {_cell(first.versions['lolblur-synth'])} with seed {config.seed}. "
             f"{sum(pairs.values())} pairs from {len(videos['train'] | videos['test'])} videos, split by video:",
             "",
             "| split | videos | sequences | pairs |",
@@ -101,7 +102,7 @@ def render(records: list[SequenceRecord]) -> str:
             "## Versions",
             "",
             ", ".join(_named(r.versions for r in records))
-            + f"; device {', '.join(sorted({r.device for r in records}))}; weights "
+            + f"; device {_cell(', '.join(sorted({r.device for r in records})))}; weights "
             + ", ".join(_named({f"{name} sha256": digest for name, digest in r.weights.items()} for r in records)),
             "",
         ]
@@ -117,7 +118,12 @@ def _named(parts: Iterable[Mapping[str, str]]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for name, value in (item for part in parts for item in part.items()):
         found.setdefault(name, []).append(value)
-    return (f"{name} {_each(values)}" for name, values in found.items())
+    return (_cell(f"{name} {_each(values)}") for name, values in found.items())
+
+
+def _cell(text: str) -> str:
+    """Text from a file as Markdown shows it, also in a table."""
+    return shown(text).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _span(values: Iterable[float], unit: str = "") -> str:
@@ -127,23 +133,23 @@ def _span(values: Iterable[float], unit: str = "") -> str:
 
 
 def _steps(config: Config, records: list[SequenceRecord]) -> list[str]:
-    windows = sorted({(r.shutter["frames"], r.shutter["sub_frames"]) for r in records})
-    rates = _span((r.shutter["sub_frame_fps"] for r in records), " fps")
-    blurred = [record.draws["defocus"] for record in records if record.draws["defocus"]]
+    windows = sorted({(r.shutter.frames, r.shutter.sub_frames) for r in records})
+    rates = _span((r.shutter.sub_frame_fps for r in records), " fps")
+    blurred = [record.draws.defocus for record in records if record.draws.defocus]
     return [
         f"1. Denoise: {_denoising(records)}.",
-        f"2. Dim to the ground truth by {_span(r.draws['dim'] for r in records)}, darken by EC-Zero-DCE to exposure "
-        f"{_span(r.draws['exposure'] for r in records)}; lights above L* 97 keep theirs.",
+        f"2. Dim to the ground truth by {_span(r.draws.dim for r in records)}, darken by EC-Zero-DCE to exposure "
+        f"{_span(r.draws.exposure for r in records)}; lights above L* 97 keep theirs.",
         f"3. Interpolate ({config.interpolate.backend}) to {rates}: "
         + ", ".join(f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in windows)
         + f".{_trust(config, records)}",
-        f"4. Reverse clipping: + {_span(255 * r.draws['streak'] for r in records)} of 255 where L* > "
+        f"4. Reverse clipping: + {_span(255 * r.draws.streak for r in records)} of 255 where L* > "
         f"{config.unclip.threshold:g}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
-        f"{_span(r.shutter['milliseconds'] for r in records)} ms, one pair every 1/{config.sequences.fps:g} s.",
+        f"{_span(r.shutter.milliseconds for r in records)} ms, one pair every 1/{config.sequences.fps:g} s.",
         f"6. Defocus: {len(blurred)} of {len(records)} sequences"
         + (f", sigma {_span(s for d in blurred for s in d[:2])} pixels." if blurred else "."),
-        f"7. Noise: shot {_span(r.draws['shot'] for r in records)}, read {_span(r.draws['read'] for r in records)} "
+        f"7. Noise: shot {_span(r.draws.shot for r in records)}, read {_span(r.draws.read for r in records)} "
         "(variance = shot x + read at linear light x).",
     ]
 
@@ -160,12 +166,13 @@ def _trust(config: Config, records: list[SequenceRecord]) -> str:
 
 
 def _denoising(records: list[SequenceRecord]) -> str:
-    noisy = [record.noise for record in records if record.noise["backend"] != "none"]
-    found = [record.noise["sigma"] for record in records if "sigma" in record.noise]
+    noisy = [record.noise for record in records if record.noise.backend != "none"]
+    found = [record.noise.level.sigma for record in records if record.noise.level]
     if not noisy:
         return f"the footage is clean, sigma {_span(found)} of 255, and left as it is" if found else "off"
-    ways = _each(f"{n['backend']} {n['preset']}" if n["backend"] == "vbm4d" else n["backend"] for n in noisy)
-    return f"{len(noisy)} of {len(records)} sequences by {ways}; noise of sigma {_span(found)} of 255"
+    ways = _each(f"{n.backend} {n.preset}" if n.backend == "vbm4d" else n.backend for n in noisy)
+    told = f"; noise of sigma {_span(found)} of 255" if found else ""
+    return f"{len(noisy)} of {len(records)} sequences by {ways}{told}"
 
 
 def _sources(records: list[SequenceRecord]) -> list[str]:
@@ -173,8 +180,8 @@ def _sources(records: list[SequenceRecord]) -> list[str]:
     for record in records:
         rows[record.video] = (record, rows.get(record.video, (record, 0))[1] + len(record.pairs))
     return [
-        f"| {video:04d} | {record.split} | {record.source['name']} | {record.source['capture_fps']} fps "
-        f"({record.source['capture_source']}) | {pairs} | {len(rejects[video])} | {record.source['content'][:16]} |"
+        f"| {video:04d} | {record.split} | {_cell(record.source.name)} | {record.source.capture_fps} fps "
+        f"({_cell(record.source.capture_source)}) | {pairs} | {len(rejects[video])} | {record.source.content[:16]} |"
         for video, (record, pairs) in sorted(rows.items())
     ]
 
@@ -183,7 +190,7 @@ def _rejects(records: list[SequenceRecord]) -> dict[int, dict[int, str]]:
     """By video and slot, why a window gave no pair: known of the video, or found when one of its sequences was made."""
     found: dict[int, dict[int, str]] = {}
     for record in records:
-        found.setdefault(record.video, {}).update({reject["slot"]: reject["reason"] for reject in record.rejects})
+        found.setdefault(record.video, {}).update({reject.slot: reject.reason for reject in record.rejects})
     return found
 
 
@@ -191,15 +198,15 @@ def _dropped(records: list[SequenceRecord]) -> list[str]:
     reasons = Counter(reason.split(" at frame")[0] for found in _rejects(records).values() for reason in found.values())
     if not reasons:
         return []
-    told = "; ".join(f"{count} for: {reason}" for reason, count in reasons.most_common())
+    told = "; ".join(f"{count} for: {_cell(reason)}" for reason, count in reasons.most_common())
     return [f"Windows dropped: {told}. Each is listed in the records.", ""]
 
 
 def _statistics(record: SequenceRecord) -> str:
-    def mean_of(name: str) -> float:
+    def mean_of(name: Statistic) -> float:
         return fmean(pair.statistics[name] for pair in record.pairs)
 
     return (
-        f"| {record.id} | {record.draws['exposure']:.3f} | {mean_of('mean'):.1f} | {mean_of('lightness'):.1f} "
+        f"| {record.id} | {record.draws.exposure:.3f} | {mean_of('mean'):.1f} | {mean_of('lightness'):.1f} "
         f"| {mean_of('p99_grey'):.0f} | {mean_of('saturated'):.2f} | {mean_of('noise_sigma'):.2f} |"
     )

@@ -6,7 +6,7 @@ import click
 
 from lolblur_synth import __version__
 from lolblur_synth.commands import dataset, footage, machine, networks
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, shown
 
 
 def main() -> None:
@@ -30,8 +30,10 @@ def main() -> None:
         )
         sys.exit(2)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True)
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        click.echo(
+            f"error: {where}{shown(error.strerror or error)}; check the path, its permissions and the disk", err=True
+        )
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo(

@@ -1,15 +1,20 @@
 """What can be configured, with defaults and bounds; YAML presets and `--set` overrides; every fault named at once."""
 
 import difflib
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, refused
 from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.yaml_reader import Value, parse_yaml, read_yaml
+
+_TOLD = 10  # faults of a configuration; so many lines can be read
+_SHOWN = 80  # letters of a key or value
+_DEEPEST = 8  # words of a key; settings have two
 
 
 def as_tuple(value: object) -> object:
@@ -36,7 +41,7 @@ def _as_size(value: object) -> object:
     if value == "source" or isinstance(value, (list, tuple)):
         return as_tuple(value)
     parts = str(value).lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise ValueError("a size is WIDTHxHEIGHT, such as 1120x640, or `source`")
     return tuple(int(part) for part in parts)
 
@@ -189,30 +194,6 @@ class Config(Section):
 Model = TypeVar("Model", bound=Section)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-4 is a number, and a key that comes twice is a fault."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        twice = {str(key) for key in keys if keys.count(key) > 1}
-        if twice:
-            line = node.start_mark.line + 1
-            raise UserError(
-                f"{node.start_mark.name}: key {', '.join(sorted(twice))} is there twice (block at line {line})"
-            )
-        return super().construct_mapping(node, deep)
-
-
-def _install_float_resolver() -> None:
-    import re
-
-    pattern = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+0123456789."))
-
-
-_install_float_resolver()
-
-
 def preset_dir() -> Path:
     """Where the presets lie: inside an installed wheel, or beside the package in a checkout."""
     package = Path(__file__).parent
@@ -224,19 +205,7 @@ def presets() -> list[str]:
     return sorted(path.stem for path in preset_dir().glob("*.yaml"))
 
 
-def parse_yaml(text: str, name: str) -> Any:
-    """Read one YAML document; raises `UserError` with file and line."""
-    loader = _Loader(text)
-    loader.name = name
-    try:
-        return loader.get_single_data()
-    except yaml.YAMLError as error:
-        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
-
-
-def _read_layer(source: str) -> dict[str, Any]:
+def _read_layer(source: str) -> dict[str, Value]:
     path = Path(source)
     if path.suffix not in {".yaml", ".yml"}:
         path = preset_dir() / f"{source}.yaml"
@@ -244,10 +213,8 @@ def _read_layer(source: str) -> dict[str, Any]:
             raise UserError(
                 f"--config {source}: no such preset; there are {', '.join(presets())} (or give a .yaml file)"
             )
-    try:
-        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {source}: cannot be read: {error}") from None
+    with refused(f"--config {source}: cannot be read", "name a preset or a .yaml file"):
+        data = read_yaml(path)
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -255,21 +222,22 @@ def _read_layer(source: str) -> dict[str, Any]:
     return data
 
 
-def _override(assignment: str) -> dict[str, Any]:
+def _override(assignment: str) -> dict[str, Value]:
     key, equals, value = assignment.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {assignment}: write key=value, such as darken.exposure=[0.05,0.16]")
-    nested: Any = parse_yaml(value, f"--set {key}")
-    for part in reversed(key.split(".")):
+        raise UserError(f"--set {assignment[:_SHOWN]}: write key=value, such as darken.exposure=[0.05,0.16]")
+    nested: Value = parse_yaml(value, f"--set {key[:_SHOWN]}")
+    for part in reversed(key.split(".", _DEEPEST)):
         nested = {part: nested}
-    return dict(nested)
+    assert isinstance(nested, dict)
+    return nested
 
 
-def _merge(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Value], layer: dict[str, Value]) -> dict[str, Value]:
     merged = dict(base)
     for key, value in layer.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+        before = merged.get(key)
+        merged[key] = _merge(before, value) if isinstance(value, dict) and isinstance(before, dict) else value
     return merged
 
 
@@ -280,23 +248,36 @@ def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
             yield from _known_keys(field.annotation, f"{prefix}{name}.")
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+def _explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """A line for each of the first faults, and one for the number of the others."""
     lines: dict[str, str] = {}
-    for fault in error.errors():
+    known = list(_known_keys(model))
+    faults = error.errors(include_url=False, include_context=False)
+    for fault in faults:
         names = [str(part) for part in fault["loc"] if not str(part).startswith(("tuple[", "literal[", "constrained"))]
         key = ".".join(name for name in names if name not in {"float", "int"})
+        if key not in lines and len(lines) == _TOLD:
+            break
         if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, list(_known_keys(model)), 1, 0.6)
+            near = difflib.get_close_matches(key, known, 1, 0.6)
             message = "unknown key" + (f", did you mean {near[0]}?" if near else "")
         else:
-            message = fault["msg"].removeprefix("Value error, ") + f" (got {fault['input']!r})" * (key != "")
-        lines[key] = f"{lines[key]}, or {message}" if key in lines else f"{key or 'config'}: {message}"
-    return "\n  ".join(lines.values())
+            message = fault["msg"].removeprefix("Value error, ") + f" (got {_brief(fault['input'])})" * (key != "")
+        told = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+        lines[key] = f"{lines[key]}, or {message}" if key in lines else f"{told or 'config'}: {message}"
+    left = len({fault["loc"] for fault in faults}) - len(lines)
+    return [*lines.values(), *([f"and {left} more"] if len(lines) == _TOLD and left else [])]
+
+
+def _brief(value: object) -> str:
+    """A value as Python writes it, or how it begins."""
+    whole = repr(value)
+    return whole if len(whole) <= _SHOWN else f"{whole[:_SHOWN]}..."
 
 
 def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[str] = ()) -> Model:
     """Layer presets or files, then `key=value` assignments, on the defaults; raises `UserError` naming every fault."""
-    merged: dict[str, Any] = {}
+    merged: dict[str, Value] = {}
     for source in sources:
         layer = _read_layer(source)
         if source in presets() and 2 * len(layer.keys() - model.model_fields.keys()) > len(layer):
@@ -309,7 +290,7 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
     try:
         return model.model_validate(merged)
     except ValidationError as error:
-        raise UserError(f"the configuration has faults:\n  {_explain(error, model)}") from None
+        raise UserError("the configuration has faults:", *_explain(error, model)) from None
 
 
 def to_yaml(config: Section, exclude: set[str] | None = None) -> str:

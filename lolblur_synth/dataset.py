@@ -13,7 +13,9 @@ from lolblur_synth.ops.color import lightness
 from lolblur_synth.video.images import Pixels
 
 Split = Literal["train", "test"]
-FOLDERS = ("low_blur_noise", "low_blur", "low_sharp", "high_sharp_scaled", "high_sharp_original")
+Folder = Literal["low_blur_noise", "low_blur", "low_sharp", "high_sharp_scaled", "high_sharp_original"]
+Statistic = Literal["mean", "lightness", "p99_grey", "saturated", "noise_sigma"]
+FOLDERS: tuple[Folder, ...] = ("low_blur_noise", "low_blur", "low_sharp", "high_sharp_scaled", "high_sharp_original")
 
 
 def image_path(split: Split, folder: str, video: int, number: int) -> Path:
@@ -28,7 +30,7 @@ def pair_paths(root: Path, split: Split) -> Iterator[dict[str, Path]]:
         yield {folder: root / split / folder / tail for folder in FOLDERS}
 
 
-def measure(image: Tensor) -> dict[str, float]:
+def measure(image: Tensor) -> dict[Statistic, float]:
     """What tells a night picture, of sRGB (3, H, W) in [0, 1].
 
     `mean` and `p99_grey` on the scale of 255, `lightness` as mean CIE L*, `saturated` as per cent of pixels whose

@@ -5,7 +5,6 @@ their hash, and the noise that was found in the footage. The key is a hash of al
 """
 
 import fcntl
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,17 +15,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from lolblur_synth.errors import UserError, refused
-from lolblur_synth.files import file_hash
+from lolblur_synth.files import file_hash, open_lock, read_bounded
 from lolblur_synth.pipeline import VERSION
 from lolblur_synth.plan import Plan, SequencePlan, versions
-from lolblur_synth.records import fingerprint, write_text
+from lolblur_synth.records import STRICT, Denoising, Sha256, fingerprint, write_text
 from lolblur_synth.video.reader import read_codes
 from lolblur_synth.video.writer import video_writer
 
 Parts = dict[str, Any]
+_LARGEST = 1 << 20  # bytes of what is said about frames
 _DECIDING = ("av", "bm4d", "numba", "opencv-python", "torch")  # packages that decode and denoise
 _DRAFT = ".denoising-"
 _FPS = Fraction(25)  # of the files; nobody asks
@@ -40,7 +41,7 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
         raise UserError(f"--cache-denoised {folder}: lies among the videos or in --out; name a folder of its own")
     with refused(f"--cache-denoised {folder}: cannot be written", "name a folder that can"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = open_lock(folder / ".lock")
     with lock:
         with refused(f"--cache-denoised {folder}: files cannot be locked there", "name a folder on another disk"):
             with suppress(BlockingIOError):  # then another run holds it
@@ -66,23 +67,37 @@ def parts_of(task: SequencePlan, plan: Plan, span: range, device: torch.device) 
     }
 
 
+class _Facts(BaseModel):
+    """What `KEY.json` says of the frames beside it."""
+
+    model_config = STRICT
+    of: Parts  # for people; the key is made of it
+    noise: Denoising
+    sha256: Sha256  # of the file of frames
+
+
 def recall(
     folder: Path, parts: Parts, device: torch.device, warn: Callable[[str], None]
-) -> tuple[Iterator[Tensor], dict[str, Any]] | None:
+) -> tuple[Iterator[Tensor], Denoising] | None:
     """Denoised frames on a device, and the noise that was removed; None where they are not kept or are damaged."""
     video, facts = _paths(folder, parts)
     if not facts.exists():
         return None
     try:
-        kept = json.loads(facts.read_text(encoding="utf-8"))
-        noise = dict(kept["noise"])
-        whole = bool(kept["sha256"] == file_hash(video))
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
+        kept = _Facts.model_validate_json(read_bounded(facts, _LARGEST))
+    except (OSError, ValueError):
+        kept = None
+    if kept is None or not _is_whole(video, kept):
         warn(f"{video}: the denoised frames kept there are damaged or gone; denoising them again")
         return None
-    return _read(video, device), noise
+    return _read(video, device), kept.noise
+
+
+def _is_whole(video: Path, kept: _Facts) -> bool:
+    try:
+        return file_hash(video) == kept.sha256
+    except OSError:
+        return False
 
 
 def _read(video: Path, device: torch.device) -> Iterator[Tensor]:
@@ -92,7 +107,7 @@ def _read(video: Path, device: torch.device) -> Iterator[Tensor]:
 
 
 @contextmanager
-def storing(folder: Path, parts: Parts, noise: dict[str, Any]) -> Iterator[Callable[[Tensor], None]]:
+def storing(folder: Path, parts: Parts, noise: Denoising) -> Iterator[Callable[[Tensor], None]]:
     """Keep the frames that the function is given one by one: all of them, or else none. Raises `UserError`."""
     video, facts = _paths(folder, parts)
     count = 0
@@ -109,9 +124,9 @@ def storing(folder: Path, parts: Parts, noise: dict[str, Any]) -> Iterator[Calla
 
             yield store
         if count == parts["frames"][1] - parts["frames"][0]:
-            content = {"of": parts, "noise": noise, "sha256": file_hash(draft / video.name)}
+            kept = _Facts(of=parts, noise=noise, sha256=file_hash(draft / video.name))
             with _naming(folder):
-                write_text(draft / facts.name, json.dumps(content, indent=1) + "\n")
+                write_text(draft / facts.name, kept.model_dump_json(indent=1) + "\n")
                 (draft / video.name).replace(video)
                 (draft / facts.name).replace(facts)
     finally:

@@ -1,10 +1,9 @@
 """Every random value of a sequence: drawn once here, recorded, then applied by the operators."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import exp, log
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ def torch_rng_for(seed: int, *key: str | int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class Draws:
-    """What one sequence drew; `asdict` of it is in the record."""
+    """What one sequence drew; it is in the record."""
 
     exposure: float  # lightness that unsaturated regions are darkened to, [0, 1]
     dim: float  # brightness factor of the ground truth, [0, 1]
@@ -77,8 +76,3 @@ def draw_noise(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:
     return exp(log_shot), exp(
         noise.read_slope * log_shot + noise.read_offset + noise.read_spread * rng.standard_normal()
     )
-
-
-def as_record(draws: Draws) -> dict[str, Any]:
-    """The draws as plain values for a record."""
-    return asdict(draws)

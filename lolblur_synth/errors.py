@@ -1,4 +1,4 @@
-"""The two errors a person meets: what is wrong, where, and what to do, in one line."""
+"""The two errors a person meets: what is wrong, where, and what to do, in one line that can be printed anywhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,25 +6,33 @@ from contextlib import contextmanager
 _NAMED = 3  # of many faults of a kind
 
 
-def shown(path: object) -> str:
-    """A path or text as one printable line: bytes that are no UTF-8 as \\xNN, control characters as \\n or \\x1b."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
+def shown(text: object) -> str:
+    """Printable text, such as a path: newlines, escape codes and bytes that are not UTF-8 become backslash escapes."""
+    plain = str(text)
+    return plain if plain.isprintable() else "".join(map(_escaped, plain))
 
 
-def _escaped(letter: str) -> str:
-    byte = ord(letter) - 0xDC00  # as Python keeps a byte of a name that is no UTF-8
-    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else letter.encode("unicode_escape").decode()
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that Python could not decode (PEP 383)
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
-class UserError(Exception):
+class _ToldError(Exception):
+    """A line, and one more for each further argument; names in them may hold anything."""
+
+    def __str__(self) -> str:
+        return "\n  ".join(map(shown, self.args))
+
+
+class UserError(_ToldError):
     """The request cannot be carried out, or not to its end; what was there is whole; the command exits with 2."""
 
 
-class SequenceError(Exception):
-    """One video or sequence cannot be made; the others go on; the command exits with 1. Its text is made printable."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(shown(message))
+class SequenceError(_ToldError):
+    """One video or sequence cannot be made; the others go on; the command exits with 1."""
 
 
 @contextmanager

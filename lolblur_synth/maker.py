@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +15,8 @@ from lolblur_synth import denoised_cache
 from lolblur_synth.clock import Clock
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, image_path, measure
-from lolblur_synth.draws import NOISE_FIELD, as_record, torch_rng_for
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.draws import NOISE_FIELD, torch_rng_for
+from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.interpolators import opened
 from lolblur_synth.nets.weights import load_ec_zero_dce
@@ -26,7 +25,18 @@ from lolblur_synth.ops.interpolate import Interpolator
 from lolblur_synth.ops.noise_level import NoiseModel
 from lolblur_synth.pipeline import Pair, synthesize
 from lolblur_synth.plan import Plan, SequencePlan, describe_source, versions
-from lolblur_synth.records import RECORD, PairRecord, SequenceRecord, read_record, stage_record
+from lolblur_synth.publish import stage_record
+from lolblur_synth.records import (
+    FORMAT,
+    RECORD,
+    Denoising,
+    NoiseLevel,
+    PairRecord,
+    RejectRecord,
+    SequenceRecord,
+    ShutterRecord,
+    read_record,
+)
 from lolblur_synth.sequences import Reject, Slot
 from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, write_png
@@ -43,6 +53,8 @@ def make_sequence(
     config = plan.config
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
+    for folder in FOLDERS:  # now, for later this would make an --out anew that somebody has removed
+        (staging / image_path(task.split, folder, task.video, 0)).parent.mkdir(parents=True)
     notify(Event("start", task.id, total=len(task.slots)))
     clock = Clock(device, lambda name: notify(Event("operator", task.id, name)))
     net, sha256 = load_ec_zero_dce(config.darken.weights, device)
@@ -103,7 +115,7 @@ class _Source:
 
     frames: Iterator[Tensor]
     noise: NoiseModel | None  # that is to be removed
-    facts: dict[str, Any]  # about it, for the record
+    facts: Denoising  # for the record
     keep: Callable[[Iterator[Tensor]], Iterator[Tensor]] = iter
 
 
@@ -167,19 +179,19 @@ def _interpolator(
         yield interpolator
 
 
-def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> dict[str, Any]:
+def _describe_noise(config: Config, noise: NoiseModel | None, clean: bool) -> Denoising:
     """What was found in the footage and what was done about it, for a record."""
-    done = {"backend": "none" if clean else config.denoise.backend, "preset": config.denoise.preset}
-    if noise is None:
-        return done
-    return {**done, "sigma": noise.sigma, "space": noise.space, "a": noise.a, "b": noise.b, "white": noise.white}
+    level = None
+    if noise:
+        level = NoiseLevel(sigma=noise.sigma, space=noise.space, a=noise.a, b=noise.b, white=noise.white)
+    backend = "none" if clean else config.denoise.backend
+    return Denoising(backend=backend, preset=config.denoise.preset, level=level)
 
 
 def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:
     def write(folder: str) -> str:
         pixels = quantize(getattr(pair, folder), config.dataset.bit_depth)
         path = staging / image_path(task.split, folder, task.video, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, pixels)
         return pixel_hash(pixels)
 
@@ -202,34 +214,38 @@ def _record(
     task: SequencePlan,
     plan: Plan,
     device: torch.device,
-    noise: dict[str, Any],
+    noise: Denoising,
     seconds: dict[str, float],
     pairs: list[PairRecord],
 ) -> SequenceRecord:
     shutter = task.shutter
     fps = task.scan.info.capture_fps
     return SequenceRecord(
+        format=FORMAT,
         id=task.id,
         fingerprint=task.fingerprint,
         split=task.split,
         video=task.video,
         sequence=task.index,
         source=describe_source(task.scan, task.name),
-        shutter={
+        shutter=ShutterRecord(
             **asdict(shutter),
-            "frames": shutter.frames,
-            "sub_frames": shutter.sub_frames,
-            "sub_frame_fps": float(fps * shutter.factor),
-        },
-        draws=as_record(task.draws),
+            frames=shutter.frames,
+            sub_frames=shutter.sub_frames,
+            sub_frame_fps=float(fps * shutter.factor),
+        ),
+        draws=task.draws,
         noise=noise,
-        config=plan.config.model_dump(mode="json"),
+        config=plan.config,
         weights=plan.weights,
         versions=versions(),
         device=device.type,
         seconds={name: round(value, 3) for name, value in seconds.items()},
         pairs=pairs,
-        rejects=[{"slot": r.slot.index, "center": r.slot.center, "reason": r.reason} for r in task.rejects],
+        rejects=[
+            RejectRecord(slot=reject.slot.index, center=reject.slot.center, reason=shown(reject.reason))
+            for reject in task.rejects
+        ],
     )
 
 
@@ -254,7 +270,7 @@ def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder, "pair")
         make_sequence(first_only, uncached, staging, device, threads, ignore)
-        seconds = sum(read_record(staging / RECORD).seconds.values())
+        seconds = sum(read_record(staging / RECORD, first_only.id).seconds.values())
         size = sum(path.stat().st_size for path in staging.rglob("*.png"))
     existing = next(folder for folder in (plan.out.absolute(), *plan.out.absolute().parents) if folder.exists())
     return Estimate(device.type, seconds, size, shutil.disk_usage(existing).free)

@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lolblur_synth.config import Config, parse_yaml, to_yaml
+from lolblur_synth.config import Config, to_yaml
 from lolblur_synth.errors import UserError, refused
-from lolblur_synth.records import SETTINGS, SequenceRecord, read_records, recover, write_text
+from lolblur_synth.files import open_lock
+from lolblur_synth.links import SPLITS
+from lolblur_synth.publish import recover
+from lolblur_synth.records import SETTINGS, SequenceRecord, read_records, write_text
+from lolblur_synth.yaml_reader import Value, read_yaml
 
 _LOCK, _PUBLISHING = ".lock", ".publishing.lock"
 
@@ -18,7 +22,7 @@ def locked(out: Path) -> Iterator[None]:
     """Hold the output folder for one run at a time; the lock goes with the process, however it ends."""
     with refused(f"--out {out}: cannot be written", "name a folder that can"):
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / _LOCK).open("w")
+        lock = open_lock(out / _LOCK)
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +37,7 @@ def locked(out: Path) -> Iterator[None]:
 @contextmanager
 def publishing(out: Path) -> Iterator[None]:
     """One worker of a run at a time: two sequences of a video may take each other's numbers."""
-    with (out / _PUBLISHING).open("w") as lock:
+    with open_lock(out / _PUBLISHING) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -52,12 +56,11 @@ def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, Seque
     if not out.is_dir():
         raise UserError(f"--out {out}: is a file; name a folder")
     if not (out / SETTINGS).is_file():
-        if any(path.name not in {_LOCK, _PUBLISHING, f".{SETTINGS}.partial"} for path in out.iterdir()):
+        if any(map(_is_foreign, out.iterdir())):
             raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
         return {}
     if not overwrite:
-        stored = parse_yaml((out / SETTINGS).read_text(encoding="utf-8"), str(out / SETTINGS))
-        differences = _differences(stored, config)
+        differences = _differences(_stored_settings(out), config)
         if differences:
             told = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
             raise UserError(
@@ -65,6 +68,26 @@ def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, Seque
                 "use the same, another --out, or --overwrite to make it anew"
             )
     return read_records(out)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether something is not from a run that has only begun, and no link to an empty folder for a split."""
+    if path.name in SPLITS and path.is_symlink():
+        return not path.is_dir() or any(path.iterdir())
+    return path.name not in {_LOCK, _PUBLISHING, f".{SETTINGS}.partial"}
+
+
+def _stored_settings(out: Path) -> dict[str, Value]:
+    """The settings of a dataset as they were written; raises `UserError` for a damaged file."""
+    advice = "damaged; --overwrite writes it anew and keeps the sequences that the settings of this run made"
+    try:
+        stored = read_yaml(out / SETTINGS)
+    except (OSError, UserError) as error:
+        told = str(error) if isinstance(error, UserError) else f"{out / SETTINGS}: {error.strerror}"
+        raise UserError(f"{told}; {advice}") from None
+    if not isinstance(stored, dict):
+        raise UserError(f"{out / SETTINGS}: holds no settings; {advice}")
+    return stored
 
 
 def write_settings(out: Path, config: Config) -> None:
@@ -79,7 +102,7 @@ def pixel_settings(config: Config) -> dict[str, Any]:
 
 def has_settings(record: SequenceRecord, config: Config) -> bool:
     """Whether a sequence was made with these settings."""
-    return {key: value for key, value in record.config.items() if key != "run"} == pixel_settings(config)
+    return record.config.model_copy(update={"run": config.run}) == config
 
 
 def _differences(stored: object, config: Config) -> list[str]:
@@ -90,7 +113,7 @@ def _differences(stored: object, config: Config) -> list[str]:
 
     there, here = flat(stored), flat(pixel_settings(config))
     return [
-        f"{key} is {there.get(key)} there, {here.get(key)} here"
+        f"{key[:60]} is {there.get(key)!s:.60} there, {here.get(key)!s:.60} here"
         for key in sorted(there.keys() | here.keys())
         if there.get(key) != here.get(key)
     ]

@@ -3,10 +3,10 @@
 import importlib.metadata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lolblur_synth import __version__
 from lolblur_synth.caches import cache_dir
@@ -18,7 +18,7 @@ from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.interpolators import Choice, choose_backend
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
-from lolblur_synth.records import SequenceRecord, fingerprint
+from lolblur_synth.records import SequenceRecord, Source, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos, runs_backwards
 from lolblur_synth.video.kinds import LeftOut
@@ -128,7 +128,7 @@ def make_plan(
     stale = tuple(
         record
         for record in existing.values()
-        if record.id not in made and (record.id not in lasting or record.source["content"] in anew)
+        if record.id not in made and (record.id not in lasting or record.source.content in anew)
     )
     seen = frozenset((record.id, record.fingerprint) for record in existing.values())
     return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}", found.left_out)
@@ -205,7 +205,7 @@ def assign(
 
     The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
     """
-    known: dict[str, tuple[int, Split]] = {r.source["content"]: (r.video, r.split) for r in existing.values()}
+    known: dict[str, tuple[int, Split]] = {r.source.content: (r.video, r.split) for r in existing.values()}
     new = sorted(path for path, content in sources.items() if content not in known)
     total = len(known) + len(new)
     wanted = round(config.dataset.test_fraction * total)
@@ -372,14 +372,26 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
         )
 
 
-def describe_source(found: VideoScan, name: str) -> dict[str, Any]:
+def describe_source(found: VideoScan, name: str) -> Source:
     """The source of a record."""
-    info = asdict(found.info)
-    for part in ("path", "capture_origin", "capture_detail"):
-        info.pop(part)
-    info["capture_source"] = found.info.capture_source
-    plain = {key: str(value) if isinstance(value, Fraction) else value for key, value in info.items()}
-    return {"name": name, "content": found.content, "frames": found.frames, **plain}
+    info = found.info
+    return Source(
+        name=shown(name),
+        content=found.content,
+        frames=found.frames,
+        width=info.width,
+        height=info.height,
+        stored_fps=str(info.stored_fps),
+        capture_fps=str(info.capture_fps),
+        capture_source=shown(info.capture_source),
+        codec=info.codec,
+        pixel_format=info.pixel_format,
+        bit_depth=info.bit_depth,
+        used_bits=info.used_bits,
+        color_matrix=info.color_matrix,
+        color_range=info.color_range,
+        rotation=info.rotation,
+    )
 
 
 def versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lolblur_synth.errors import shown
 from lolblur_synth.events import Event
 
 _RECENT = 50  # steps that the speed is measured over
@@ -64,7 +65,7 @@ class RunProgress:
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
         elif event.kind == "warned":
-            self._console.print(f"{event.sequence}: {event.text}", style="yellow", highlight=False, markup=False)
+            self._console.print(shown(f"{event.sequence}: {event.text}"), style="yellow", highlight=False, markup=False)
         else:
             self._end(event)
 
@@ -72,7 +73,9 @@ class RunProgress:
         if event.sequence in self._tasks:
             self._bars.remove_task(self._tasks.pop(event.sequence))
         if event.kind == "failed":
-            self._console.print(f"{event.sequence}: failed: {event.text}", style="red", highlight=False, markup=False)
+            self._console.print(
+                shown(f"{event.sequence}: failed: {event.text}"), style="red", highlight=False, markup=False
+            )
         else:
             self._say(f"{event.sequence}: made in {time.monotonic() - self._started[event.sequence]:.0f} s")
 
@@ -121,7 +124,7 @@ class TrainingProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(shown(text), highlight=False, markup=False, soft_wrap=True)
 
     def decoding(self, done: int, total: int) -> None:
         """Take note of pictures that were decoded before the first step."""

@@ -1,61 +1,159 @@
-"""What is written about each sequence and pair: records, publishing by rename, the manifest, and their check."""
+"""What is written about each sequence and pair, and reading it as if a stranger had written it."""
 
+import gc
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self, get_args
 
-from lolblur_synth.dataset import FOLDERS, Split, image_path
-from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.files import write_whole
-from lolblur_synth.video.images import pixel_hash, read_pixels
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
-FORMAT = 4
+from lolblur_synth.config import Config
+from lolblur_synth.dataset import FOLDERS, Folder, Split, Statistic, image_path
+from lolblur_synth.draws import Draws
+from lolblur_synth.errors import UserError, listed, shown
+from lolblur_synth.files import read_bounded, write_whole
+from lolblur_synth.links import check_layout
+from lolblur_synth.ops.noise_level import Channels, Space
+
+FORMAT: Literal[4] = 4
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
-MANIFEST = "manifest.jsonl"
 RECORD = "record.json"
+_LARGEST = 64 << 20  # bytes of a record; thirty pairs take 20 KiB
+_STAGING = re.compile(r"\.(\d{4}-\d)\.partial")
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Text = Annotated[str, Field(max_length=4096)]
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+Positive = Annotated[float, Field(ge=0)]
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,39}(/[1-9][0-9]{0,39})?$")]  # of frames per second, as a fraction
+Hashes = Annotated[dict[Folder, Sha256], Field(min_length=len(FOLDERS))]
+Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Statistic)))]
 
 
-@dataclass(frozen=True)
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, **STRICT)
+
+
+class Source(_Part):
+    """The video of a sequence, as its headers and a full decode told."""
+
+    name: Text  # of the file, printable
+    content: Sha256  # of its decoded frames and the slots that they fill
+    frames: Count
+    width: Count
+    height: Count
+    stored_fps: Rate
+    capture_fps: Rate
+    capture_source: Text
+    codec: Text
+    pixel_format: Text
+    bit_depth: Count
+    used_bits: Count | None = None
+    color_matrix: Word
+    color_range: Word
+    rotation: int = Field(ge=-360, le=360)
+
+
+class ShutterRecord(_Part):
+    """The shutter of a sequence, in source frames and sub-frames."""
+
+    gaps: Count
+    factor: Count
+    milliseconds: Positive
+    frames: Count
+    sub_frames: Count
+    sub_frame_fps: Positive
+
+
+class NoiseLevel(_Part):
+    """Noise as it was measured, or told; see `NoiseModel`."""
+
+    sigma: Positive  # of 255
+    space: Space
+    a: Channels
+    b: Channels
+    white: bool
+
+
+class Denoising(_Part):
+    """What was found in the footage, and what was done about it."""
+
+    backend: Literal["vbm4d", "bm4d", "none"]
+    preset: Literal["fast", "best"]
+    level: NoiseLevel | None = None  # None: nobody looked
+
+
+class RejectRecord(_Part):
+    """A window of the video that gave no pair, and why."""
+
+    slot: Count
+    center: Count
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands
 class PairRecord:
     """One pair: its number, the source frames it came from, and what its pictures hold."""
 
-    number: int  # FFFF
-    slot: int  # counted at the output rate from the start of the video
-    center: int  # source frame of the ground truth
-    first: int  # source frames of the exposure
-    last: int
-    seconds: float  # of the ground truth, from the start of the recording
-    sha256: dict[str, str]  # of the decoded pixels, by folder
-    statistics: dict[str, float]  # of low_blur_noise
-    untrusted: float | None = None  # largest share of a gap's picture that moves inconsistently, if it was looked at
+    number: Annotated[int, Field(ge=1, le=9999)]  # FFFF
+    slot: Count  # counted at the output rate from the start of the video
+    center: Count  # source frame of the ground truth
+    first: Count  # source frames of the exposure
+    last: Count
+    seconds: Positive  # of the ground truth, from the start of the recording
+    sha256: Hashes  # of the decoded pixels
+    statistics: Statistics  # of low_blur_noise
+    untrusted: Annotated[float, Field(ge=0, le=1)] | None = None  # largest share of a gap that moves inconsistently
 
 
-@dataclass(frozen=True)
-class SequenceRecord:
+def _rising(pairs: list[PairRecord]) -> list[PairRecord]:
+    if any(one.number >= other.number for one, other in pairwise(pairs)):
+        raise ValueError("numbers do not rise")
+    return pairs
+
+
+def _with_versions(versions: dict[str, str]) -> dict[str, str]:
+    missing = {"lolblur-synth", "pipeline"} - versions.keys()
+    if missing:
+        raise ValueError(f"lacks {', '.join(sorted(missing))}")
+    return versions
+
+
+class SequenceRecord(_Part):
     """Everything that explains a sequence."""
 
+    format: Literal[4]
     id: str  # VVVV-S
-    fingerprint: str  # same source, settings, weights and code version: same fingerprint
+    fingerprint: Sha256  # same source, settings, weights and code version: same fingerprint
     split: Split
-    video: int
-    sequence: int
-    source: dict[str, Any]
-    shutter: dict[str, Any]
-    draws: dict[str, Any]
-    noise: dict[str, Any]  # of the footage, as measured, and the denoiser that removed it
-    config: dict[str, Any]
-    weights: dict[str, str]  # sha256 by network
-    versions: dict[str, str]
-    device: str
-    seconds: dict[str, float]  # by operator
-    pairs: list[PairRecord]
-    rejects: list[dict[str, Any]]  # windows of the whole video that gave no pair, and why; some when it was made
-    format: int = FORMAT
+    video: int = Field(ge=0, le=9999)
+    sequence: int = Field(ge=0, le=9)
+    source: Source
+    shutter: ShutterRecord
+    draws: Draws
+    noise: Denoising
+    config: Config
+    weights: dict[Word, Sha256] = Field(max_length=100)  # by network
+    versions: Annotated[dict[Word, Word], Field(max_length=100), AfterValidator(_with_versions)]
+    device: Word
+    seconds: dict[Word, Positive] = Field(max_length=100)  # by operator
+    pairs: Annotated[list[PairRecord], Field(min_length=1, max_length=9999), AfterValidator(_rising)]
+    rejects: list[RejectRecord]  # windows of the whole video that gave no pair; some when it was made
+
+    @model_validator(mode="after")
+    def _is_named_by_its_fields(self) -> Self:
+        name = f"{self.video:04d}-{self.sequence}"
+        if self.id != name:
+            raise ValueError(f"id {self.id[:20]!r} where video and sequence make {name}")
+        return self
 
     def images(self) -> Iterator[tuple[Path, str]]:
         """Relative path and pixel hash of each image."""
@@ -70,8 +168,8 @@ def fingerprint(parts: dict[str, Any]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears whole or not at all."""
-    write_whole(path, text.encode())
+    """Write a text file that appears whole or not at all, and is on the disk then."""
+    write_whole(path, text.encode(), durable=True)
 
 
 def record_path(root: Path, sequence_id: str) -> Path:
@@ -84,151 +182,90 @@ def staging_path(root: Path, sequence_id: str) -> Path:
     return root / f".{sequence_id}.partial"
 
 
-def read_record(path: Path) -> SequenceRecord:
-    """Read a record; raises `UserError` for a damaged one or one of a later format."""
+def staged_id(staging: Path) -> str | None:
+    """The sequence that is made in a folder; None for one in which no run makes any."""
+    name = _STAGING.fullmatch(staging.name)
+    return name[1] if name and staging.is_dir() and not staging.is_symlink() else None
+
+
+def staged(root: Path) -> list[Path]:
+    """Where sequences are that are not published yet, complete or not."""
+    return [path for path in sorted(root.glob(".*.partial")) if staged_id(path)]
+
+
+def read_staged(staging: Path) -> SequenceRecord:
+    """The record of a complete staged sequence; raises as `read_record`."""
+    return read_record(staging / RECORD, staged_id(staging) or "")
+
+
+class _DamageError(Exception):
+    """Which record is damaged, in which field, and how."""
+
+
+def read_record(path: Path, sequence_id: str) -> SequenceRecord:
+    """Read the record of a sequence; raises `UserError` for a damaged one, another's, or one of another format."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != FORMAT:
-            raise UserError(
-                f"{path}: record format {data['format']}, this version reads {FORMAT}: use the lolblur-synth that made "
-                "the dataset, or make a new one"
-            )
-        return SequenceRecord(**{**data, "pairs": [PairRecord(**pair) for pair in data["pairs"]]})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: damaged record ({error}); delete it and run again to make its sequence anew"
-        ) from None
+        return _read(path, sequence_id)
+    except _DamageError as error:
+        what = "its folder" if path.name == RECORD else "it"
+        told = f"delete {what} and run again to make its sequence anew"
+        raise UserError(f"{path.parents[1]}: {error}; {told}") from None
 
 
-def read_records(root: Path) -> dict[str, SequenceRecord]:
-    """All records of a dataset by sequence id, in order."""
-    records = (read_record(path) for path in sorted((root / "records").glob("*.json")))
-    return {record.id: record for record in records}
-
-
-def stage_record(staging: Path, record: SequenceRecord) -> None:
-    """Write the record beside its images: from here on the sequence is complete and can be published."""
-    write_text(staging / RECORD, json.dumps(asdict(record), indent=1) + "\n")
-
-
-def publish(root: Path, staging: Path) -> SequenceRecord:
-    """Move a complete staged sequence into the dataset, its record last; run again after a kill, it goes on.
-
-    Sequences of the same video that it replaces, or whose numbers it takes, go first: their pictures, then their
-    records, so that whatever is there at any moment is either named by a record or made anew by the next run.
-    """
-    record = read_record(staging / RECORD)
-    new = {path for path, _ in record.images()}
-    for old in _of_video(root, record.video):
-        if old.id == record.id or new & {path for path, _ in old.images()}:
-            remove(root, old)
-    for path in new:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        if (staging / path).exists():
-            (staging / path).replace(root / path)
-        elif not (root / path).exists():
-            raise SequenceError(f"{staging / path}: is gone before it could be published; run again to make it anew")
-    target = record_path(root, record.id)
-    target.parent.mkdir(exist_ok=True)
-    (staging / RECORD).replace(target)
-    shutil.rmtree(staging)
+def _read(path: Path, sequence_id: str) -> SequenceRecord:
+    name = path.relative_to(path.parents[1])
+    try:
+        record = SequenceRecord.model_validate_json(read_bounded(path, _LARGEST, follow=False))
+    except OSError as error:
+        raise _DamageError(f"damaged record {name}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        _check_format(path, error)
+        raise _DamageError(f"damaged record {name}: {fault_in(error)}") from None
+    if record.id != sequence_id:
+        raise _DamageError(f"damaged record {name}: id: is that of {record.id}")
     return record
 
 
-def remove(root: Path, record: SequenceRecord) -> None:
-    """Take a sequence out of a dataset: its pictures that no other record names, then its record."""
-    others = (other for other in _of_video(root, record.video) if other.id != record.id)
-    named = {path for other in others for path, _ in other.images()}
-    for path in {path for path, _ in record.images()} - named:
-        (root / path).unlink(missing_ok=True)
-        folder = (root / path).parent
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    record_path(root, record.id).unlink(missing_ok=True)
+def _check_format(path: Path, error: ValidationError) -> None:
+    found = [fault["input"] for fault in error.errors(include_url=False) if fault["loc"] == ("format",)]
+    if found and isinstance(found[0], int):
+        raise UserError(
+            f"{path}: record format {found[0]}, this version reads {FORMAT}: use the lolblur-synth that made "
+            "the dataset, or make a new one"
+        )
 
 
-def _of_video(root: Path, video: int) -> list[SequenceRecord]:
-    return [read_record(path) for path in sorted((root / "records").glob(f"{video:04d}-*.json"))]
+def fault_in(error: ValidationError) -> str:
+    """The first fault of what was read, as `field: what`, and the number of the others."""
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    field = ".".join(str(part)[:40] for part in first["loc"])
+    told = f"{field}: " * bool(field) + first["msg"].removeprefix("Value error, ")
+    return shown(told[:300]) + (f" (and {len(others)} faults more)" if others else "")
 
 
-def recover(root: Path) -> None:
-    """Finish what a killed run had completed but not published, and clear what it had not completed."""
-    for staging in root.glob(".*.partial"):
-        if (staging / RECORD).exists():
-            try:
-                publish(root, staging)
-            except SequenceError:  # pictures of it are gone: as if it had not been completed
-                shutil.rmtree(staging)
-        elif staging.is_dir():
-            shutil.rmtree(staging)
-        else:
-            staging.unlink()
-
-
-def write_manifest(root: Path, records: dict[str, SequenceRecord]) -> None:
-    """Write one line per pair: pictures, hashes, source frames and draws."""
-    lines = []
-    for record in records.values():
-        for pair in record.pairs:
-            images = {
-                folder: {
-                    "path": str(image_path(record.split, folder, record.video, pair.number)),
-                    "sha256": pair.sha256[folder],
-                }
-                for folder in FOLDERS
-            }
-            lines.append(
-                {
-                    "pair": f"{record.video:04d}/{pair.number:04d}",
-                    "split": record.split,
-                    "sequence": record.id,
-                    "source": record.source["name"],
-                    "frames": {"first": pair.first, "center": pair.center, "last": pair.last},
-                    "seconds": pair.seconds,
-                    "draws": record.draws,
-                    "shutter": record.shutter,
-                    "untrusted": pair.untrusted,
-                    "statistics": pair.statistics,
-                    "images": images,
-                }
-            )
-    write_text(root / MANIFEST, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tuple[int, list[str]]:
-    """Decode and hash every image again; returns how many were looked at and what is wrong, a line each.
-
-    Raises `UserError` when `root` is no dataset of ours.
-    """
-    if not (root / SETTINGS).is_file():
-        raise UserError(f"{root}: not a dataset made by lolblur-synth run (it has no {SETTINGS})")
-    records = read_records(root)
-    expected = [entry for record in records.values() for entry in record.images()]
-    faults = []
-    with ThreadPoolExecutor() as pool:
-        for done, fault in enumerate(pool.map(lambda entry: _check_image(root, *entry), expected), 1):
-            faults += [fault] if fault else []
-            if notify:
-                notify(done, len(expected))
-    known = {root / path for path, _ in (*expected, *_staged(root))}
-    strays = sorted(path for split in ("train", "test") for path in (root / split).glob("*/*/*") if path not in known)
-    faults += [f"{path.relative_to(root)}: no record names it" for path in strays]
-    faults += [f"{path.name}: an unfinished sequence; run again to finish it" for path in root.glob(".*.partial")]
-    return len(expected), faults
-
-
-def _staged(root: Path) -> Iterator[tuple[Path, str]]:
-    """Pictures of complete sequences that are not, or not all, published yet."""
-    for staging in root.glob(".*.partial"):
-        if (staging / RECORD).exists():
-            yield from read_record(staging / RECORD).images()
-
-
-def _check_image(root: Path, path: Path, sha256: str) -> str | None:
-    if not (root / path).is_file():
-        return f"{path}: missing"
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Records have no cycles, and looking through all of them for some again and again takes as long as reading."""
+    before = gc.isenabled()
+    gc.disable()
     try:
-        pixels = read_pixels(root / path)
-    except SequenceError:
-        return f"{path}: cannot be decoded"
-    return None if pixel_hash(pixels) == sha256 else f"{path}: its pixels differ from its record"
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def read_records(root: Path) -> dict[str, SequenceRecord]:
+    """All records of a dataset by sequence id, in order; raises `UserError`, naming the damaged ones."""
+    check_layout(root)
+    records: dict[str, SequenceRecord] = {}
+    faults = []
+    with _without_collector():
+        for path in sorted((root / "records").glob("*.json")):
+            try:
+                records[path.stem] = _read(path, path.stem)
+            except _DamageError as error:
+                faults.append(str(error))
+    if faults:
+        raise UserError(f"{root}: {listed(faults)}; delete what is damaged and run again to make its sequences anew")
+    return records

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lolblur_synth.converting import shortcomings, times_kept
 from lolblur_synth.devices import choose_device
-from lolblur_synth.errors import SequenceError, UserError, listed
+from lolblur_synth.errors import SequenceError, UserError, listed, shown
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.targets import check_source, check_targets
@@ -142,7 +142,7 @@ def restore_path(
                 _restore_video(job, net, manner, chosen, notify, warn)
         except SequenceError as error:
             told = str(error)
-            failures.append(told if str(job.source) in told else f"{job.source}: {told}")
+            failures.append(told if shown(job.source) in told else f"{job.source}: {told}")
             continue
         yield job.target
     if failures:

@@ -13,27 +13,20 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 
 from lolblur_synth import card
 from lolblur_synth.devices import choose_device, threads_for
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, refused, shown
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.maker import make_sequence
+from lolblur_synth.manifest import write_manifest
 from lolblur_synth.output import locked, publishing, write_settings
 from lolblur_synth.plan import Plan, SequencePlan
-from lolblur_synth.records import (
-    RECORD,
-    publish,
-    read_records,
-    recover,
-    remove,
-    staging_path,
-    write_manifest,
-    write_text,
-)
+from lolblur_synth.publish import check_present, publish, recover, remove
+from lolblur_synth.records import RECORD, read_records, staging_path, write_text
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LONGEST = 200  # bytes of a name, to which more is added; file systems take 255
@@ -47,6 +40,7 @@ class Failure:
     name: str
     message: str
     detail: str = ""
+    kind: Literal["video", "sequence"] = "sequence"
 
 
 @dataclass(frozen=True)
@@ -62,37 +56,41 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
     """Make what the plan says and the output lacks; raises `UserError` when it cannot go on at all."""
     device = choose_device(plan.config.run.device)
     if not plan.sequences:
-        faults = "".join(f"\n  {video.name}: {video.fault}" for video in plan.faults)
-        raise UserError(f"none of the {len(plan.faults)} videos can be used:{faults}")
+        faults = (f"{video.name}: {video.fault}" for video in plan.faults)
+        raise UserError(f"none of the {len(plan.faults)} videos can be used:", *faults)
     with locked(plan.out):
         recover(plan.out)
         done = read_records(plan.out)
         if frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
             raise UserError(f"--out {plan.out}: another run has changed it meanwhile; run the same command again")
         due = [s for s in plan.sequences if s.id not in done or done[s.id].fingerprint != s.fingerprint]
-        write_settings(plan.out, plan.config)
-        failures = [Failure(video.name, video.fault or "") for video in plan.faults]
+        with refused(f"--out {plan.out}: the settings cannot be written", "make room and run the same command again"):
+            write_settings(plan.out, plan.config)
+        failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         try:
             for failure in _work(plan, due, device, notify, fail_fast):
                 failures.append(failure)
             for record in plan.stale:
                 remove(plan.out, record)
         except BaseException:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
                 _describe(plan.out, failures)
             raise
         _describe(plan.out, failures)
-    failed = {failure.name for failure in failures}
+    failed = {failure.name for failure in failures if failure.kind == "sequence"}
     made = tuple(s.id for s in due if s.id not in failed)
     return Outcome(made, tuple(s.id for s in plan.sequences if s not in due), tuple(failures))
 
 
 def _describe(out: Path, failures: list[Failure]) -> None:
     """Write what follows from the records: failures, manifest and card."""
-    _write_failures(out, failures)
-    records = read_records(out)
-    write_manifest(out, records)
-    card.write(out, records)
+    check_present(out)
+    advice = "the sequences are kept; make room and run the same command again"
+    with refused(f"--out {out}: the manifest and the card cannot be written", advice):
+        _write_failures(out, failures)
+        records = read_records(out)
+        write_manifest(out, records)
+        card.write(out, records)
 
 
 def _work(
@@ -182,6 +180,7 @@ def _attempt(
         with publishing(plan.out):
             publish(plan.out, staging)
     except Exception as error:
+        check_present(plan.out)
         if not (staging / RECORD).exists():  # else it is complete, and the next run publishes it
             shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
@@ -200,10 +199,15 @@ def _attempt(
 
 def _write_failures(out: Path, failures: list[Failure]) -> None:
     """Replace the folder `failed/` by what failed this time; there is none when all went well."""
-    shutil.rmtree(out / "failed", ignore_errors=True)
-    for number, failure in enumerate(failures, 1):
-        (out / "failed").mkdir(exist_ok=True)
-        content: dict[str, Any] = asdict(failure)
-        short = failure.name.replace("/", "_").encode()[:_LONGEST].decode(errors="ignore")
-        name = failure.name if short == failure.name else f"{short}-{number}"  # the whole is in it
-        write_text(out / "failed" / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    folder = out / "failed"
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, failure in enumerate(sorted(failures, key=lambda failure: failure.kind), 1):  # sequences first
+        folder.mkdir(exist_ok=True)
+        content = {key: shown(value) if key == "name" else value for key, value in asdict(failure).items()}
+        whole = shown(failure.name)
+        name = whole.replace("/", "_").encode()[:_LONGEST].decode(errors="ignore")
+        if name != whole or (folder / f"{name}.json").exists():  # as a video that is named like a sequence
+            name = f"{name}-{number}"
+        write_text(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.errors import shown
 from lolblur_synth.metrics import Convention, describe
 from lolblur_synth.nets.lpips import Backbone
 
@@ -105,7 +106,7 @@ def show(console: Console, evaluation: Evaluation) -> None:
     for column in ("pictures", "PSNR / dB", "SSIM", *["LPIPS"] * (evaluation.backbone is not None)):
         table.add_column(column, justify="right")
     for name, scores in evaluation.sequences().items():
-        table.add_row(escape(name), *_cells(mean(name, scores), len(scores)))
+        table.add_row(escape(shown(name)), *_cells(mean(name, scores), len(scores)))
     table.add_section()
     table.add_row("all", *_cells(mean("all", evaluation.scores), len(evaluation.scores)))
     console.print(table)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.errors import shown
 from lolblur_synth.maker import Estimate
 from lolblur_synth.plan import Plan, VideoPlan
 from lolblur_synth.records import SequenceRecord
@@ -16,7 +17,7 @@ from lolblur_synth.video.find import summed_up
 
 def show_plan(console: Console, plan: Plan) -> None:
     """Print what a run would make, what it drops and why."""
-    table = Table(title=escape(f"Plan for {plan.out}"), title_justify="left")
+    table = Table(title=escape(shown(f"Plan for {plan.out}")), title_justify="left")
     for column in ("video", "file", "rate (from)", "frames", "split", "sequences", "pairs", "dropped"):
         table.add_column(column)
     for video in plan.videos:
@@ -24,7 +25,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     for video in plan.videos:
         for line in (*video.warnings, *_drop_reasons(video), *([f"no pairs: {video.fault}"] if video.fault else [])):
-            console.print(f"{video.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(shown(f"{video.name}: {line}"), highlight=False, markup=False, soft_wrap=True)
     show_left_out(console, plan)
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
     pairs = sum(len(sequence.slots) for sequence in due)
@@ -68,7 +69,7 @@ def _plan_row(video: VideoPlan) -> list[str]:
         return ["-", escape(video.name), "-", "-", "-", "0", "0", "the video"]
     info = video.scan.info
     number = "-" if video.number is None else f"{video.number:04d}"
-    rate = f"{float(info.capture_fps):g} fps ({info.capture_source})"
+    rate = escape(shown(f"{float(info.capture_fps):g} fps ({info.capture_source})"))
     pairs = sum(len(sequence.slots) for sequence in video.sequences)
     counts = [str(len(video.sequences)), str(pairs), str(len(video.rejects))]
     return [number, escape(video.name), rate, str(video.scan.frames), video.split or "-", *counts]
@@ -81,7 +82,7 @@ def _drop_reasons(video: VideoPlan) -> list[str]:
 
 def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[str, SequenceRecord]) -> None:
     """Print what a run made, what it cost, and what failed."""
-    table = Table(title=escape(f"Dataset in {plan.out}, made on {_devices(records)}"), title_justify="left")
+    table = Table(title=escape(shown(f"Dataset in {plan.out}, made on {_devices(records)}")), title_justify="left")
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
         table.add_column(column)
     for sequence_id in sorted((*outcome.made, *outcome.kept)):
@@ -90,12 +91,12 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:2]
         table.add_row(
             sequence_id,
-            escape(record.source["name"]),
+            escape(shown(record.source.name)),
             record.split,
             str(len(record.pairs)),
-            f"{record.draws['exposure']:.3f}",
+            f"{record.draws.exposure:.3f}",
             f"{total / len(record.pairs):.2f}",
-            ", ".join(f"{name} {seconds / total:.0%}" for name, seconds in slowest),
+            escape(shown(", ".join(f"{name} {seconds / total:.0%}" for name, seconds in slowest if seconds))),
             "made" if sequence_id in outcome.made else "kept",
         )
     console.print(table)
@@ -104,7 +105,11 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
             console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
-            f"not made: {failure.name}: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True
+            shown(f"not made: {failure.name}: {failure.message}"),
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -123,7 +128,7 @@ def _distrusted(record: SequenceRecord, plan: Plan) -> str | None:
 
 def _dark_already(record: SequenceRecord) -> str | None:
     """What is to be said about footage that is darker than what was to be made of it, if anything."""
-    asked: float = record.draws["exposure"]
+    asked: float = record.draws.exposure
     found = fmean(pair.statistics["lightness"] for pair in record.pairs) / 100
     if found >= asked / 2:
         return None

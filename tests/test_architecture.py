@@ -12,7 +12,7 @@ import lolblur_synth
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
     {"caches", "errors", "events", "files", "threads", "clock", "lanes"},
-    {f"video.{name}" for name in ("content", "kinds", "matroska", "metadata", "series")},
+    {"links", "yaml_reader"} | {f"video.{name}" for name in ("content", "kinds", "matroska", "metadata", "series")},
     {"config", "devices", "ops.color", "targets", "converting"},
     {"video.headers", "video.icc", "video.images", "video.tiff", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},
@@ -43,6 +43,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     | {f"video.{name}" for name in ("advice", "boxes", "decoder_log", "pyav", "rates", "second_look")}
     | {f"video.{name}" for name in ("scan", "stored", "reader", "writer")},
     {"pipeline", "records"},
+    {"manifest", "publish", "verify"},
     {"output"},
     {"restoring"},
     {
@@ -72,6 +73,7 @@ MAY_READ_CONFIG = {
     "pipeline",
     "plan",
     "output",
+    "records",
     "card",
     "draws",
     "sequences",

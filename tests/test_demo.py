@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from lolblur_synth import demo
 from lolblur_synth.cli import cli
-from lolblur_synth.records import read_records, verify
+from lolblur_synth.records import read_records
+from lolblur_synth.verify import verify
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video

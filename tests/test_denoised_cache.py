@@ -1,7 +1,6 @@
 """Denoised frames that are kept for other runs: the same pixels, sooner."""
 
 import errno
-import json
 from collections.abc import Callable
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,7 +17,7 @@ from lolblur_synth.config import Config, load
 from lolblur_synth.denoised_cache import opened, parts_of, recall, storing
 from lolblur_synth.errors import UserError
 from lolblur_synth.plan import make_plan
-from lolblur_synth.records import fingerprint, read_records
+from lolblur_synth.records import Denoising, NoiseLevel, fingerprint, read_records
 from lolblur_synth.video.images import quantize
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_codes, read_frames
@@ -28,7 +27,8 @@ from tests.footage import SMALL, film
 
 CPU = torch.device("cpu")
 SETTINGS = [*SMALL, "--set", "sequences.pairs=1", "--set", "sequences.min_pairs=1", "--set", "denoise.preset=fast"]
-NOISE = {"backend": "vbm4d", "sigma": 12.5}
+LEVEL = NoiseLevel(sigma=12.5, space="srgb", a=(0, 0, 0), b=(0.1, 0.1, 0.1), white=True)
+NOISE = Denoising(backend="vbm4d", preset="fast", level=LEVEL)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_cache_changes_no_pixel_and_no_noise(videos, filled, tmp_path, monkeyp
     assert hashes(tmp_path / "without") == hashes(made) == hashes(tmp_path / "with")
     assert files(cache) == before
     records = [read_records(out) for out in (made, tmp_path / "without", tmp_path / "with")]
-    assert all(one["0000-0"].noise["sigma"] > 10 for one in records)
+    assert all(one["0000-0"].noise.level.sigma > 10 for one in records)
     assert all(
         (one[id].noise, one[id].fingerprint, one[id].config) == (record.noise, record.fingerprint, record.config)
         for one in records
@@ -193,7 +193,7 @@ def test_what_is_stored_is_recalled_to_the_bit(tmp_path):
         lambda video, facts: facts.write_text(facts.read_text()[:-20]),
         lambda video, facts: facts.write_text("[]"),
         lambda video, facts: facts.write_bytes(b"\xff"),
-        lambda video, facts: facts.write_text(json.dumps({"noise": NOISE})),
+        lambda video, facts: facts.write_text(NOISE.model_dump_json()),
     ],
 )
 def test_what_is_damaged_is_not_recalled_but_replaced(tmp_path, damage: Callable[[Path, Path], None]):

@@ -17,7 +17,7 @@ def sources(count: int) -> dict[Path, str]:
 
 def as_records(placed: dict[Path, tuple[int, str]], given: dict[Path, str]) -> dict[str, SimpleNamespace]:
     return {
-        f"{number}": SimpleNamespace(source={"content": given[path]}, video=number, split=split)
+        f"{number}": SimpleNamespace(source=SimpleNamespace(content=given[path]), video=number, split=split)
         for path, (number, split) in placed.items()
     }
 

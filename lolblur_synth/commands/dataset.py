@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.commands.options import FOLDER, PATH, console_for, load_config, run_options
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.errors import SequenceError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +63,7 @@ def run(
             config,
             {"ec_zero_dce": sha256},
             overwrite,
-            lambda path: status.update(f"reading {escape(path.name)}"),
+            lambda path: status.update(f"reading {escape(shown(path.name))}"),
         )
     if dry_run:
         show_plan(console_for(), plan)
@@ -95,7 +95,7 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
 @click.argument("dataset", type=FOLDER)
 def verify(dataset: Path) -> None:
     """Decode and hash every picture of a dataset again."""
-    from lolblur_synth.records import verify as check
+    from lolblur_synth.verify import verify as check
 
     count, faults = check(dataset)
     for fault in faults:
@@ -105,7 +105,7 @@ def verify(dataset: Path) -> None:
             f"{dataset}: {len(faults)} faults; delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, "
             "and what no record names, and run again"
         )
-    click.echo(f"{dataset}: {count} pictures are as recorded")
+    click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
 
 
 @click.command()
@@ -132,6 +132,6 @@ def demo(
     settle(out / "dataset")
     plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)
     _execute(plan, console, verbose=False, fail_fast=True)
-    click.echo(f"clips:    {videos}")
-    click.echo(f"dataset:  {out / 'dataset'}  (README.md explains it)")
-    click.echo(f"look at:  {out / 'dataset' / 'contact_sheet.png'}")
+    click.echo(f"clips:    {shown(videos)}")
+    click.echo(f"dataset:  {shown(out / 'dataset')}  (README.md explains it)")
+    click.echo(f"look at:  {shown(out / 'dataset' / 'contact_sheet.png')}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.commands.options import FOLDER, PATH, console_for, device_option, warner
+from lolblur_synth.errors import shown
 
 if TYPE_CHECKING:
     from lolblur_synth.interpolators import Backend as Interpolation
@@ -39,7 +40,7 @@ def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, devi
 
     warn = warner(console_for(stderr=True))
     for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite, warn):
-        click.echo(f"{path}  exposure {drawn:.4f}")
+        click.echo(f"{shown(path)}  exposure {drawn:.4f}")
 
 
 @click.command()
@@ -119,4 +120,4 @@ def interpolate(
     with frame_progress(console) as notify:
         result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warner(console))
     for line in describe(result):
-        click.echo(line)
+        click.echo(shown(line))

@@ -3,7 +3,7 @@
 import click
 
 from lolblur_synth.commands.options import load_config, run_options
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.errors import SequenceError, shown
 
 _TRAININGS = "train-ecdce", "train-lednet"  # whose presets begin with their names
 
@@ -15,7 +15,7 @@ def doctor() -> None:
 
     healthy = True
     for name, found, good in examine():
-        click.echo(f"{'ok ' if good else '-- '} {name:<14} {found}")
+        click.echo(f"{'ok ' if good else '-- '} {name:<14} {shown(found)}")
         healthy &= good
     if not healthy:
         raise SequenceError("what is marked -- is missing; install the package again, by pip install . in its folder")

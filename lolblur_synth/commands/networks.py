@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.commands.options import FOLDER, PATH, config_options, console_for, device_option, warner
+from lolblur_synth.errors import shown
 
 if TYPE_CHECKING:
     from lolblur_synth.dataset import Split
@@ -48,7 +49,7 @@ def train_ecdce(
     memory = partial(memory_used, choose_device(config.device))
     with TrainingProgress(console_for(stderr=True), config.steps, config.validate_every, memory) as progress:
         weights = train(images, out, config, overwrite=overwrite, on_step=progress)
-    click.echo(f"weights: {weights}")
+    click.echo(f"weights: {shown(weights)}")
 
 
 @click.command("train-lednet")
@@ -99,7 +100,7 @@ def train_lednet(
             tell=progress.say,
         )
     if first:
-        click.echo(f"weights: {weights}")
+        click.echo(f"weights: {shown(weights)}")
 
 
 @click.command()
@@ -122,7 +123,7 @@ def restore(
     with frame_progress(console) as notify:
         warn = warner(console)
         for path in restore_path(source, out, weights, manner, device, compare, overwrite, notify, warn):
-            click.echo(path)
+            click.echo(shown(path))
 
 
 @click.command()
@@ -200,7 +201,7 @@ def export(weights: str, out: Path, overwrite: bool) -> None:
     from lolblur_synth.export import export as write
 
     differs = write(weights, out, overwrite)
-    click.echo(f"{out}: in onnxruntime it differs from the network by {differs:.1e} at most")
+    click.echo(f"{shown(out)}: in onnxruntime it differs from the network by {differs:.1e} at most")
 
 
 @click.group()
@@ -219,7 +220,7 @@ def weights_list() -> None:
         click.echo(f"{'':<29} licence: {entry.licence}")
         if advice:
             click.echo(f"{'':<29} get them by {advice}")
-    click.echo(f"The cache is {weights_dir()}; LOLBLUR_WEIGHTS chooses another.")
+    click.echo(f"The cache is {shown(weights_dir())}; LOLBLUR_WEIGHTS chooses another.")
 
 
 @weights.command("pull")
@@ -231,7 +232,7 @@ def weights_pull(name: str, source: Path | None, ncnn: bool, overwrite: bool) ->
     """Put weights into the cache, by pip from its index or from a file, if they are what they claim to be."""
     from lolblur_synth.weights_store import pull
 
-    click.echo(pull(name, source, ncnn=ncnn, overwrite=overwrite))
+    click.echo(shown(pull(name, source, ncnn=ncnn, overwrite=overwrite)))
 
 
 @weights.command("path")
@@ -240,4 +241,4 @@ def weights_path(name: str) -> None:
     """Print where weights are, if they are here and whole."""
     from lolblur_synth.nets.catalogue import locate
 
-    click.echo(locate(name))
+    click.echo(shown(locate(name)))

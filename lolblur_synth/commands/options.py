@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lolblur_synth.errors import shown
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -78,6 +80,6 @@ def warner(console: "Console") -> Callable[[str], None]:
     """What prints a warning, in one line, above the bars of progress."""
 
     def warn(text: str) -> None:
-        console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(shown(text), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     return warn

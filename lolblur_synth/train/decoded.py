@@ -18,6 +18,7 @@ import numpy as np
 
 from lolblur_synth.devices import cores
 from lolblur_synth.errors import UserError, refused
+from lolblur_synth.files import open_lock
 from lolblur_synth.records import fingerprint
 from lolblur_synth.threads import ordered_map
 from lolblur_synth.train.pair_files import PairFiles, Picture, read_picture
@@ -87,7 +88,7 @@ def _content(pairs: Sequence[PairFiles]) -> str:
 @contextmanager
 def _locked(folder: Path, place: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{place}.lock").open("w") as lock:
+    with open_lock(folder / f"{place}.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -185,7 +185,7 @@ class PairLoader(DataLoader[Sample]):
         try:
             yield from super().__iter__()
         except UserError as error:
-            raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
+            raise UserError(str(error.args[0]).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
         except (EOFError, OSError, RuntimeError) as error:
             if self.num_workers == 0 or str(error).startswith("Caught "):  # raised in a worker, not by losing one
                 raise
