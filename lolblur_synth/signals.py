@@ -52,10 +52,11 @@ class _Stop:
         if self._raised:
             self._deadline = min(self._deadline, now + _HASTE)
             return
+        wait = _PATIENCE if self.holds else _delicate(frame)
         if not self.number:
-            self.number, self._deadline = number, now + (_PATIENCE if self.holds else _IMPORTING)
+            self.number, self._deadline = number, now + wait
             os.write(self._writing, bytes([number]))  # a training that hands its signal on had it long ago
-        if not self.holds and not _is_delicate(frame):
+        if not wait:
             self._raised, self._deadline = True, now + _PATIENCE
             raise Stopped(self.number)
 
@@ -159,13 +160,18 @@ def _open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
 
 
-def _is_delicate(frame: FrameType | None) -> bool:
-    """Whether Python is importing, where libraries take any error for a module that is missing, or deleting."""
+def _delicate(frame: FrameType | None) -> float:
+    """Seconds that what is at work may take before it is left halfway; 0 where nothing speaks against leaving it.
+
+    Libraries take whatever is raised in an import for a module that is missing; finalizers raise nothing.
+    """
     while frame:
-        if frame.f_code.co_filename.startswith("<frozen importlib") or frame.f_code.co_name == "__del__":
-            return True
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return _IMPORTING
+        if frame.f_code.co_name == "__del__":
+            return _PATIENCE
         frame = frame.f_back
-    return False
+    return 0
 
 
 def _silence_consequences(stop: _Stop) -> None:
