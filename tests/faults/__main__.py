@@ -48,9 +48,11 @@ def main() -> int:
 
 
 def _kinds(normal: Undisturbed, share: float) -> Kinds:
-    from tests.faults import kills
+    from tests.faults import commands, kills, mutants
 
     yield from kills.kinds(normal, Random(SEED), share)
+    yield from commands.kinds(normal, Random(SEED), share)
+    yield from mutants.kinds(normal, Random(SEED), share)
 
 
 def _tried(trials: list[Trial], root: Path) -> list[Verdict]:

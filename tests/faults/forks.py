@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+NEXT = "--- the next command\n"  # written by a process that does several
 HUNG = 999  # the code of a process that had to be killed, as it did not end
 
 
@@ -22,8 +23,12 @@ class Ended:
 
     @property
     def told(self) -> list[str]:
-        """Lines that say how it ended."""
-        return [line for line in self.err.splitlines() if line.startswith(("error: ", "stopped by "))]
+        """Lines that say how it ended; of several commands in one process, of the one that said most."""
+        parts = self.err.split(NEXT)
+        return max(
+            ([line for line in part.splitlines() if line.startswith(("error: ", "stopped by "))] for part in parts),
+            key=len,
+        )
 
 
 @dataclass

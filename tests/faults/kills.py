@@ -1,6 +1,5 @@
 """Processes that end when nobody expects it, and disks that refuse: the next run has to make up for it."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -99,7 +98,7 @@ def _limited(normal: Undisturbed, size: int) -> Trial:
 def _signalled(normal: Undisturbed, moment: float, number: int, times: int) -> Trial:
     def break_it(world: World) -> list[tuple[Ended, set[int]]]:
         running = world.run()
-        _heeds(running)
+        heeds(running)
         time.sleep(moment)
         for _ in range(times):
             running.signal(number)
@@ -110,7 +109,7 @@ def _signalled(normal: Undisturbed, moment: float, number: int, times: int) -> T
     return lambda root: normal.broken_and_resumed(root, break_it)
 
 
-def _heeds(running: Running) -> None:
+def heeds(running: Running) -> None:
     """Wait until it has its handlers: before, it is the interpreter's."""
     status = Path(f"/proc/{running.pid}/status")
     while time.monotonic() < running.began + 10:
@@ -129,11 +128,3 @@ def _twice(normal: Undisturbed, moment: float) -> Trial:
 
     return lambda root: normal.broken_and_resumed(root, break_it)
 
-
-def pid_exists(pid: int) -> bool:
-    """Whether a process is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
