@@ -1,5 +1,20 @@
-"""`python -m lolblur_synth` is `lolblur-synth`."""
+"""`python -m lolblur_synth` is `lolblur-synth`: signals are heeded before anything is imported that takes its time."""
 
-from lolblur_synth.cli import main
+import sys
 
-main()
+from lolblur_synth.signals import heeding
+
+
+def _command() -> int:
+    from lolblur_synth.cli import answer
+
+    return answer()
+
+
+def main() -> None:
+    """Run the command line and exit by what became of it."""
+    sys.exit(heeding(_command))
+
+
+if __name__ == "__main__":
+    main()

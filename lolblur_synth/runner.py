@@ -3,13 +3,14 @@
 import ctypes
 import errno
 import json
-import queue
+import os
 import shutil
 import signal
-import threading
+import sys
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import warnings
+from collections.abc import Generator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -20,13 +21,14 @@ import torch
 from lolblur_synth import card
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import SequenceError, UserError, refused, shown
-from lolblur_synth.events import Event, Notify, ignore
+from lolblur_synth.events import Event, Notify, gathered, ignore
 from lolblur_synth.maker import make_sequence
 from lolblur_synth.manifest import write_manifest
 from lolblur_synth.output import locked, publishing, write_settings
 from lolblur_synth.plan import Plan, SequencePlan
 from lolblur_synth.publish import check_present, publish, recover, remove
 from lolblur_synth.records import RECORD, read_records, staging_path, write_text
+from lolblur_synth.signals import held
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LONGEST = 200  # bytes of a name, to which more is added; file systems take 255
@@ -68,8 +70,9 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
             write_settings(plan.out, plan.config)
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         try:
-            for failure in _work(plan, due, device, notify, fail_fast):
-                failures.append(failure)
+            with closing(_work(plan, due, device, notify, fail_fast)) as failed:
+                for failure in failed:
+                    failures.append(failure)
             for record in plan.stale:
                 remove(plan.out, record)
         except BaseException:
@@ -77,8 +80,8 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
                 _describe(plan.out, failures)
             raise
         _describe(plan.out, failures)
-    failed = {failure.name for failure in failures if failure.kind == "sequence"}
-    made = tuple(s.id for s in due if s.id not in failed)
+    names = {failure.name for failure in failures if failure.kind == "sequence"}
+    made = tuple(s.id for s in due if s.id not in names)
     return Outcome(made, tuple(s.id for s in plan.sequences if s not in due), tuple(failures))
 
 
@@ -95,7 +98,7 @@ def _describe(out: Path, failures: list[Failure]) -> None:
 
 def _work(
     plan: Plan, due: list[SequencePlan], device: torch.device, notify: Notify, fail_fast: bool
-) -> Iterator[Failure]:
+) -> Generator[Failure]:
     """Make sequences and yield the failures as they happen."""
     workers = min(plan.config.run.workers, len(due))
     if device.type == "cuda" and workers > torch.cuda.device_count():
@@ -103,12 +106,13 @@ def _work(
     threads = threads_for(workers, device)
     plan = replace(plan, videos=(), stale=())  # what every task would carry along
     if workers <= 1:
-        outcomes: Iterable[Failure | None] = (_attempt(task, plan, device, threads, notify, fail_fast) for task in due)
+        outcomes = (_attempt(task, plan, device, threads, notify, fail_fast) for task in due)
     else:
         outcomes = _in_processes(plan, due, workers, device, threads, notify, fail_fast)
-    for failure in outcomes:
-        if failure:
-            yield failure
+    with closing(outcomes):
+        for failure in outcomes:
+            if failure:
+                yield failure
 
 
 def _in_processes(
@@ -119,32 +123,29 @@ def _in_processes(
     threads: int,
     notify: Notify,
     fail_fast: bool,
-) -> Iterator[Failure | None]:
-    from multiprocessing.managers import SyncManager
-
+) -> Generator[Failure | None]:
     import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.externals.loky.backend import resource_tracker
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    manager = SyncManager()
-    manager.start(_end_with_parent)
-    with manager:
-        events = manager.Queue()
-        listener = threading.Thread(target=_forward, args=(events, notify), daemon=True)
-        listener.start()
+    with gathered(notify) as send, joblib.parallel_config("loky", inner_max_num_threads=1):
+        tasks = (
+            joblib.delayed(_attempt_in_worker)(os.getpid(), task, plan, place, threads, send, fail_fast)
+            for task, place in zip(due, cycle(_places(device)), strict=False)
+        )
+        resource_tracker.ensure_running()  # whose start would let signals through
+        with held():
+            outcomes = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks)
         try:
-            with joblib.parallel_config("loky", inner_max_num_threads=1):
-                yield from joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(
-                    joblib.delayed(_attempt_in_worker)(task, plan, place, threads, events.put, fail_fast)
-                    for task, place in zip(due, cycle(_places(device)), strict=False)
-                )
-        except TerminatedWorkerError:
+            yield from outcomes
+        except BrokenProcessPool:
             raise UserError(
                 "a worker process was killed, most likely for want of memory: run the same command again with fewer "
                 "--workers; finished sequences are kept"
             ) from None
         finally:
-            events.put(None)
-            listener.join(timeout=5)
+            with warnings.catch_warnings(action="ignore"):  # that sequences are given up is why it is closed
+                outcomes.close()
 
 
 def _places(device: torch.device) -> list[torch.device]:
@@ -154,20 +155,24 @@ def _places(device: torch.device) -> list[torch.device]:
 
 
 def _attempt_in_worker(
-    task: SequencePlan, plan: Plan, device: torch.device, threads: int, notify: Notify, fail_fast: bool
+    parent: int,
+    task: SequencePlan,
+    plan: Plan,
+    device: torch.device,
+    threads: int,
+    notify: Notify,
+    fail_fast: bool,
 ) -> Failure | None:
-    _end_with_parent()
+    _end_with(parent)
     return _attempt(task, plan, device, threads, notify, fail_fast)
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Ask Linux to end this process when its parent does: a killed run must not go on writing behind the next one."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _forward(events: "queue.Queue[Event | None]", notify: Notify) -> None:
-    while (event := events.get()) is not None:
-        notify(event)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 def _attempt(

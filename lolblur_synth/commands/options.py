@@ -69,11 +69,15 @@ def load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortc
 
 
 def console_for(stderr: bool = False) -> "Console":
-    """A console that does not squeeze its tables where nobody has set a width."""
+    """A console that does not squeeze its tables where nobody has set a width, and raises where nobody reads."""
     from rich.console import Console
 
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=120)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich calls this where it has caught it, and would close stdout for the sake of stderr
+
+    console = Plain(stderr=stderr)
+    return console if console.is_terminal else Plain(stderr=stderr, width=120)
 
 
 def warner(console: "Console") -> Callable[[str], None]:

@@ -114,7 +114,7 @@ def _train(
                 on_step(run.step, latest)
             if stop.is_set() and not last:
                 _save(run, out)
-                raise KeyboardInterrupt
+                stop.end()
 
 
 def losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE) -> dict[str, Tensor]:

@@ -145,7 +145,7 @@ def _train(
             if on_step and accelerator.is_main_process:
                 on_step(run.step, latest)
             if stops and not last:
-                raise KeyboardInterrupt
+                stop.end()
 
 
 @contextmanager

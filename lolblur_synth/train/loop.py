@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from math import cos, pi
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from lolblur_synth.errors import UserError, refused
 from lolblur_synth.files import write_whole
+from lolblur_synth.signals import SIGNALS
 
 
 def cosine(step: int, steps: int, peak: float, floor: float = 0.01, warm_up: float = 0.05) -> float:
@@ -57,26 +58,51 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def catch_interrupt() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or a termination request sets, so that a loop can end its step and save.
+class Interrupt(threading.Event):
+    """Set when a signal has asked a loop to end."""
 
-    A second Ctrl-C interrupts at once. Outside the main thread no signal can be caught and the event stays clear.
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = int(signal.SIGINT)  # of the signal; of one that another process got, this one's word
+        self.before: dict[int, Any] = {}  # the handlers that were there
+
+    def hand_on(self, frame: FrameType | None) -> None:
+        """Do what the signal would have done without this; `KeyboardInterrupt` if that was to end the process."""
+        handler = self.before.get(self.number)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(self.number, frame)
+
+    def end(self) -> NoReturn:
+        """Leave the loop by what the signal would have raised, or else `KeyboardInterrupt`."""
+        self.hand_on(None)
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def catch_interrupt() -> Iterator[Interrupt]:
+    """An event that Ctrl-C or a request to end sets, so that a loop can end its step, save, and `end`.
+
+    A second one is handed on at once. Signals that are ignored stay so. Outside the main thread none can be caught and
+    the event stays clear.
     """
-    stop = threading.Event()
+    stop = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def request(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
+        again, stop.number = stop.is_set(), number
         stop.set()
+        if again:
+            stop.hand_on(frame)
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    stop.before = {number: handler for number, handler in found.items() if handler is not signal.SIG_IGN}
     try:
+        for number in stop.before:
+            signal.signal(number, request)
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in stop.before.items():
             signal.signal(number, handler)

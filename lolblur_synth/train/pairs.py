@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count as count_from
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -18,6 +18,7 @@ from lolblur_synth.dataset import Split
 from lolblur_synth.devices import cores
 from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import UserError
+from lolblur_synth.signals import held
 from lolblur_synth.train.decoded import decode_all
 from lolblur_synth.train.pair_files import DARK, SHARP, check_crop, find_pairs, read_picture
 from lolblur_synth.video.images import Pixels, dequantize
@@ -183,7 +184,11 @@ class PairLoader(DataLoader[Sample]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches; see `loader`."""
         try:
-            yield from super().__iter__()
+            if self.num_workers:
+                resource_tracker.ensure_running()  # whose start would let signals through
+            with held():
+                iterator = super().__iter__()
+            yield from iterator
         except UserError as error:
             raise UserError(str(error.args[0]).rpartition(f"{UserError.__name__}: ")[2].strip()) from None
         except (EOFError, OSError, RuntimeError) as error:
