@@ -98,8 +98,6 @@ def test_a_rate_of_sonys_that_is_none_is_no_reason_to_guess(tmp_path):
 def test_a_record_tells_the_rates_source_in_words(tmp_path):
     source = describe_source(scan(probe(clip(tmp_path / "a.mp4", {TAG: "240"}))), "a.mp4")
     assert source.capture_source == "tag com.android.capture.fps"
-    assert not {"capture_origin", "capture_detail", "path"} & source.keys()
-    assert all(isinstance(value, str | int) for value in source.values())
 
 
 def test_conversions_keep_the_tags_or_tell_what_to_give(tmp_path):
