@@ -20,7 +20,7 @@ from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, Source, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
-from lolblur_synth.video.find import find_videos, runs_backwards
+from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.kinds import LeftOut
 from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
@@ -324,11 +324,6 @@ def _warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> t
     found, fps = [], info.capture_fps
     if info.used_bits:
         found.append(few_bits(info))
-    if info.path.is_dir() and runs_backwards(info.path):
-        found.append(
-            "its files were written in the order against their numbers: if the dash before them is a minus, frames "
-            "before a trigger run backwards; number them from 0 on"
-        )
     if fps < LOW_FPS:
         found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
     period = 1000 / config.sequences.fps

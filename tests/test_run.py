@@ -313,6 +313,23 @@ def test_a_faulty_video_of_a_long_name_is_told_too(tmp_path):
     assert (tmp_path / "d/README.md").is_file()
 
 
+def test_videos_of_one_name_are_told_apart_and_what_is_left_out_is_named(tmp_path):
+    film(tmp_path / "v/day1/clip.mkv", frames=40)
+    (tmp_path / "v/day2").mkdir()
+    (tmp_path / "v/day2/clip.mkv").write_text("no video")
+    (tmp_path / "v/day2/a.insv").touch()
+    result = run(tmp_path / "v", tmp_path / "v/dataset")
+    assert isinstance(result.exception, SequenceError)
+    assert "left out: day2/a.insv (of a 360 degree camera; export" in result.output
+    (told,) = (tmp_path / "v/dataset/failed").glob("*.json")
+    assert json.loads(told.read_text())["name"] == "day2/clip.mkv"
+    assert json.loads((tmp_path / "v/dataset/records/0000-0.json").read_text())["source"]["name"] == "day1/clip.mkv"
+    again = run(tmp_path / "v", tmp_path / "v/dataset", "--dry-run")
+    assert "day1/clip.mkv" in again.output
+    assert "kept: 1 sequences" in again.output
+    assert "left out: dataset (made by this program" in again.output
+
+
 def test_a_rate_that_timestamps_tell_to_be_too_low_is_refused(tmp_path):
     pictures = scene(12)
     (tmp_path / "v").mkdir()

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
-from lolblur_synth.video.find import numbered_images
+from lolblur_synth.video.find import numbered_images, runs_backwards
 from lolblur_synth.video.images import check_size, read_pixels
 from lolblur_synth.video.metadata import MAX_PIXELS, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
@@ -145,6 +145,11 @@ def _describe(
 
 def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> VideoInfo:
     first = next(iter(numbered_images(folder).values()))
+    if runs_backwards(folder):
+        raise SequenceError(
+            f"{folder}: its files were written in the order against their numbers, as if the dash before them were a "
+            "minus; number them from 0 on, in order of time"
+        )
     if capture_fps is None:
         raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
     image = read_pixels(first, largest)

@@ -11,6 +11,7 @@ import pytest
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.video.find import find_videos, numbered_images, runs_backwards, summed_up
 from lolblur_synth.video.kinds import Why
+from lolblur_synth.video.probe import probe
 
 
 def pictures(folder: Path, names, size=(16, 12)) -> Path:
@@ -223,6 +224,9 @@ def test_numbers_after_a_dash_that_run_against_the_clock(tmp_path):
     for later, name in enumerate(names):
         os.utime(tmp_path / name, (later, later))
     assert runs_backwards(tmp_path)
+    with pytest.raises(SequenceError, match="as if the dash before them were a minus; number them from 0 on"):
+        probe(tmp_path, 240)
     for later, name in enumerate(names[::-1]):
         os.utime(tmp_path / name, (later, later))
     assert not runs_backwards(tmp_path)
+    assert probe(tmp_path, 240).capture_fps == 240
