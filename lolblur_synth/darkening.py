@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from lolblur_synth.converting import shortcomings, times_kept
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import rng_for
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.errors import SequenceError, UserError, shown
+from lolblur_synth.files import read_bounded
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.darken import darken
@@ -23,6 +25,8 @@ from lolblur_synth.video.writer import write_video
 
 Range = tuple[float, float]
 _DRAWS = "exposures.json"
+_NOTES = TypeAdapter(dict[str, float])
+_LARGEST = 64 << 20  # bytes of them
 
 
 def parse_exposure(text: str) -> Range:
@@ -81,10 +85,10 @@ def darken_path(
 def _note(path: Path, name: str, drawn: float) -> None:
     """Add a draw to those that are on record in the folder."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError:
+        known = _NOTES.validate_json(read_bounded(path, _LARGEST)) if path.exists() else {}
+    except (OSError, ValueError):
         raise UserError(f"{path}: not the list of exposures that darken writes; move it away") from None
-    write_text(path, json.dumps({**known, name: drawn}, indent=1) + "\n")
+    write_text(path, json.dumps({**known, shown(name): drawn}, indent=1) + "\n")
 
 
 @torch.inference_mode()

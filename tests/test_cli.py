@@ -150,6 +150,17 @@ def test_a_dark_video_has_the_depth_of_its_source(tmp_path):
     assert probe(tmp_path / "d/clip.mkv").bit_depth == 16
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b"\xff", b'{"a.png": "dark"}', b'{"a.png": {}}'])
+def test_exposures_that_are_damaged_are_not_replaced(tmp_path, content):
+    source = picture(tmp_path / "a.png")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/exposures.json").write_bytes(content)
+    result = call("darken", "--input", str(source), "--out", str(tmp_path / "d"), "--exposure", "0.1")
+    assert isinstance(result.exception, UserError)
+    assert "exposures.json: not the list of exposures that darken writes" in str(result.exception)
+    assert (tmp_path / "d/exposures.json").read_bytes() == content
+
+
 @pytest.mark.parametrize("exposure", ["dark", "0.3:0.1", "0", "1.5", "-0.1", "0.1:", ":0.1"])
 def test_exposures_that_make_no_sense(tmp_path, exposure):
     source = picture(tmp_path / "a.png")

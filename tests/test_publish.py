@@ -1,10 +1,11 @@
 """Publishing by rename, and recovery after a kill at any moment."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.publish import publish, recover, remove
 from lolblur_synth.records import RECORD, SETTINGS, read_record, read_records, read_staged, record_path
 from lolblur_synth.verify import verify
@@ -103,3 +104,41 @@ def test_a_completed_sequence_whose_pictures_are_gone_is_given_up(root):
     recover(root)
     assert not staging.exists()
     assert read_records(root) == {}
+
+
+def test_all_is_on_the_disk_before_the_record_says_so(root, monkeypatch):
+    """In the order in which a power cut could show it."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def note_fsync(descriptor: int) -> None:
+        done.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(root)))
+        fsync(descriptor)
+
+    def note_replace(path: Path, target: Path) -> Path:
+        done.append(f"-> {target.relative_to(root)}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "replace", note_replace)
+    staging = stage(root)
+    pictures = {path.relative_to(root) for path in staging.rglob("*.png")}
+    said = done.index(f"-> {staging.name}/{RECORD}")
+    assert {str(path) for picture in pictures for path in (picture, *picture.parents[:-1])} <= set(done[:said])
+    assert done[said - 1 :] == [f"{staging.name}/.{RECORD}.partial", f"-> {staging.name}/{RECORD}", staging.name]
+    done.clear()
+    publish(root, staging)
+    published = done.index("-> records/0003-0.json")
+    renamed = [number for number, what in enumerate(done) if what.startswith("-> train")]
+    folders = {str(path.relative_to(root)) for path in (root / "train").rglob("*") if path.is_dir()} | {"train", "."}
+    assert len(renamed) == 10
+    assert folders <= set(done[max(renamed) + 1 : published])
+    assert set(done[published + 1 :]) == {"records", "."}
+
+
+def test_a_dataset_that_was_taken_away_is_not_half_made_anew(root):
+    staging = stage(root)
+    (root / SETTINGS).unlink()
+    with pytest.raises(UserError, match="was removed or emptied during the run; run the same command again"):
+        publish(root, staging)
+    assert not (root / "train").exists()

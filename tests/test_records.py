@@ -126,18 +126,17 @@ def test_every_place_of_a_record_withstands_what_does_not_belong_there(tmp_path)
     content, paths = plain(), [path for path, _ in record().images()]
     passed = 0
     for place in places(content):
-        for value in HOSTILE:
+        for value in HOSTILE if "config" not in place[:-1] else ["x"]:
             path = write(tmp_path, json.dumps(changed(content, place, value)))
             try:
                 found = read_record(path, "0003-0")
-            except UserError as error:
-                assert str(error).isprintable()
-                assert len(str(error)) < 1000
+            except UserError:
+                assert "record" in told(tmp_path)
                 continue
             passed += 1
             assert found.id == "0003-0"
             assert {image.parts[:3] for image, _ in found.images()} <= {path.parts[:3] for path in paths}
-    assert passed < 400  # of more than two thousand
+    assert passed < 200  # of a thousand
 
 
 def test_another_format_is_no_damage(tmp_path):

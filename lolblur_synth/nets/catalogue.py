@@ -4,10 +4,11 @@ Bundled ones are in the package; all others are looked for in a cache and never 
 """
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from lolblur_synth.caches import cache_dir
 from lolblur_synth.errors import UserError
@@ -192,7 +193,7 @@ def tensor_hash(path: Path) -> str:
     start = 8 + int.from_bytes(data[:8], "little")
     digest = hashlib.sha256()
     try:
-        tensors = json.loads(bytes(data[8:start]))
+        tensors = from_json(bytes(data[8:start]))
         for name in sorted(tensors.keys() - {"__metadata__"}):
             kind, shape, (first, last) = (tensors[name][key] for key in ("dtype", "shape", "data_offsets"))
             digest.update(f"{name} {kind} {shape}\n".encode())

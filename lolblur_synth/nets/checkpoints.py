@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
+from pydantic_core import from_json
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
@@ -118,7 +119,7 @@ def _read_bytes(path: Path) -> bytes:
 def _metadata(data: bytes, path: Path) -> dict[str, Any]:
     try:
         length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_METADATA])
+        metadata = from_json(from_json(data[8 : 8 + length])["__metadata__"][_METADATA])
     except (ValueError, KeyError, TypeError):
         metadata = None
     if not isinstance(metadata, dict):

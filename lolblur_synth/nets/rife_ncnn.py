@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 from torch import Tensor, nn
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.files import file_hash
+from lolblur_synth.files import file_hash, read_bounded
 from lolblur_synth.nets.catalogue import entry, weights_dir
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
 
@@ -107,6 +109,9 @@ class Model(NamedTuple):
     sha256: str
 
 
+_MODEL = TypeAdapter(Model)
+
+
 def write(net: IFNet, folder: Path) -> None:
     """Write the network, and what `check` needs, into a folder that exists.
 
@@ -140,10 +145,10 @@ def check(folder: Path) -> Model:
     if missing:
         raise UserError(f"RIFE for ncnn, {folder}: lacks {', '.join(missing)}; make it by `{command}`")
     try:
-        facts = json.loads((folder / FACTS).read_text())
+        facts = from_json(read_bounded(folder / FACTS, 1 << 16))
         whole = all(facts[name] == file_hash(folder / name) for name in (PARAM, BIN))
-        model = Model(facts["version"], int(facts["multiple"]), facts[BIN])
-    except (ValueError, KeyError, TypeError):
+        model = _MODEL.validate_python((facts["version"], facts["multiple"], facts[BIN]))
+    except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
         raise UserError(f"RIFE for ncnn, {folder}: is damaged; make it again by `{command} --overwrite`")

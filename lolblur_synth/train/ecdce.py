@@ -26,7 +26,7 @@ from lolblur_synth.records import write_text
 from lolblur_synth.train.config import TrainECDCE
 from lolblur_synth.train.data import Photograph, batch, read_photographs, split, whole
 from lolblur_synth.train.folder import BOARD, CHECKPOINT, METRICS, RunFolder
-from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, standing_of
 from lolblur_synth.train.losses import (
     exposure_gain,
     exposure_loss,
@@ -225,6 +225,7 @@ def _restore(run: _Run, out: Path, device: torch.device) -> None:
     try:
         run.net.load_state_dict(state["net"])
         run.optimizer.load_state_dict(state["optimizer"])
-        run.step, run.best, run.history = state["step"], state["best"], state["history"]
-    except (KeyError, RuntimeError, ValueError) as error:
+        standing = standing_of(state)
+        run.step, run.best, run.history = standing.step, standing.best, standing.history
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise UserError(f"{out / CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from lolblur_synth.config import Section, load, to_yaml
 from lolblur_synth.errors import UserError
+from lolblur_synth.files import read_bounded
 from lolblur_synth.records import write_text
 
 CHECKPOINT, CONFIG, DATA, METRICS, BOARD = "last.pt", "config.yaml", "data.json", "metrics.json", "tensorboard"
+_LARGEST = 256 << 20  # bytes of what is said of the data, a line per photograph
 _LISTED = CHECKPOINT, CONFIG, DATA, METRICS
 
 
@@ -57,7 +61,11 @@ class RunFolder:
             raise UserError(
                 f"{self.path}: holds a run with other settings ({difference}); choose another folder, or overwrite"
             )
-        if json.loads((self.path / DATA).read_text(encoding="utf-8")) != data:
+        try:
+            before = from_json(read_bounded(self.path / DATA, _LARGEST))
+        except (OSError, ValueError):
+            raise UserError(f"{self.path / DATA}: damaged; choose another folder, or overwrite") from None
+        if before != data:
             raise UserError(
                 f"{self.path}: holds a run on other {self.data} (see {DATA}); choose another folder, or overwrite"
             )

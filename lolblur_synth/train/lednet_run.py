@@ -19,7 +19,7 @@ from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling
 from lolblur_synth.nets.weights import load_lednet
 from lolblur_synth.train.config import TrainLEDNet
 from lolblur_synth.train.folder import CHECKPOINT
-from lolblur_synth.train.loop import save_checkpoint, snapshot
+from lolblur_synth.train.loop import save_checkpoint, snapshot, standing_of
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 FREE = "device", "workers", "threads", "cache"  # settings that decide no result, but for how sums are rounded
@@ -173,7 +173,8 @@ def load(run: Run, state: dict[str, Any]) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
         if run.accelerator.scaler:
             run.accelerator.scaler.load_state_dict(state["scaler"])
-        run.step, run.best, run.history = state["step"], state["best"], state["history"]
+        standing = standing_of(state)
+        run.step, run.best, run.history = standing.step, standing.best, standing.history
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path}: not a checkpoint of this run ({error}); overwrite it") from None
     run.good = snapshot(state_of(run))

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from math import cos, pi
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from lolblur_synth.errors import UserError, refused
 from lolblur_synth.files import write_whole
@@ -56,6 +58,20 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise UserError(f"{path}: not a checkpoint of a training run; start again")
     return state
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class Standing:
+    """How far a training is."""
+
+    step: Annotated[int, Field(ge=0)]
+    best: float  # of its validations; infinite before the first
+    history: list[dict[str, float]]
+
+
+def standing_of(state: dict[str, Any]) -> Standing:
+    """How far a training was when it was saved; raises `ValueError` or `KeyError` for anything else."""
+    return Standing(state["step"], state["best"], state["history"])
 
 
 class Interrupt(threading.Event):

@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -75,3 +76,14 @@ def test_a_full_disk_leaves_the_previous_file(tmp_path):
 def test_a_folder_that_is_missing_is_told(tmp_path):
     with pytest.raises(UserError, match="cannot be written: No such file"):
         save_weights(tmp_path / "none" / "net.safetensors", narrow_lednet(), {})
+
+
+@pytest.mark.parametrize(
+    "metadata", ["[" * 100_000, "{", "[]", "9" * 5000, "\ud800", json.dumps("text"), json.dumps({"a": 1}) + "x"]
+)
+def test_metadata_that_are_damaged_are_told(metadata, tmp_path):
+    header = json.dumps({"__metadata__": {"lolblur_synth": metadata}}).encode()
+    for data in (len(header).to_bytes(8, "little") + header, len(metadata).to_bytes(8, "little") + b"[" * 100_000, b""):
+        (tmp_path / "a.safetensors").write_bytes(data)
+        with pytest.raises(UserError, match="does not say which network it holds"):
+            read_metadata(tmp_path / "a.safetensors")

@@ -126,6 +126,9 @@ def test_missing_and_damaged_files_are_found_before_ncnn_crashes(name, model, tm
         UserError, match=r"is damaged; make it again by `lolblur-synth weights pull rife-v4\S+ --ncnn --over"
     ):
         RifeNcnn(folder)
+    (folder / name).write_bytes(b"[" * 100_000)
+    with pytest.raises(UserError, match="is damaged; make it again"):
+        RifeNcnn(folder)
     (folder / name).unlink()
     with pytest.raises(UserError, match=f"lacks {name}; make it by `lolblur-synth weights pull rife-v4"):
         RifeNcnn(folder)

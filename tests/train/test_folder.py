@@ -71,3 +71,19 @@ def test_a_file_in_the_way_and_folders_of_other_things_are_left_alone(folder):
     file = RunFolder(folder.path / "letter.txt", [], "pairs")
     with pytest.raises(UserError, match="not an empty folder"):
         file.prepare(CONFIG, [1])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[" * 100_000, b"{"])
+def test_a_damaged_list_of_data_is_told(folder, content):
+    begin(folder)
+    (folder.path / "data.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"data.json: damaged; choose another folder, or overwrite"):
+        folder.prepare(CONFIG, [1, 2])
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"\xff", b"[" * 100_000, b"- 1", b"steps: !!int '3'"])
+def test_damaged_settings_are_told(folder, content):
+    begin(folder)
+    (folder.path / "config.yaml").write_bytes(content)
+    with pytest.raises(UserError):
+        folder.prepare(load(TrainLEDNet, [], ["steps=2"]), [1, 2])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lolblur_synth.errors import UserError
-from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, snapshot
+from lolblur_synth.train.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, snapshot, standing_of
 from tests.disks import small_files
 
 
@@ -102,3 +102,24 @@ def test_outside_the_main_thread_signals_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": "3"},
+        {"step": -1},
+        {"step": 1.0},
+        {"best": None},
+        {"history": {}},
+        {"history": [1]},
+        {"history": [{"a": "b"}]},
+    ],
+)
+def test_how_far_a_training_was_is_checked(change):
+    state = {"step": 3, "best": float("-inf"), "history": [{"step": 1, "loss": 0.5}]}
+    assert standing_of(state).step == 3
+    with pytest.raises(ValueError, match="validation error for Standing"):
+        standing_of({**state, **change})
+    with pytest.raises(KeyError):
+        standing_of({})
