@@ -21,6 +21,7 @@ from lolblur_synth import card
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.events import Event, Notify, ignore
+from lolblur_synth.kernel_cache import tell_where_workers_compile
 from lolblur_synth.maker import make_sequence
 from lolblur_synth.output import locked, publishing, write_settings
 from lolblur_synth.plan import Plan, SequencePlan
@@ -127,6 +128,7 @@ def _in_processes(
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    tell_where_workers_compile()
     manager = SyncManager()
     manager.start(_end_with_parent)
     with manager:

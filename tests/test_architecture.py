@@ -11,7 +11,7 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"caches", "errors", "events", "files", "threads", "clock", "lanes", "video.metadata"},
+    {"caches", "errors", "events", "files", "threads", "clock", "lanes", "kernel_cache", "video.metadata"},
     {"config", "devices", "ops.color"},
     {"video.images", "draws", "sequences", "scenes"},
     {"nets.memory", "nets.products"},
