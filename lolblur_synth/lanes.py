@@ -22,6 +22,8 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
 
+from lolblur_synth.kernel_cache import KernelCache
+
 Real = Any  # a number; numba tells its type
 Eight = Any  # eight floats, one behind the other where they come from and go to
 Wide = Any  # WIDTH floats, likewise
@@ -49,8 +51,10 @@ def compiled(function: Function) -> Function:
     Inlined where it is called: else what was compiled in this process and what came from the disk gave other last bits
     in a few places, and so a first run other pixels than the next.
     """
-    jit = numba.njit(fastmath=set(_LOOSE), nogil=True, cache=True, error_model="numpy", forceinline=True)
-    return cast(Function, jit(function))
+    jit = numba.njit(fastmath=set(_LOOSE), nogil=True, error_model="numpy", forceinline=True)
+    dispatcher = jit(function)
+    dispatcher._cache = KernelCache(function)  # as its enable_caching sets numba's own
+    return cast(Function, dispatcher)
 
 
 @compiled
@@ -73,9 +77,6 @@ class _LanesType(types.Type):
     @property
     def vector(self) -> ir.VectorType:
         return ir.VectorType(ir.FloatType(), self.count)
-
-
-_EightType = _LanesType  # so it is called in what earlier versions have compiled and left on disk
 
 
 @register_model(_LanesType)

@@ -19,6 +19,7 @@ from lolblur_synth.draws import NOISE_FIELD, torch_rng_for
 from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.interpolators import opened
+from lolblur_synth.kernel_cache import KernelCache
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.denoise import HEAD, find_noise
 from lolblur_synth.ops.interpolate import Interpolator
@@ -260,16 +261,22 @@ class Estimate:
 
 
 def estimate(plan: Plan, device: torch.device, threads: int) -> Estimate | None:
-    """Make the first pair that is due, aside and for its cost alone; None when nothing is due."""
+    """Make the first pair that is due, aside and for its cost alone; None when nothing is due.
+
+    Twice where code had to be compiled for it, which a run does once.
+    """
     task = next((sequence for sequence in plan.sequences if sequence.status != "keep"), None)
     if task is None:
         return None
     keep_all = plan.config.interpolate.model_copy(update={"reject": False})
     config = plan.config.model_copy(update={"interpolate": keep_all})
     first_only, uncached = replace(task, slots=task.slots[:1]), replace(plan, config=config, cache=None)
+    compiled = -1
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder, "pair")
-        make_sequence(first_only, uncached, staging, device, threads, ignore)
+        while compiled != KernelCache.compiled:
+            compiled = KernelCache.compiled
+            make_sequence(first_only, uncached, staging, device, threads, ignore)
         seconds = sum(read_record(staging / RECORD, first_only.id).seconds.values())
         size = sum(path.stat().st_size for path in staging.rglob("*.png"))
     existing = next(folder for folder in (plan.out.absolute(), *plan.out.absolute().parents) if folder.exists())

@@ -22,6 +22,7 @@ from lolblur_synth import card
 from lolblur_synth.devices import choose_device, threads_for
 from lolblur_synth.errors import SequenceError, UserError, refused, shown
 from lolblur_synth.events import Event, Notify, gathered, ignore
+from lolblur_synth.kernel_cache import tell_where_workers_compile
 from lolblur_synth.maker import make_sequence
 from lolblur_synth.manifest import write_manifest
 from lolblur_synth.output import locked, publishing, write_settings
@@ -128,6 +129,7 @@ def _in_processes(
     from joblib.externals.loky.backend import resource_tracker
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    tell_where_workers_compile()
     with gathered(notify) as send, joblib.parallel_config("loky", inner_max_num_threads=1):
         tasks = (
             joblib.delayed(_attempt_in_worker)(os.getpid(), task, plan, place, threads, send, fail_fast)

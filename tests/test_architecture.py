@@ -11,7 +11,7 @@ import lolblur_synth
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 LAYERS = [  # each may import from those above it, and within its own line
-    {"caches", "errors", "events", "files", "threads", "clock", "lanes", "signals"},
+    {"caches", "errors", "events", "files", "threads", "clock", "kernel_cache", "lanes", "signals"},
     {"links", "yaml_reader"} | {f"video.{name}" for name in ("content", "kinds", "matroska", "metadata", "series")},
     {"config", "devices", "ops.color", "targets", "converting"},
     {"video.headers", "video.icc", "video.images", "video.tiff", "draws", "sequences", "scenes"},

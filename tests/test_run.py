@@ -22,10 +22,11 @@ from lolblur_synth.cli import cli
 from lolblur_synth.config import Config, load
 from lolblur_synth.dataset import FOLDERS, pair_paths
 from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.kernel_cache import KernelCache
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.plan import make_plan
-from lolblur_synth.records import read_records
+from lolblur_synth.records import RECORD, read_records
 from lolblur_synth.runner import execute
 from lolblur_synth.threads import torch_threads
 from lolblur_synth.verify import verify
@@ -408,6 +409,23 @@ def test_dry_run_tells_everything_and_writes_nothing(videos, tmp_path):
     for part in ("a.mkv", "b.mkv", "250 fps", "4 sequences, 8 pairs", "Estimate from one pair", "GB"):
         assert part in result.output
     assert not (tmp_path / "d").exists()
+
+
+def test_an_estimate_leaves_out_what_was_compiled_for_it(videos, tmp_path, monkeypatch):
+    def first_compiles(task, plan, staging, *others):
+        make_sequence(task, plan, staging, *others)
+        made.append(task.id)
+        if len(made) == 1:
+            KernelCache.compiled += 1
+            record = json.loads((staging / RECORD).read_text())
+            (staging / RECORD).write_text(json.dumps(record | {"seconds": {"denoise": 1000.0}}))
+
+    made, make_sequence = [], maker.make_sequence
+    monkeypatch.setattr(maker, "make_sequence", first_compiles)
+    weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce", "cpu")[1]}
+    plan = make_plan(videos, tmp_path / "d", load(Config, [], SMALL[1::2]), weights)
+    assert maker.estimate(plan, torch.device("cpu"), 1).seconds_per_pair < 500
+    assert len(made) == 2
 
 
 def test_one_bad_file_among_good_ones(videos, made, tmp_path):
