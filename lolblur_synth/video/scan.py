@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from lolblur_synth.video.color import luma, to_rgb
 from lolblur_synth.video.find import numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.matroska import is_whole
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
@@ -159,13 +158,14 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
-    if container.format.name == "matroska,webm" and is_whole(info.path):
-        return  # its last frame may stay for long
     promised = _promised_seconds(container, stream)
     pts = [value for value in found.pts if value is not None]
     seconds = len(found.pts) / info.stored_fps
     if found.timed and pts and stream.time_base:
-        seconds = (max(pts) - min(pts)) * stream.time_base + 1 / info.stored_fps
+        longest = max(
+            (after - before for before, after in pairwise(sorted(pts))), default=0
+        )  # the last one may stay so
+        seconds = (max(pts) - min(pts)) * stream.time_base + max(1 / info.stored_fps, longest * stream.time_base)
     if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 / info.stored_fps:
         return
     frames = stream.frames or round(promised * info.stored_fps)
