@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 
 from lolblur_synth.video.metadata import StoredScan
 
 _NAMED = 5  # frames in a line
+_UNEVEN = 1.1  # by which the longest time between frames exceeds the shortest one where a rate varies: clocks tremble
 
 
 def spacing(found: StoredScan) -> str | None:
     """How far apart frames are, where that varies."""
+    if found.steady and found.slots[-1] + 1 == found.frames:
+        return None
     gaps = [float(after - before) * 1000 for before, after in pairwise(found.shown[:-1])]
-    return None if max(gaps) - min(gaps) < 0.01 else f"{min(gaps):.3g} to {max(gaps):.3g} ms apart"
+    return f"{min(gaps):.3g} to {max(gaps):.3g} ms apart" if max(gaps) > _UNEVEN * min(gaps) else None
 
 
 def times_kept(found: StoredScan) -> Iterator[str]:
@@ -26,22 +30,18 @@ def shortcomings(found: StoredScan, out: Path) -> Iterator[str]:
     """Frames that are lost, damaged or moved, and sound, a line each."""
     path = found.info.path
     if found.lost:
-        yield f"{path}: {_frames(found.lost)} cannot be decoded, and what is not there is not in {out.name}"
+        yield f"{path}: frames that cannot be decoded, and are missing in {out.name}: {found.lost}"
     if found.damaged:
-        yield f"{path}: {_frames(len(found.damaged))} may be damaged: {named(found.damaged)}"
+        yield f"{path}: frames that may be damaged: {named(found.damaged)}"
     if found.moved:
-        yield f"{path}: {_frames(found.moved)} are no later than those before; they are shown right after them"
+        yield f"{path}: frames no later than the one before, shown right after it: {found.moved}"
     if found.sound:
         offset = f"-itsoffset {float(found.lead):.6g} " if found.lead else ""
-        both = f"BOTH{out.suffix}"
+        inputs = f"-i {quote(str(out))} -i {quote(str(path))}"
         yield (
             f"{path}: its sound is not in {out.name}; to add it: "
-            f"ffmpeg {offset}-i {out.name} -i {path.name} -map 0:v -map 1:a -c copy {both}"
+            f"ffmpeg {offset}{inputs} -map 0:v -map 1:a -c copy BOTH{out.suffix}"
         )
-
-
-def _frames(count: int) -> str:
-    return f"{count} frame{'s' * (count > 1)}"
 
 
 def named(frames: Sequence[int]) -> str:

@@ -120,6 +120,22 @@ def remux(source: Path, target: Path, **tags: str) -> Path:
     return target
 
 
+def add_sound(source: Path, path: Path, late: Fraction) -> Path:
+    """The same stream of video, `late` seconds after the beginning of a sound."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        video: Any = container.add_stream_from_template(given.streams.video[0])
+        sound: Any = container.add_stream("pcm_s16le", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.int16), "s16", "mono")
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(sound.encode(frame))
+        for packet in given.demux(given.streams.video[0]):
+            if packet.dts is not None:
+                shift = round(late / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, video
+                container.mux(packet)
+    return path
+
+
 def turn(path: Path, degrees: int) -> Path:
     """Write a display matrix that turns an MP4 counter-clockwise: x' = a x + c y, y' = b x + d y, with y downwards."""
     cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))

@@ -1,26 +1,17 @@
-"""Matroska files (RFC 9559): whether one is whole, and a finer timestamp scale than FFmpeg's muxer knows."""
+"""The timestamp scale of Matroska files (RFC 9559): FFmpeg's muxer knows milliseconds only."""
 
 import mmap
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 SCALE = 1000  # nanoseconds; mkvmerge takes no less
 _SEGMENT, _INFO, _TIMESTAMP_SCALE = 0x18538067, 0x1549A966, 0x2AD7B1
 _TAGS, _TAG, _SIMPLE_TAG, _TAG_NAME, _TAG_STRING = 0x1254C367, 0x7373, 0x67C8, 0x45A3, 0x4487
 _CRC = 0xBF
-_FIRST = 4  # elements of a file, among which its segment is
 
 Element = tuple[int, int, int]  # its ID, and from where to where its content lies
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a Matroska file is as long as it says itself, and says so: what is written live does not know."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        first = islice(_elements(data, 0, len(data)), _FIRST)
-        return any(name == _SEGMENT and stop <= len(data) for name, _, stop in first)
 
 
 def count_microseconds(path: Path) -> None:
@@ -70,13 +61,10 @@ def _set_checksum(data: mmap.mmap, start: int, stop: int) -> None:
 
 def _elements(data: mmap.mmap, at: int, stop: int) -> Iterator[Element]:
     """The elements of EBML (RFC 8794) that lie side by side in a stretch of a file."""
-    stop = min(stop, len(data))
     while at < stop:
         size_at = at + _width(data[at])
-        content = size_at + _width(data[size_at]) if size_at < stop else stop
-        unknown = (1 << 7 * (content - size_at)) - 1
-        size = int.from_bytes(data[size_at:content]) & unknown
-        size = len(data) if size == unknown else size
+        content = size_at + _width(data[size_at])
+        size = int.from_bytes(data[size_at:content]) & (1 << 7 * (content - size_at)) - 1
         yield int.from_bytes(data[at:size_at]), content, content + size
         at = content + size
 

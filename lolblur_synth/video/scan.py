@@ -4,7 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import av
@@ -24,7 +24,6 @@ from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.matroska import is_whole
 from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.second_look import look_again
@@ -179,15 +178,14 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
-    if container.format.name == "matroska,webm" and is_whole(info.path):
-        return  # its last frame may stay for long
     promised, is_end = _promised_seconds(container, stream)
-    pts = [value for value in found.pts if value is not None]
+    pts = sorted(value for value in found.pts if value is not None)
     seconds, frame = len(found.pts) / info.stored_fps, 1 / info.stored_fps
     time_base = exact(stream.time_base)
     if found.timed and pts and time_base:
-        seconds = (max(pts) - min(pts)) * time_base + frame
-        promised -= float(min(pts) * time_base) if is_end else 0
+        longest = max((after - before for before, after in pairwise(pts)), default=0)  # the last one may stay so
+        seconds = (pts[-1] - pts[0]) * time_base + max(frame, longest * time_base)
+        promised -= float(pts[0] * time_base) if is_end else 0
     if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 * frame:
         return
     frames = stream.frames or round(promised * info.stored_fps)

@@ -1,6 +1,7 @@
 """Files in and out: what probe tells or refuses, which pixels come out of which frame, what is written."""
 
 import hashlib
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -17,8 +18,9 @@ from lolblur_synth.video import reader
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.rates import exact_rate
-from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
 
@@ -545,14 +547,57 @@ def test_images_carry_no_rate(tmp_path):
 # --- writing
 
 
+RATES = [Fraction(240_000, 1001), Fraction(30_000, 1001), Fraction(240), Fraction(250), Fraction(2000)]
+UNEVEN = [Fraction(value, 90_000) for value in (3870, 6870, 9870, 18_870, 27_870, 27_900, 39_870, 48_870)]
+
+
+def times_in(path: Path) -> list[Fraction]:
+    """By the container, to the end of the last frame."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.video
+        times = [frame.pts * Fraction(stream.time_base) for frame in container.decode(stream)]
+        return [*times, Fraction(container.start_time + container.duration, 1_000_000)]
+
+
+@pytest.mark.parametrize("fps", RATES, ids=str)
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
-def test_what_is_written_losslessly_is_read_back(tmp_path, name):
+def test_what_is_written_losslessly_is_read_back(tmp_path, name, fps):
     pictures = as_tensor(scene(12, size=(98, 66)))
-    write_video(tmp_path / name, iter(pictures), Fraction(240000, 1001))
+    write_video(tmp_path / name, iter(pictures), fps)
     found = opened(tmp_path / name)
-    assert float(found.info.stored_fps) == pytest.approx(240000 / 1001, rel=1e-5)
+    assert (found.info.stored_fps, found.info.capture_fps) == (fps, fps)
     assert torch.equal(torch.stack(list(read_frames(found, 0, 12))), pictures)
+    assert max(abs(time - n / fps) for n, time in enumerate(times_in(tmp_path / name))) < Fraction(1, 900_000)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("name", "error"), [("a.mkv", Fraction(1, 2_000_000)), ("a.mp4", 0)])
+def test_times_that_are_given_are_those_of_the_file(tmp_path, name, error):
+    pictures = as_tensor(scene(7))
+    write_video(tmp_path / name, pictures, UNEVEN)
+    *times, end = times_in(tmp_path / name)
+    assert max(abs(time - given) for time, given in zip(times, UNEVEN[:-1], strict=True)) <= error
+    found = scan_stored(probe(tmp_path / name))
+    assert torch.equal(torch.stack(list(read_stored(found))), pictures)
+    assert float(end) == pytest.approx(float(UNEVEN[-1]), abs=0.05)  # PyAV's duration leaves out when it begins
+
+
+def test_a_matroska_file_of_microseconds_is_sound(tmp_path):
+    """Its tags, and the checksums of what was changed."""
+    write_video(tmp_path / "a.mkv", as_tensor(scene(7)), UNEVEN)
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        (stream,) = container.streams.video
+        assert stream.time_base == Fraction(1, 1_000_000)
+        assert stream.metadata["DURATION"] == "00:00:00.543000000"
+        assert container.duration == 543_000
+    data = (tmp_path / "a.mkv").read_bytes()
+    for element in (bytes.fromhex("1549a966"), bytes.fromhex("1254c367")):  # Info and Tags; both begin with CRC-32
+        at = data.index(element, data.index(element) + 4) + 4  # the seek head names them first
+        width = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + width]) & (1 << 7 * width) - 1
+        assert data[at + width : at + width + 2] == b"\xbf\x84"
+        content = data[at + width + 6 : at + width + size]
+        assert zlib.crc32(content).to_bytes(4, "little") == data[at + width + 2 : at + width + 6]
 
 
 def test_values_are_rounded_and_clipped(tmp_path):
