@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--videos", type=PATH, required=True, help="A folder of videos, or of folders of numbered frames, at any depth.")
+@click.option(
+    "--videos", type=PATH, required=True, help="A folder of videos, or of folders of numbered frames, at any depth."
+)
 @click.option("--out", type=FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
 @run_options
 @click.option("--cache-denoised", "cache", type=FOLDER, help="Keep denoised frames there, for more datasets of them.")

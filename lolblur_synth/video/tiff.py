@@ -90,6 +90,8 @@ def _refuse(page: tifffile.TiffPage, size: int) -> None:
     area = page.imagewidth * page.imagelength
     if page.is_tiled and page.tilewidth * page.tilelength > 4 * area + 2**20:
         raise UnreadableError("not a picture that can be decoded: its tiles are larger than itself")
+    if colours == _RGB and page.samplesperpixel < 3:
+        raise UnreadableError("not a picture that can be decoded: colours of fewer than three samples")
     if page.samplesperpixel > 3 + len(page.extrasamples):
         raise UnreadableError(f"{page.samplesperpixel} samples per pixel; {_CONVERT}")
     if _by_tifffile(page):
