@@ -6,6 +6,7 @@ Read by tifffile where it can unpack them by itself; LZW, JPEG and CCITT are lef
 
 import io
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ def read_tiff(data: bytes, largest: int) -> Tiff:
             profile = page.tags.get(_ICC)
             colours = Colours(icc=bytes(profile.value) if profile else None)
             header = Header(page.imagewidth, page.imagelength, colours=colours)
-            if header.width * header.height > largest:
+            if not 0 < header.width * header.height <= largest:
                 return Tiff(header, None)
             _refuse(page, len(data))
             return Tiff(header, _samples(page))
@@ -84,6 +85,8 @@ def _refuse(page: tifffile.TiffPage, size: int) -> None:
         raise UnreadableError(f"its colours are {_UNKNOWN_COLOURS.get(colours, f'of kind {colours}')}; {_CONVERT}")
     if bits not in (1, 2, 4, 8, 16):
         raise UnreadableError(f"uint{bits} samples; 8- and 16-bit integer pictures can be read: write it as such")
+    if len(page.dataoffsets) < math.prod(page.chunked):  # tifffile would show what is missing as black
+        raise UnreadableError("not a picture that can be decoded: parts of it are missing")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if count == 0 or offset + count > size:
             raise UnreadableError("not a picture that can be decoded: it is cut off")

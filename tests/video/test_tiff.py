@@ -172,7 +172,12 @@ def patched(path, number: int, kind: int, value: int):
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "value", "told"), [(262, 3, 2, "fewer than three samples"), (257, 4, 0, "of 4x0 pixels")]
+    ("number", "kind", "value", "told"),
+    [
+        (262, 3, 2, "fewer than three samples"),
+        (257, 4, 0, "of 4x0 pixels"),
+        (278, 4, 1, "parts of it are missing"),  # a row in each strip, of which there is one
+    ],
 )
 def test_a_header_that_contradicts_itself(tmp_path, number, kind, value, told):
     path = write(tmp_path / "a.tif", np.zeros((4, 4), np.uint8), photometric="minisblack")
