@@ -67,6 +67,8 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
         header = tiff.header if tiff else read_header(data)
         if header is None:
             raise UnreadableError(f"{_NO_PICTURE} (empty, truncated, or of another kind than {', '.join(KINDS)})")
+        if header.width * header.height == 0:
+            raise UnreadableError(f"{_NO_PICTURE} (of {header.width}x{header.height} pixels)")
         check_size(path, header.width, header.height, largest)
         if header.pictures > 1:
             raise UnreadableError(f"{header.pictures} pictures that move; write each into a file of its own")

@@ -6,6 +6,7 @@ Read by tifffile where it can unpack them by itself; LZW, JPEG and CCITT are lef
 
 import io
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ def read_tiff(data: bytes, largest: int) -> Tiff:
             profile = page.tags.get(_ICC)
             colours = Colours(icc=bytes(profile.value) if profile else None)
             header = Header(page.imagewidth, page.imagelength, colours=colours)
-            if header.width * header.height > largest:
+            if not 0 < header.width * header.height <= largest:
                 return Tiff(header, None)
             _refuse(page, len(data))
             return Tiff(header, _samples(page))
@@ -76,31 +77,46 @@ def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
 
 def _refuse(page: tifffile.TiffPage, size: int) -> None:
     """Raise `UnreadableError` for what neither library reads right."""
-    bits, kind, colours = page.bitspersample, page.sampleformat, int(page.photometric)
-    if kind != 1:
-        told = {2: f"int{bits}", 3: f"float{bits}"}.get(int(kind), "complex")
-        raise UnreadableError(f"{told} samples; 8- and 16-bit integer pictures can be read: write it as such")
-    if colours in _UNKNOWN_COLOURS or colours not in (_GREY_INVERTED, _GREY, _RGB, _PALETTE, _YCC):
+    _refuse_samples(page)
+    _refuse_damage(page, size)
+    if not _by_tifffile(page):
+        _refuse_layout(page)
+
+
+def _refuse_samples(page: tifffile.TiffPage) -> None:
+    bits, kind, colours = page.bitspersample, int(page.sampleformat), int(page.photometric)
+    if kind != 1 or bits not in (1, 2, 4, 8, 16):
+        told = {1: "uint", 2: "int", 3: "float"}.get(kind, "complex")
+        raise UnreadableError(f"{told}{bits} samples; 8- and 16-bit integer pictures can be read: write it as such")
+    if colours not in (_GREY_INVERTED, _GREY, _RGB, _PALETTE, _YCC):
         raise UnreadableError(f"its colours are {_UNKNOWN_COLOURS.get(colours, f'of kind {colours}')}; {_CONVERT}")
-    if bits not in (1, 2, 4, 8, 16):
-        raise UnreadableError(f"uint{bits} samples; 8- and 16-bit integer pictures can be read: write it as such")
-    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
-        if count == 0 or offset + count > size:
-            raise UnreadableError("not a picture that can be decoded: it is cut off")
-    area = page.imagewidth * page.imagelength
-    if page.is_tiled and page.tilewidth * page.tilelength > 4 * area + 2**20:
-        raise UnreadableError("not a picture that can be decoded: its tiles are larger than itself")
     if page.samplesperpixel > 3 + len(page.extrasamples):
         raise UnreadableError(f"{page.samplesperpixel} samples per pixel; {_CONVERT}")
-    if _by_tifffile(page):
-        return
-    apart, deep, alpha = int(page.planarconfig) == 2, bits == 16, len(page.extrasamples) > 0
-    inverted = colours == _GREY_INVERTED
-    if (deep and (apart or inverted or (alpha and colours != _RGB))) or (not deep and alpha):
-        told = "alpha" if alpha else "planes that lie apart" if apart else "white as zero"
+
+
+def _refuse_damage(page: tifffile.TiffPage, size: int) -> None:
+    no_picture = "not a picture that can be decoded"
+    if len(page.dataoffsets) < math.prod(page.chunked):  # tifffile would show what is missing as black
+        raise UnreadableError(f"{no_picture}: parts of it are missing")
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if count == 0 or offset + count > size:
+            raise UnreadableError(f"{no_picture}: it is cut off")
+    if page.is_tiled and page.tilewidth * page.tilelength > 4 * page.imagewidth * page.imagelength + 2**20:
+        raise UnreadableError(f"{no_picture}: its tiles are larger than itself")
+    if int(page.photometric) == _RGB and page.samplesperpixel < 3:
+        raise UnreadableError(f"{no_picture}: colours of fewer than three samples")
+
+
+def _refuse_layout(page: tifffile.TiffPage) -> None:
+    """What OpenCV reads wrong."""
+    deep, alpha = page.bitspersample == 16, len(page.extrasamples) > 0
+    apart, inverted = int(page.planarconfig) == 2, int(page.photometric) == _GREY_INVERTED
+    by_alpha = alpha and not (deep and int(page.photometric) == _RGB)
+    if by_alpha or (deep and (apart or inverted)):
+        told = "alpha" if by_alpha else "planes that lie apart" if apart else "white as zero"
         packed = _PACKED.get(int(page.compression), f"kind {int(page.compression)}")
         raise UnreadableError(
-            f"{bits}-bit TIFF with {told}, packed by {packed}, cannot be read; "
+            f"{page.bitspersample}-bit TIFF with {told}, packed by {packed}, cannot be read; "
             "pack it otherwise: magick IN.tif -compress Zip OUT.tif"
         )
 
