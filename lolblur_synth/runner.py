@@ -94,7 +94,12 @@ def _describe(out: Path, failures: list[Failure]) -> None:
         _write_failures(out, failures)
         records = read_records(out)
         write_manifest(out, records)
-        card.write(out, records)
+        try:
+            card.write(out, records)
+        except SequenceError as error:  # a picture that was made before
+            raise UserError(
+                f"{error}; `lolblur-synth verify {out}` tells all that is damaged, and what to do"
+            ) from None
 
 
 def _work(

@@ -71,12 +71,12 @@ def as_text(evaluation: Evaluation, suffix: str) -> str:
     """A line per picture as `.csv`, or everything as `.json`, where an infinite PSNR is null."""
     if suffix == ".csv":
         return _as_csv(evaluation)
-    sequences = {name: _values(mean(name, scores)) for name, scores in evaluation.sequences().items()}
+    sequences = {shown(name): _values(mean(name, scores)) for name, scores in evaluation.sequences().items()}
     content = {
         "convention": evaluation.convention,
         "what": evaluation.what(),
-        **evaluation.compared,
-        "pictures": {score.name: _values(score) for score in evaluation.scores},
+        **{name: shown(value) for name, value in evaluation.compared.items()},
+        "pictures": {shown(score.name): _values(score) for score in evaluation.scores},
         "sequences": sequences,
         "total": _values(mean("total", evaluation.scores)),
     }
@@ -89,7 +89,7 @@ def _as_csv(evaluation: Evaluation) -> str:
     columns = ["psnr", "ssim"] + ["lpips"] * (evaluation.backbone is not None)
     writer.writerow(["picture", *columns])
     for score in evaluation.scores:
-        writer.writerow([score.name, *(f"{getattr(score, column):.6f}" for column in columns)])
+        writer.writerow([shown(score.name), *(f"{getattr(score, column):.6f}" for column in columns)])
     return text.getvalue()
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from lolblur_synth.cli import cli
 from lolblur_synth.errors import UserError
 from lolblur_synth.metrics import eight_bit, psnr, ssim
-from lolblur_synth.scores import Evaluation, Score, mean
+from lolblur_synth.scores import Evaluation, Score, as_text, mean
 from lolblur_synth.video.images import Pixels, dequantize, read_pixels, write_png
 from tests.lednets import save_lednet
 from tests.lpips_files import put_into_cache, random_lpips
@@ -307,3 +307,10 @@ def test_means_leave_no_distance_where_none_was_measured():
     assert mean("a", scores) == Score("a", 25, pytest.approx(0.6), None)
     assert mean("a", [Score("a/0", 20, 0.5, 0.1), Score("a/1", 30, 0.7, 0.3)]).lpips == pytest.approx(0.2)
     assert list(Evaluation("rgb", None, {}, [*scores, Score("b/0", 1, 1)]).sequences()) == ["a", "b"]
+
+
+def test_names_that_are_not_utf8_are_written_escaped():
+    evaluation = Evaluation("rgb", None, {"result": "r\udcff"}, [Score("a\udcff\n", 30.0, 0.9)])
+    assert as_text(evaluation, ".csv") == "picture,psnr,ssim\na\\xff\\n,30.000000,0.900000\n"
+    content = json.loads(as_text(evaluation, ".json"))
+    assert (content["result"], list(content["pictures"])) == (r"r\xff", [r"a\xff\n"])

@@ -130,6 +130,11 @@ def test_a_disk_that_is_full_when_all_is_made(videos, tmp_path, monkeypatch):
     assert run(videos, out).exit_code == 0
     assert (out / "README.md").is_file()
     assert not list(out.rglob("*.partial"))
+    for path in out.glob("*/low_blur/0000/*.png"):
+        path.unlink()
+    told = str(run(videos, out).exception)
+    assert "low_blur/0000/0001.png: cannot be read" in told
+    assert f"; `lolblur-synth verify {out}` tells all that is damaged" in told
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"seed: \xff", b"- 1\n", b"a: &a [1]\nb: *a\n"])

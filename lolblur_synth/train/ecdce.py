@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lolblur_synth.devices import choose_device
 from lolblur_synth.draws import torch_rng_for
-from lolblur_synth.errors import UserError
+from lolblur_synth.errors import UserError, shown
 from lolblur_synth.nets.checkpoints import save_weights
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
 from lolblur_synth.ops.color import lightness as lightness_of
@@ -205,7 +205,9 @@ def initialize(net: ECZeroDCE, generator: torch.Generator) -> None:
 
 def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph]) -> list[dict[str, str]]:
     parts = (("training", training), ("validation", validation))
-    return [{"name": p.name, "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs]
+    return [
+        {"name": shown(p.name), "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs
+    ]
 
 
 def _save(run: _Run, out: Path) -> None:

@@ -157,3 +157,14 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_state_befor
     with pytest.raises(UserError, match=r"the loss of step \d is not finite; .*last.pt has the state before"):
         train_ecdce(photographs, out, tiny(steps=6, learning_rate=1e30))
     assert all(value.isfinite().all() for value in checkpoint(out)["net"].values())
+
+
+def test_photographs_of_names_that_are_not_utf8_are_known_again(photographs, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "run"
+    shutil.copytree(photographs, images)
+    first = min(images.iterdir())
+    first.rename(images / f"{os.fsdecode(bytes([255]))}{first.suffix}")
+    train_ecdce(images, out, tiny(steps=1))
+    assert r"\\xff" in (out / "data.json").read_text()
+    with pytest.raises(UserError, match="with these settings already"):
+        train_ecdce(images, out, tiny(steps=1), resume=False)
