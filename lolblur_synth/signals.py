@@ -139,7 +139,10 @@ def held() -> Iterator[None]:
 
     A terminal sends Ctrl-C to all processes of a command; they would each say so, halfway through an import.
     """
+    from multiprocessing import resource_tracker
+
     stop = _stop
+    resource_tracker.ensure_running()  # in Python 3.11 its start unblocks them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what is blocked stays so in a new process
     if stop:
         stop.holds += 1

@@ -17,6 +17,10 @@ from tests.faults.worlds import Verdict, film_all
 
 _COLUMNS = "kind", "tried", "lost", "differing", "tracebacks", "outside", "other ends"
 _TOLD = 3  # of the trials of a kind that went wrong
+_IMPORTED = (
+    "cli", "darkening", "demo", "denoised_cache", "denoising", "doctor", "evaluation", "export", "interpolating",
+    "plan", "progress", "restoring", "runner", "tables", "train.ecdce", "train.lednet", "weights_store",
+)  # fmt: skip
 SEED = 16
 
 
@@ -48,11 +52,12 @@ def main() -> int:
 
 
 def _kinds(normal: Undisturbed, share: float) -> Kinds:
-    from tests.faults import commands, kills, mutants
+    from tests.faults import commands, hostile, kills, mutants
 
     yield from kills.kinds(normal, Random(SEED), share)
     yield from commands.kinds(normal, Random(SEED), share)
     yield from mutants.kinds(normal, Random(SEED), share)
+    yield from hostile.kinds(normal, Random(SEED), share)
 
 
 def _tried(trials: list[Trial], root: Path) -> list[Verdict]:
@@ -103,9 +108,7 @@ def _import_all() -> None:
     import joblib  # noqa: F401
     import torch
 
-    for name in ("cli", "denoising", "evaluation", "interpolating", "plan", "restoring", "runner", "tables", "progress"):
-        importlib.import_module(f"lolblur_synth.{name}")
-    for name in ("train.ecdce", "train.lednet", "denoised_cache", "demo", "weights_store", "doctor", "export"):
+    for name in _IMPORTED:
         importlib.import_module(f"lolblur_synth.{name}")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

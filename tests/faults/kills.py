@@ -8,7 +8,7 @@ from random import Random
 
 from tests.faults.changes import REFUSALS, counted, killed_before, limited, refused_from
 from tests.faults.forks import Ended, Running, command, start
-from tests.faults.worlds import SETTINGS, Facts, Verdict, World, judge, make_world
+from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 
 Trial = Callable[[Path], Verdict]
 Kinds = Iterator[tuple[str, list[Trial]]]
@@ -127,4 +127,3 @@ def _twice(normal: Undisturbed, moment: float) -> Trial:
         return [(run.wait(), {0, 2}) for run in runs]
 
     return lambda root: normal.broken_and_resumed(root, break_it)
-

@@ -127,7 +127,7 @@ def judge(
     told = "; ".join(
         [*(f"lost {name}" for name in lost[:1]), *(f"differs: {name}" for name in differing[:1])]
         + [f"outside: {name}" for name in touched[:2]]
-        + [e.err.strip().splitlines()[-1] for e in tracebacks[:1]]
+        + [e.err.strip()[-1500:] for e in tracebacks[:1]]
         + [f"exit {e.code}: {' | '.join(e.err.strip().splitlines()[-2:])}" for e in others[:1]]
     )
     return Verdict(len(lost), len(differing), len(tracebacks), len(touched), len(others), told)
