@@ -65,8 +65,8 @@ class _Stop:
         self._raised = False
 
     def finish(self) -> None:
-        """Hear no more signals: the command is done, only the interpreter is still to end."""
-        self._over = True
+        """Hear no more signals: the command is done, and the interpreter ends, soon if one was heard."""
+        self._over, self._deadline = True, min(self._deadline, time.monotonic() + _HASTE)
         signal.set_wakeup_fd(self._before)
         for number in SIGNALS:
             if signal.getsignal(number) == self.ask:
