@@ -20,6 +20,7 @@ _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _TINY = "net.channels=[4,4,4,4]", "crop=32", "batch=1", "perceptual=0", "validate_every=2", "save_every=2", "device=cpu"
 _LEDNET = tuple(part for setting in _TINY for part in ("--set", setting))
 _DARK = tuple(part for setting in ("crop=64", "batch=1", "net.width=4", "net.scale=4") for part in ("--set", setting))
+_WITH_IMPORTS = 0.1  # of the share from which on trials begin whose processes each import all anew
 Words = tuple[str | Path, ...]
 
 
@@ -57,21 +58,16 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     save_lednet(nets / "lednet.safetensors")
     torch.save({"params": released_lednet()}, nets / "lednet.pth")
     names = list(_commands(World(Path()), Path(), Path()))
-    whole = [_stopped(normal, nets, name, None, 0, 1) for name in names]
-    yield "each command, left alone", whole
-    yield (
-        "each command, stopped",
-        [
-            _stopped(normal, nets, name, rng.random(), number, times)
-            for name in names
-            for number, times in ((signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 1))
-            for _ in range(max(1, round(2 * share)))
-            if share >= 1 or rng.random() < 4 * share
-        ],
-    )
+    names = names if share >= 1 else rng.sample(names, max(2, round(share * len(names))))
+    yield "each command, left alone", [_stopped(normal, nets, name, None, 0, 1) for name in names]
+    ways = ((signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 1))
+    trials = [_stopped(normal, nets, name, rng.random(), *way) for name in names for way in ways for _ in range(2)]
+    yield "each command, stopped", trials if share >= 1 else rng.sample(trials, 2 * len(names))
     moments = [0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0]
-    chosen = moments if share >= 1 else rng.sample(moments, 2)
+    chosen = moments if share >= 1 else rng.sample(moments, 1)
     yield "stopped while it starts", [_starting(normal, at, _SIGNALS[i % 3], 1 + i % 3) for i, at in enumerate(chosen)]
+    if share < _WITH_IMPORTS:
+        return
     after = [0.0, 0.3, 1.0, 3.0] if share >= 1 else [1.0]
     yield "Ctrl-C with two workers", [_with_workers(normal, seconds, signal.SIGINT) for seconds in after]
     yield "killed with two workers", [_with_workers(normal, seconds, signal.SIGKILL) for seconds in after[1:] or after]

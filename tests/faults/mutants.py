@@ -29,7 +29,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     """Each with its trials; `share` of those that `make faults` takes."""
 
     def trials(change: Change, count: int) -> list[Trial]:
-        return [_trial(normal, change, rng.getrandbits(64)) for _ in range(max(2, round(count * share)))]
+        return [_trial(normal, change, rng.getrandbits(64)) for _ in range(max(1, round(count * share)))]
 
     yield "mutants of records", trials(_record, 120)
     yield "mutants of the manifest", trials(_manifest, 40)
