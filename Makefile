@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 OUT ?= demo
 
-.PHONY: demo test slow lint bench learn weights clean
+.PHONY: demo test slow faults lint bench learn weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
@@ -17,6 +17,10 @@ test: $(INSTALLED)
 # Tests of minutes: `make test` leaves them out.
 slow: $(INSTALLED)
 	$(BIN)/pytest -m slow
+
+# Kills, signals, disks that refuse, mutants, hostile names and files, by hundreds: ten minutes on two cores.
+faults: $(INSTALLED)
+	$(BIN)/python -m tests.faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

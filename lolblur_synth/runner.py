@@ -140,7 +140,7 @@ def _in_processes(
             joblib.delayed(_attempt_in_worker)(os.getpid(), task, plan, place, threads, send, fail_fast)
             for task, place in zip(due, cycle(_places(device)), strict=False)
         )
-        resource_tracker.ensure_running()  # whose start would let signals through
+        resource_tracker.ensure_running()  # which in older versions unblocks signals when it starts
         with held():
             outcomes = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks)
         try:

@@ -65,8 +65,8 @@ class _Stop:
         self._raised = False
 
     def finish(self) -> None:
-        """Hear no more signals: the command is done, only the interpreter is still to end."""
-        self._over = True
+        """Hear no more signals: the command is done, and the interpreter ends, soon if one was heard."""
+        self._over, self._deadline = True, min(self._deadline, time.monotonic() + _HASTE)
         signal.set_wakeup_fd(self._before)
         for number in SIGNALS:
             if signal.getsignal(number) == self.ask:
@@ -139,7 +139,10 @@ def held() -> Iterator[None]:
 
     A terminal sends Ctrl-C to all processes of a command; they would each say so, halfway through an import.
     """
+    from multiprocessing import resource_tracker
+
     stop = _stop
+    resource_tracker.ensure_running()  # in Python 3.11 its start unblocks them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what is blocked stays so in a new process
     if stop:
         stop.holds += 1

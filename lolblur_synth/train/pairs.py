@@ -2,9 +2,10 @@
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from itertools import count as count_from
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -184,9 +185,7 @@ class PairLoader(DataLoader[Sample]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches; see `loader`."""
         try:
-            if self.num_workers:
-                resource_tracker.ensure_running()  # whose start would let signals through
-            with held():
+            with held() if self.num_workers else nullcontext():
                 iterator = super().__iter__()
             yield from iterator
         except UserError as error:

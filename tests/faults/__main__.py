@@ -8,15 +8,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from random import Random
 
 from tests.faults.kills import Kinds, Trial, Undisturbed
 from tests.faults.worlds import Verdict, film_all
 
-_COLUMNS = "kind", "tried", "lost", "differing", "tracebacks", "outside", "other ends"
+_COLUMNS = "kind", "tried", "struck", "lost", "differing", "tracebacks", "outside", "other ends"
 _TOLD = 3  # of the trials of a kind that went wrong
+_IMPORTED = (
+    "cli", "darkening", "demo", "denoised_cache", "denoising", "doctor", "evaluation", "export", "interpolating",
+    "plan", "progress", "restoring", "runner", "tables", "train.ecdce", "train.lednet", "weights_store",
+)  # fmt: skip
 SEED = 16
 
 
@@ -34,25 +37,30 @@ def main() -> int:
             if chosen and not any(word in kind for word in chosen):
                 continue
             verdicts = _tried(trials, root)
-            sums = [sum(numbers) for numbers in zip(*(astuple(verdict)[:5] for verdict in verdicts), strict=True)]
-            rows.append((kind, *map(str, (len(trials), *sums))))
-            wrong |= any(verdict.wrong for verdict in verdicts)
+            rows.append((kind, *map(str, _summed(verdicts))))
+            wrong |= any(verdict.wrong for verdict in verdicts) or not any(verdict.struck for verdict in verdicts)
             print(f"{time.monotonic() - began:5.0f} s  {'  '.join(rows[-1])}", flush=True)
             for number, verdict in [(n, v) for n, v in enumerate(verdicts) if v.wrong][:_TOLD]:
                 print(f"        trial {number}: {verdict.told}", flush=True)
     print()
     for row in rows:
-        print(f"{row[0]:<52}" + "".join(f"{cell:>12}" for cell in row[1:]))
-    print(f"\n{'NOT well' if wrong else 'all is well'}, in {time.monotonic() - began:.0f} s")
+        print(f"{row[0]:<50}" + "".join(f"{cell:>11}" for cell in row[1:]))
+    print(f"\n{'NOT well' if wrong else 'all is well'}: {time.monotonic() - began:.0f} s")
     return int(wrong)
 
 
+def _summed(verdicts: list[Verdict]) -> list[int]:
+    numbers = ([v.struck, v.lost, v.differing, v.tracebacks, v.outside, v.ends] for v in verdicts)
+    return [len(verdicts), *map(sum, zip(*numbers, strict=True))]
+
+
 def _kinds(normal: Undisturbed, share: float) -> Kinds:
-    from tests.faults import commands, kills, mutants
+    from tests.faults import commands, hostile, kills, mutants
 
     yield from kills.kinds(normal, Random(SEED), share)
     yield from commands.kinds(normal, Random(SEED), share)
     yield from mutants.kinds(normal, Random(SEED), share)
+    yield from hostile.kinds(normal, Random(SEED), share)
 
 
 def _tried(trials: list[Trial], root: Path) -> list[Verdict]:
@@ -103,19 +111,7 @@ def _import_all() -> None:
     import joblib  # noqa: F401
     import torch
 
-    for name in (
-        "cli",
-        "denoising",
-        "evaluation",
-        "interpolating",
-        "plan",
-        "restoring",
-        "runner",
-        "tables",
-        "progress",
-    ):
-        importlib.import_module(f"lolblur_synth.{name}")
-    for name in ("train.ecdce", "train.lednet", "denoised_cache", "demo", "weights_store", "doctor", "export"):
+    for name in _IMPORTED:
         importlib.import_module(f"lolblur_synth.{name}")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -45,7 +45,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     """All of them, each with its trials; `share` of those that `make faults` takes."""
 
     def some(count: int) -> int:
-        return max(2, round(count * share))
+        return max(1, round(count * share))
 
     points = _spread(normal.changes, some(60))
     yield "killed before a change of the file system", [_prepared(normal, n, killed_before, {_KILLED}) for n in points]
@@ -55,7 +55,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
         "refused from a change on: full, read-only, broken",
         [
             _refused(normal, number, REFUSALS[index % len(REFUSALS)])
-            for index, number in enumerate(_spread(normal.changes, some(40)))
+            for index, number in enumerate(_spread(normal.changes, some(30)))
         ],
     )
     sizes = [int(2 ** rng.uniform(0, 16)) for _ in range(some(12))]
@@ -64,17 +64,16 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
         "Ctrl-C, SIGTERM, SIGHUP, once or thrice",
         [
             _signalled(normal, rng.uniform(0, normal.seconds), number, times)
-            for _ in range(some(5))
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            for times in (1, 3)
+            for _ in range(some(4))
+            for number, times in ((signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 2))
         ],
     )
     yield "two runs at once", [_twice(normal, rng.uniform(0, normal.seconds)) for _ in range(some(8))]
 
 
 def _spread(count: int, points: int) -> list[int]:
-    """So many numbers from 1 to `count`, first and last among them."""
-    return sorted({1 + round(index * (count - 1) / (points - 1)) for index in range(points)})
+    """So many numbers from 1 to `count`."""
+    return sorted({1 + round(index * (count - 1) / max(1, points - 1)) for index in range(points)})
 
 
 def _prepared(

@@ -13,24 +13,14 @@ from tests.faults.kills import Kinds, Trial, Undisturbed
 from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 
 _ENDS = {0, 1, 2}
-_PATHS = (
-    "../neighbour",
-    "../../train",
-    "/etc",
-    "..",
-    ".",
-    "",
-    "a/b",
-    "a\0b",
-    "a\nb",
-    "\x1b[31m",
-    "train/../../neighbour",
-)
+HERE = "<an absolute path>"  # of the neighbour of a dataset
+_PATHS = "../neighbour", "../../train", HERE, "..", ".", "", "a/b", "a\0b", "a\nb", "\x1b[31m", "train/../../train"
 _VALUES: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 10**30, -(2**63), 1e308, float("nan"), float("inf"), "x", "1", "0" * 5000, [], {}, [[]], [None],
-    {"a": {}}, 1.5, *_PATHS,
+    None, True, -1, 0, 1, 10**30, -(2**63), 1.5, 1e308, float("nan"), float("inf"), "x", "1", "0" * 5000, [], {}, [[]],
+    [None], {"a": {}}, *_PATHS,
 )  # fmt: skip
 _KEYS = "split", "id", "video", "sequence", "number", "pairs", "sha256", "config", "source", "format", "first", "last"
+_LINES = "", "\t", "a: [", "- 1", "\0", "x: &a [*a]", "!!python/name:math.pi x", "2001-99-99", "é: \x85", "? {}"
 
 Change = Callable[[World, Random], None]
 
@@ -39,7 +29,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     """Each with its trials; `share` of those that `make faults` takes."""
 
     def trials(change: Change, count: int) -> list[Trial]:
-        return [_trial(normal, change, rng.getrandbits(64)) for _ in range(max(2, round(count * share)))]
+        return [_trial(normal, change, rng.getrandbits(64)) for _ in range(max(1, round(count * share)))]
 
     yield "mutants of records", trials(_record, 120)
     yield "mutants of the manifest", trials(_manifest, 40)
@@ -56,15 +46,15 @@ def _trial(normal: Undisturbed, change: Change, seed: int) -> Trial:
         shutil.copytree(normal.dataset, world.out)
         change(world, Random(seed))
         before = world.outside()
-        ended = start(root / "log", _readers(world)).wait(120)
+        ended = start(root / "log", readers(world)).wait(120)
         return judge([(ended, {0})], before, world.outside(), None, world.made())
 
     return trial
 
 
-def _readers(world: World) -> Callable[[], int]:
+def readers(world: World, *more: str) -> Callable[[], int]:
     """Everything that reads a dataset, one after another: 0 if each ended as it may, and in one line."""
-    run = "run", "--videos", world.videos, "--out", world.out, *SETTINGS
+    run = "run", "--videos", world.videos, "--out", world.out, *SETTINGS, *more
 
     def work() -> int:
         ends = [_ended(lambda: _command("verify", world.out)), _ended(lambda: _read_pairs(world.out))]
@@ -148,11 +138,16 @@ def _places(data: Any) -> list[tuple[Any, Any]]:
     return [(data, key) for key in keys] + [place for key in keys for place in _places(data[key])]
 
 
-def _change_file(path: Path, rng: Random, structured: bool) -> None:
+def dumped(data: Any, world: World) -> str:
+    """As JSON, with absolute paths that lie in the world."""
+    return json.dumps(data).replace(HERE, str(world.out.parent / "neighbour"))
+
+
+def _change_file(path: Path, world: World, rng: Random, structured: bool) -> None:
     data = path.read_bytes()
     if structured:
         try:
-            path.write_text(json.dumps(value_changed(json.loads(data), rng)))
+            path.write_text(dumped(value_changed(json.loads(data), rng), world))
             return
         except (ValueError, IndexError):
             pass
@@ -161,7 +156,7 @@ def _change_file(path: Path, rng: Random, structured: bool) -> None:
 
 def _record(world: World, rng: Random) -> None:
     path = rng.choice(sorted((world.out / "records").glob("*.json")))
-    _change_file(path, rng, structured=rng.random() < 0.7)
+    _change_file(path, world, rng, structured=rng.random() < 0.7)
     if rng.random() < 0.1:
         path.rename(path.with_name(rng.choice(("0007-0.json", "x.json", "0000-1.json", "-.json", "0000-0-0.json"))))
 
@@ -171,7 +166,7 @@ def _manifest(world: World, rng: Random) -> None:
     if rng.random() < 0.5:
         lines = path.read_text().splitlines()
         index = rng.randrange(len(lines))
-        lines[index] = json.dumps(value_changed(json.loads(lines[index]), rng))
+        lines[index] = dumped(value_changed(json.loads(lines[index]), rng), world)
         path.write_text("\n".join(lines))
     else:
         path.write_bytes(bytes_changed(path.read_bytes(), rng))
@@ -182,19 +177,7 @@ def _settings(world: World, rng: Random) -> None:
     if rng.random() < 0.5:
         lines = path.read_text().splitlines()
         index = rng.randrange(len(lines))
-        odd = (
-            "",
-            "\t",
-            "a: [",
-            "- 1",
-            "\0",
-            "x: &a [*a]",
-            "!!python/object:os.system x",
-            "2001-99-99",
-            "é: \x85",
-            "? {}",
-        )
-        lines[index] = rng.choice((*odd, f"{lines[index]}{lines[index]}", lines[index].replace(":", "")))
+        lines[index] = rng.choice((*_LINES, f"{lines[index]}{lines[index]}", lines[index].replace(":", "")))
         path.write_text("\n".join(lines))
     else:
         path.write_bytes(bytes_changed(path.read_bytes(), rng))
@@ -212,17 +195,16 @@ def _staged(world: World, rng: Random) -> None:
                 path.rename(staging / path.relative_to(world.out))
     record.rename(staging / "record.json")
     if rng.random() < 0.8:
-        _change_file(staging / "record.json", rng, structured=rng.random() < 0.7)
+        _change_file(staging / "record.json", world, rng, structured=rng.random() < 0.7)
     else:
-        _change_file(rng.choice(sorted(staging.rglob("*.png"))), rng, structured=False)
+        _change_file(rng.choice(sorted(staging.rglob("*.png"))), world, rng, structured=False)
     if rng.random() < 0.15:
-        staging.rename(
-            world.out / rng.choice((".0009-0.partial", "..partial", ".x.partial", ".0000-0.partial.partial"))
-        )
+        names = ".0009-0.partial", "..partial", ".x.partial", ".0000-0.partial.partial"
+        staging.rename(world.out / rng.choice(names))
 
 
 def _picture(world: World, rng: Random) -> None:
-    _change_file(rng.choice(sorted(world.out.glob("t*/*/*/*.png"))), rng, structured=False)
+    _change_file(rng.choice(sorted(world.out.glob("t*/*/*/*.png"))), world, rng, structured=False)
 
 
 def _video(world: World, rng: Random) -> None:
@@ -230,7 +212,7 @@ def _video(world: World, rng: Random) -> None:
     real = world.videos.resolve()
     world.videos.unlink()
     shutil.copytree(real, world.videos)
-    _change_file(rng.choice(sorted(world.videos.glob("*.mkv"))), rng, structured=False)
+    _change_file(rng.choice(sorted(world.videos.glob("*.mkv"))), world, rng, structured=False)
     if rng.random() < 0.5:
         shutil.rmtree(world.out)
 

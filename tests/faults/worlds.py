@@ -1,6 +1,7 @@
 """What a trial works on, what it may not touch, and what it has to leave."""
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,7 @@ class Verdict:
     tracebacks: int = 0
     outside: int = 0
     ends: int = 0  # exit codes that are none, lines too many, processes that hung
+    struck: bool = True  # whether the fault came before the end
     told: str = ""  # of the first thing that is wrong
 
     @property
@@ -127,7 +129,15 @@ def judge(
     told = "; ".join(
         [*(f"lost {name}" for name in lost[:1]), *(f"differs: {name}" for name in differing[:1])]
         + [f"outside: {name}" for name in touched[:2]]
-        + [e.err.strip().splitlines()[-1] for e in tracebacks[:1]]
+        + [_last_words(e.err or e.out) for e in tracebacks[:1]]
         + [f"exit {e.code}: {' | '.join(e.err.strip().splitlines()[-2:])}" for e in others[:1]]
     )
-    return Verdict(len(lost), len(differing), len(tracebacks), len(touched), len(others), told)
+    struck = len(ends) == 1 or any(ended.code != 0 for ended, _ in ends[:-1])
+    return Verdict(len(lost), len(differing), len(tracebacks), len(touched), len(others), struck, told)
+
+
+def _last_words(text: str) -> str:
+    """Of a traceback: the last place in the product, and the error."""
+    places = [line.strip() for line in text.splitlines() if "lolblur_synth" in line and line.startswith("  File ")]
+    errors = [line for line in text.splitlines() if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
+    return " ".join([*places[-1:], *errors[-1:]])
