@@ -75,7 +75,7 @@ def interpolate_video(
     device = choose_device(manner.device)
     vulkan = manner.device != "cpu"
     info = probe(source, capture_fps)
-    _rate(info, fps, factor)  # what is asked for in vain is refused before all is read
+    _rate(info, fps, factor, sure=False)  # what is asked for in vain is refused before all is read
     depth = depth_for(out, info)
     chosen = choose_backend(manner.backend, manner.weights, device, vulkan)
     found = scan_stored(info)
@@ -103,12 +103,14 @@ def interpolate_video(
     return Result(total, rate, found, chosen.told, numbers, dict(zip(gaps, shares, strict=False)))
 
 
-def _rate(info: VideoInfo, fps: float | None, factor: int | None) -> Fraction:
+def _rate(info: VideoInfo, fps: float | None, factor: int | None, sure: bool = True) -> Fraction:
+    """The rate to reach; the headers of a video whose rate varies may tell one that is far too high, by a guess."""
     if (fps is None) == (factor is None):
         raise UserError("give either --fps or --factor")
     if factor is not None and factor < 2:
         raise UserError(f"--factor {factor}: give a whole number from 2")
-    if fps is not None and not info.capture_fps < fps < float("inf"):
+    lowest = info.capture_fps if sure or info.capture_source not in _TIMED else 0
+    if fps is not None and not lowest < fps < float("inf"):
         raise UserError(f"--fps {fps:g}: give more than the {float(info.capture_fps):g} fps of {info.path.name}")
     rate = info.capture_fps * factor if factor else Fraction(str(fps))
     if rate > _HIGHEST_FPS:

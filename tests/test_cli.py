@@ -22,7 +22,9 @@ from lolblur_synth.video.images import read_image, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
+from tests.clips import add_sound, encode, scene, turn
 from tests.footage import film
 
 
@@ -141,6 +143,24 @@ def test_darken_a_video(tmp_path):
     assert max(means) < 0.2
     assert max(means) / min(means) < 1.05
     assert dark.info.bit_depth == 8
+
+
+def test_a_dark_video_keeps_each_frame_at_its_time_and_tells_of_its_sound(tmp_path):
+    pictures, pts = scene(6), [0, 3000, 6000, 15_000, 24_000, 33_000]
+    options = {"qp": "0", "preset": "ultrafast"}
+    clip = encode(
+        tmp_path / "a.mp4", pictures, "libx264rgb", "rgb24", 30, Fraction(1, 90_000), pts.__getitem__, options
+    )
+    turn(clip, 90)
+    result = call("darken", "--input", str(clip), "--out", str(tmp_path / "d"), "--exposure", "0.3")
+    assert "a.mp4: its 6 frames are 33.3 to 100 ms apart; each is written once, at its own time" in result.output
+    dark = scan_stored(probe(tmp_path / "d/a.mkv"))
+    assert (dark.info.width, dark.info.height) == (64, 96)  # upright
+    assert [round(time * 90_000) for time in dark.shown[:-1]] == pts
+    loud = add_sound(encode(tmp_path / "loud.mkv", pictures, "ffv1", "bgr0"), tmp_path / "b.mkv", Fraction(0))
+    result = call("darken", "--input", str(loud), "--out", str(tmp_path / "d"), "--exposure", "0.3")
+    assert result.exit_code == 0
+    assert "b.mkv: its sound is not in b.mkv; to add it: ffmpeg -i " in result.output
 
 
 def test_a_dark_video_has_the_depth_of_its_source(tmp_path):

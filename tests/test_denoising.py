@@ -21,6 +21,7 @@ from lolblur_synth.video.images import quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.footage import film
 
@@ -231,3 +232,18 @@ def test_a_terminal_shows_how_fast_it_goes():
     with frame_progress(Console(file=quiet)) as show:
         show(8, 8)
     assert quiet.getvalue() == ""
+
+
+def test_at_a_varying_rate_every_frame_comes_out_once_at_its_own_time(truth, tmp_path):
+    times = [Fraction(n, 30) if n < 6 else Fraction(n - 4, 10) for n in range(17)]
+    for name, frames in (("clean.mp4", truth), ("noisy.mkv", list(with_noise(truth)))):
+        write_video(tmp_path / name, frames, times)
+    assert call(tmp_path / "clean.mp4", tmp_path / "a.mp4").exit_code == 0
+    result = call(tmp_path / "noisy.mkv", tmp_path / "b.mkv", "--preset", "fast")
+    assert "noisy.mkv: its 16 frames are 33.3 to 100 ms apart; each is written once, at its own time" in result.output
+    assert "frames 0 to 15: sigma " in result.output
+    a, b = (scan_stored(probe(tmp_path / name)) for name in ("a.mp4", "b.mkv"))
+    assert list(a.shown) == times
+    assert max(abs(one - other) for one, other in zip(b.shown, times, strict=True)) < Fraction(1, 1_000_000)
+    assert torch.equal(torch.stack(list(read_stored(a))), torch.stack(truth))
+    assert error(list(read_stored(b)), truth) < 0.4 * SIGMA

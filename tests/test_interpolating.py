@@ -24,6 +24,7 @@ from lolblur_synth.video.images import quantize, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.clips import encode, scene
 from tests.ops.test_interpolate import psnr, texture
@@ -86,6 +87,21 @@ def test_time_is_kept_where_frames_were_dropped(tmp_path):
     result = call(source, tmp_path / "out.mkv", "--factor", "2")
     assert result.exit_code == 0, result.exception
     assert result.output.startswith("79 frames at 500 fps from 40 at 250")
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_at_a_varying_rate_each_frame_counts_at_its_own_time(tmp_path, suffix):
+    moments = [0, 0.3, 1, 1.9, 3, 3.4, 4.5, 5]  # in steps of 50 ms: on no timeline
+    times = [Fraction(str(moment)) / 20 for moment in [*moments, 6]]
+    source = tmp_path / f"a{suffix}"
+    write_video(source, [render(SCENES[0], t, SIZE) for t in moments], times)
+    result = call(source, tmp_path / "out.mkv", "--fps", "80")
+    assert result.exit_code == 0, result.exception
+    assert result.output.startswith("21 frames at 80 fps from 8 that are 15 to 55 ms apart, by optical flow")
+    made, given_ = frames_of(tmp_path / "out.mkv"), list(read_stored(scan_stored(probe(source))))
+    assert len(made) == 21
+    assert all(torch.equal(made[4 * round(moments[n])], given_[n]) for n in (0, 2, 4, 7))
+    assert min(psnr(frame, render(SCENES[0], index / 4, SIZE)) for index, frame in enumerate(made)) > 38
 
 
 def test_any_higher_rate_at_exact_times(clip, tmp_path):

@@ -22,6 +22,7 @@ from lolblur_synth.video.images import dequantize, quantize, read_pixels, write_
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
+from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.footage import film
 from tests.lednets import narrow_lednet, save_lednet
@@ -111,6 +112,21 @@ def test_a_video_frame_by_frame(weights, tmp_path, bit_depth):
         assert np.array_equal(quantize(frame, bit_depth), expected)
         assert torch.equal(shown, torch.cat([dark_frame, frame], 2))
     assert files(tmp_path / "out") == ["dark.compare.mkv", "dark.mkv"]
+
+
+def test_at_a_varying_rate_every_frame_comes_out_once_at_its_own_time(weights, tmp_path):
+    times = [Fraction(0), Fraction(1, 30), Fraction(2, 30), Fraction(5, 30), Fraction(8, 30)]
+    write_video(tmp_path / "dark.mp4", [frame / 4 for frame in frames_of(film(tmp_path / "clip.mkv", frames=4))], times)
+    result = call(tmp_path / "dark.mp4", tmp_path / "out", weights, "--compare")
+    assert "dark.mp4: its 4 frames are 33.3 to 100 ms apart" in result.output
+    source, *made = (
+        scan_stored(probe(tmp_path / name)) for name in ("dark.mp4", "out/dark.mkv", "out/dark.compare.mkv")
+    )
+    for found in made:
+        assert max(abs(made - given) for made, given in zip(found.shown, times[:-1], strict=False)) < Fraction(1, 10**6)
+        assert found.frames == 4
+    for dark, shown in zip(read_stored(source), read_stored(made[1]), strict=True):
+        assert torch.equal(shown[..., : dark.shape[2]], dark)
 
 
 @settings(max_examples=40)
