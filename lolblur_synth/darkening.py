@@ -26,7 +26,7 @@ from lolblur_synth.video.writer import write_video
 Range = tuple[float, float]
 _DRAWS = "exposures.json"
 _NOTES = TypeAdapter(dict[str, float])
-_LARGEST = 64 << 20  # bytes of them
+_LARGEST = 4 << 20  # bytes of them
 
 
 def parse_exposure(text: str) -> Range:

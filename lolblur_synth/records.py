@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import from_json
 
 from lolblur_synth.config import Config
 from lolblur_synth.dataset import FOLDERS, Folder, Split, Statistic, image_path
@@ -24,7 +25,9 @@ from lolblur_synth.ops.noise_level import Channels, Space
 FORMAT: Literal[4] = 4
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
 RECORD = "record.json"
-_LARGEST = 64 << 20  # bytes of a record; thirty pairs take 20 KiB
+_LARGEST = 16 << 20  # bytes of a record; thirty pairs take 24 KiB
+_LARGE = 1 << 20
+_LISTED = 1000  # faults of a record; to list millions would take gigabytes
 _STAGING = re.compile(r"\.(\d{4}-\d)\.partial")
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -145,8 +148,10 @@ class SequenceRecord(_Part):
     versions: Annotated[dict[Word, Word], Field(max_length=100), AfterValidator(_with_versions)]
     device: Word
     seconds: dict[Word, Positive] = Field(max_length=100)  # by operator
-    pairs: Annotated[list[PairRecord], Field(min_length=1, max_length=9999), AfterValidator(_rising)]
-    rejects: list[RejectRecord]  # windows of the whole video that gave no pair; some when it was made
+    pairs: Annotated[list[PairRecord], Field(min_length=1, max_length=9999, fail_fast=True), AfterValidator(_rising)]
+    rejects: Annotated[
+        list[RejectRecord], Field(fail_fast=True)
+    ]  # windows of the whole video that gave no pair; some when it was made
 
     @model_validator(mode="after")
     def _is_named_by_its_fields(self) -> Self:
@@ -215,7 +220,10 @@ def read_record(path: Path, sequence_id: str) -> SequenceRecord:
 def _read(path: Path, sequence_id: str) -> SequenceRecord:
     name = path.relative_to(path.parents[1])
     try:
-        record = SequenceRecord.model_validate_json(read_bounded(path, _LARGEST, follow=False))
+        data = read_bounded(path, _LARGEST, follow=False)
+        if len(data) > _LARGE:
+            _check_fields(name, data)
+        record = SequenceRecord.model_validate_json(data)
     except OSError as error:
         raise _DamageError(f"damaged record {name}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -226,7 +234,20 @@ def _read(path: Path, sequence_id: str) -> SequenceRecord:
     return record
 
 
+def _check_fields(name: Path, data: bytes) -> None:
+    """Refuse a large record that lacks fields: pydantic would keep a copy of it for each of them."""
+    try:
+        content = from_json(data)
+    except ValueError as error:
+        raise _DamageError(f"damaged record {name}: {error}") from None
+    missing = sorted(SequenceRecord.model_fields.keys() - content) if isinstance(content, dict) else ["all fields"]
+    if missing:
+        raise _DamageError(f"damaged record {name}: {missing[0]}: is not there (and {len(missing) - 1} faults more)")
+
+
 def _check_format(path: Path, error: ValidationError) -> None:
+    if error.error_count() > _LISTED:
+        return
     found = [fault["input"] for fault in error.errors(include_url=False) if fault["loc"] == ("format",)]
     if found and isinstance(found[0], int):
         raise UserError(
@@ -237,6 +258,8 @@ def _check_format(path: Path, error: ValidationError) -> None:
 
 def fault_in(error: ValidationError) -> str:
     """The first fault of what was read, as `field: what`, and the number of the others."""
+    if error.error_count() > _LISTED:
+        return f"{error.error_count()} faults"
     first, *others = error.errors(include_url=False, include_context=False, include_input=False)
     field = ".".join(str(part)[:40] for part in first["loc"])
     told = f"{field}: " * bool(field) + first["msg"].removeprefix("Value error, ")

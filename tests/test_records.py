@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,20 @@ def test_a_damaged_pair_is_named_with_its_field(tmp_path, key, value, what):
 def test_what_is_no_record_at_all_is_told(tmp_path, content):
     write(tmp_path, content)
     assert "damaged record records/0003-0.json: " in told(tmp_path)
+
+
+def test_millions_of_faults_are_not_listed(tmp_path):
+    begun = time.process_time()
+    for key, value in (("rejects", [1] * 4_000_000), ("weights", {str(number): 1 for number in range(500_000)})):
+        write(tmp_path, json.dumps(plain(**{key: value}), separators=(",", ":")))
+        assert "damaged record records/0003-0.json: " in told(tmp_path)
+    assert time.process_time() - begun < 20  # seconds, most of them to write it
+    write(tmp_path, b'{"x":[' + b"1," * 1_000_000 + b"1]}")
+    assert "damaged record records/0003-0.json: config: is not there (and 16 faults more)" in told(tmp_path)
+    write(tmp_path, b"[" * (2 << 20))
+    assert "damaged record records/0003-0.json: recursion limit exceeded" in told(tmp_path)
+    write(tmp_path, b" " * (17 << 20))
+    assert "records/0003-0.json: cannot be read: larger than 16384 KiB" in told(tmp_path)
 
 
 def test_every_place_of_a_record_withstands_what_does_not_belong_there(tmp_path):
