@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -12,7 +13,7 @@ from lolblur_synth.draws import rng_for
 from lolblur_synth.errors import SequenceError, UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.darken import darken
+from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.records import write_text
 from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
@@ -101,5 +102,7 @@ def _darken_picture(path: Path, target: Path, exposure: float, net: ECZeroDCE, d
 def _darken_video(path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device) -> None:
     found = scan(probe(path))
     frames = read_frames(found, 0, found.frames, "source")
-    dark = (darken(frame.to(device), exposure, net).cpu() for frame in frames)
+    relation = brightness_relation(exposure, fmean(found.lightness), 0, 0)
+    bright = (frame.to(device) for frame in frames)
+    dark = (darken(frame, min(1.0, relation * mean_lightness(frame)), net).cpu() for frame in bright)
     write_video(target, dark, Fraction(found.info.stored_fps), bit_depth=found.info.bits_to_write)

@@ -36,6 +36,16 @@ class PairRecord:
 
 
 @dataclass(frozen=True)
+class FlickerRecord:
+    """Mains flicker of the footage, and the gains of linear light that took it out."""
+
+    hertz: int  # of the light
+    percent: float  # per cent flicker
+    first: int  # source frame of the first gains
+    gains: list[list[float]]  # by frame and band of the sensor; none where it was left in
+
+
+@dataclass(frozen=True)
 class SequenceRecord:
     """Everything that explains a sequence."""
 
@@ -55,6 +65,7 @@ class SequenceRecord:
     seconds: dict[str, float]  # by operator
     pairs: list[PairRecord]
     rejects: list[dict[str, Any]]  # windows of the whole video that gave no pair, and why; some when it was made
+    flicker: FlickerRecord | None = None
     format: int = FORMAT
 
     def images(self) -> Iterator[tuple[Path, str]]:
@@ -93,7 +104,8 @@ def read_record(path: Path) -> SequenceRecord:
                 f"{path}: record format {data['format']}, this version reads {FORMAT}: use the lolblur-synth that made "
                 "the dataset, or make a new one"
             )
-        return SequenceRecord(**{**data, "pairs": [PairRecord(**pair) for pair in data["pairs"]]})
+        flicker = data.get("flicker") and FlickerRecord(**data["flicker"])
+        return SequenceRecord(**{**data, "pairs": [PairRecord(**pair) for pair in data["pairs"]], "flicker": flicker})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: damaged record ({error}); delete it and run again to make its sequence anew"

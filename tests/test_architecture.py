@@ -31,6 +31,7 @@ LAYERS = [  # each may import from those above it, and within its own line
         "ops.average",
         "ops.darken",
         "ops.defocus",
+        "ops.deflicker",
         "ops.denoise",
         "ops.dim",
         "ops.interpolate",
@@ -39,7 +40,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     },
     {"dataset", "interpolators"}
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
-    | {f"video.{name}" for name in ("scan", "reader", "writer", "decoder_log", "second_look")},
+    | {f"video.{name}" for name in ("scan", "reader", "writer", "decoder_log", "second_look", "flicker")},
     {"pipeline", "records"},
     {"output"},
     {"restoring"},

@@ -39,6 +39,7 @@ class FlawKind(StrEnum):
     DECODE_ERROR = "decode error"
     CONCEALED_DAMAGE = "concealed damage"  # the decoder said so in its log, and handed the frame over as sound
     UNSTABLE_DECODE = "other pixels at each decoding"
+    FLICKER = "mains flicker"  # where video.flicker is drop
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Flaw:
     first: int
     last: int
     kind: FlawKind
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """Light that pulses twice a period of the mains."""
+
+    hertz: int  # 100 or 120
+    percent: float  # per cent flicker: 100 (max - min) / (max + min) of linear light
+    parts: tuple[tuple[int, int], ...]  # from a frame to before another
+    gains: tuple[tuple[float, ...], ...]  # that take it out, by frame and band of the sensor from its first row
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,8 @@ class VideoScan:
     sha256: str
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
     checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
+    lightness: tuple[float, ...] = ()  # mean CIE L*/100 but for lights, by timeline index
+    flicker: Flicker | None = None
     stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property
