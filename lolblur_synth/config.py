@@ -75,6 +75,7 @@ class Video(Section):
     capture_fps: float | None = Field(None, gt=0, le=1e6)  # None: the file's tags, else the stream's rate
     allow_low_fps: bool = False
     size: Size = (1120, 640)
+    flicker: Literal["tell", "remove", "drop"] = "tell"  # of lamps on the mains: drop leaves out the windows with it
 
 
 class Sequences(Section):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from pydantic import TypeAdapter
@@ -14,7 +15,7 @@ from lolblur_synth.errors import SequenceError, UserError, shown
 from lolblur_synth.files import read_bounded
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.darken import darken
+from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.records import write_text
 from lolblur_synth.targets import check_source, check_targets
 from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels, write_png
@@ -105,5 +106,7 @@ def _darken_video(
     found = scan_stored(probe(path))
     for line in (*times_kept(found), *shortcomings(found, target)):
         warn(line)
-    dark = (darken(frame.to(device), exposure, net).cpu() for frame in read_stored(found))
+    relation = brightness_relation(exposure, fmean(found.lightness), 0, 0)
+    bright = (frame.to(device) for frame in read_stored(found))
+    dark = (darken(frame, min(1.0, relation * mean_lightness(frame)), net).cpu() for frame in bright)
     write_video(target, dark, found.shown, bit_depth=found.info.bits_to_write)

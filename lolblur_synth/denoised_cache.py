@@ -60,6 +60,7 @@ def parts_of(task: SequencePlan, plan: Plan, span: range, device: torch.device) 
         "frames": [span.start, span.stop],
         "breaks": task.scan.breaks_within(span),
         "size": plan.config.video.size,
+        "flicker": plan.config.video.flicker == "remove",
         "denoise": plan.config.denoise.model_dump(mode="json"),
         "pipeline": VERSION,
         "device": device.type,

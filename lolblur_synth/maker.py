@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -21,6 +23,8 @@ from lolblur_synth.events import Event, Notify, ignore
 from lolblur_synth.interpolators import opened
 from lolblur_synth.kernel_cache import KernelCache
 from lolblur_synth.nets.weights import load_ec_zero_dce
+from lolblur_synth.ops.darken import brightness_relation
+from lolblur_synth.ops.deflicker import deflicker
 from lolblur_synth.ops.denoise import HEAD, find_noise
 from lolblur_synth.ops.interpolate import Interpolator
 from lolblur_synth.ops.noise_level import NoiseModel
@@ -31,6 +35,7 @@ from lolblur_synth.records import (
     FORMAT,
     RECORD,
     Denoising,
+    FlickerRecord,
     NoiseLevel,
     PairRecord,
     RejectRecord,
@@ -40,7 +45,9 @@ from lolblur_synth.records import (
 )
 from lolblur_synth.sequences import Reject, Slot
 from lolblur_synth.threads import Map, ordered_map
+from lolblur_synth.video.geometry import sensor_rows
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, write_png
+from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.reader import read_frames
 
 
@@ -61,7 +68,7 @@ def make_sequence(
     net, sha256 = load_ec_zero_dce(config.darken.weights, device)
     if sha256 != plan.weights["ec_zero_dce"]:
         raise UserError(f"darken.weights {config.darken.weights}: the file has changed during the run; run again")
-    span = range(task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop)
+    span = _span(task)
     breaks = {at - span.start for at in task.scan.breaks}
 
     def noise_field(slot: Slot, shape: torch.Size) -> Tensor:
@@ -75,8 +82,8 @@ def make_sequence(
         _interpolator(task, plan, device, threads, notify) as interpolator,
     ):
         pairs = synthesize(
-            source.frames, span.start, breaks, task.slots, task.shutter, task.draws, source.noise, net, interpolator,
-            noise_field, config, clock, each, source.keep,
+            source.frames, span.start, breaks, task.slots, task.shutter, task.draws, _relation(task), source.noise, net,
+            interpolator, noise_field, config, clock, each, source.keep,
         )  # fmt: skip
         for pair in pairs:
             fault = _distrust(pair, task, config)
@@ -94,6 +101,18 @@ def make_sequence(
         )
     task = replace(task, rejects=tuple(sorted([*task.rejects, *rejects], key=lambda reject: reject.slot.index)))
     stage_record(staging, _record(task, plan, device, source.facts, clock.seconds, written))
+
+
+def _span(task: SequencePlan) -> range:
+    """The source frames from the first window to the last."""
+    return range(task.shutter.window(task.slots[0].center).start, task.shutter.window(task.slots[-1].center).stop)
+
+
+def _relation(task: SequencePlan) -> Callable[[float], float]:
+    """What makes the mean exposure of the sequence the one that was drawn, by what the scan saw of its lightness."""
+    lightness = task.scan.lightness
+    windows = [fmean(lightness[at] for at in task.shutter.window(slot.center)) for slot in task.slots]
+    return partial(brightness_relation, task.draws.exposure, fmean(windows), windows[0])
 
 
 def _worst(pair: Pair) -> float | None:
@@ -135,7 +154,8 @@ def _source(
             return
 
     def frames() -> Iterator[Tensor]:
-        return (frame.to(device) for frame in read_frames(task.scan, span.start, span.stop, config.video.size))
+        read = read_frames(task.scan, span.start, span.stop, config.video.size)
+        return _steadied((frame.to(device) for frame in read), task.scan, span, config)
 
     if config.denoise.backend == "none":
         yield _Source(frames(), None, _describe_noise(config, None, clean=True))
@@ -155,6 +175,16 @@ def _source(
                 yield frame
 
         yield _Source(frames(), noise, facts, keep)
+
+
+def _steadied(frames: Iterator[Tensor], scan: VideoScan, span: range, config: Config) -> Iterator[Tensor]:
+    """Without mains flicker, where it is there and to be removed."""
+    if config.video.flicker != "remove" or scan.flicker is None:
+        yield from frames
+        return
+    rows = sensor_rows(config.video.size, scan.info)
+    for frame, gains in zip(frames, scan.flicker.gains[span.start : span.stop], strict=True):
+        yield deflicker(frame, frame.new_tensor(gains), rows.to(frame.device))
 
 
 def _sound(task: SequencePlan, span: range) -> tuple[int, int]:
@@ -243,10 +273,21 @@ def _record(
         device=device.type,
         seconds={name: round(value, 3) for name, value in seconds.items()},
         pairs=pairs,
+        flicker=_describe_flicker(task, plan.config),
         rejects=[
             RejectRecord(slot=reject.slot.index, center=reject.slot.center, reason=shown(reject.reason))
             for reject in task.rejects
         ],
+    )
+
+
+def _describe_flicker(task: SequencePlan, config: Config) -> FlickerRecord | None:
+    flicker, span = task.scan.flicker, _span(task)
+    if flicker is None:
+        return None
+    gains = flicker.gains[span.start : span.stop] if config.video.flicker == "remove" else ()
+    return FlickerRecord(
+        hertz=flicker.hertz, percent=flicker.percent, first=span.start, gains=[list(row) for row in gains]
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from lolblur_synth.draws import Draws
 from lolblur_synth.errors import SequenceError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.average import average, space_of
-from lolblur_synth.ops.darken import darken
+from lolblur_synth.ops.darken import darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise import denoise
 from lolblur_synth.ops.dim import dim
@@ -47,6 +48,7 @@ def synthesize(
     slots: Sequence[Slot],
     shutter: Shutter,
     draws: Draws,
+    relate: Callable[[float], float],
     noise: NoiseModel | None,
     net: ECZeroDCE,
     interpolator: Interpolator,
@@ -60,9 +62,11 @@ def synthesize(
 
     Frames are (3, H, W), sRGB in [0, 1], on any device. Across `breaks`, positions in the stream where a scene or a gap
     ends, the denoiser does not look; `noise_field(slot, shape)` is standard normal; `each` is a `map` that may spread
-    its work over threads; `keep` sees the denoised frames pass.
+    its work over threads; `keep` sees the denoised frames pass. `relate` gives, for the lightness of the first window,
+    the relation that the lightness of the dark frames has to the bright ones', from the first to the last of them.
     """
     to_light, to_srgb = space_of(config.average.space)
+    relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
 
     def lit(sub_frame: Tensor) -> Tensor:
@@ -73,7 +77,10 @@ def synthesize(
     for slot, window in windows(keep(clock.each("denoise", clean)), first, slots, shutter):
         with clock("darken"):
             bright = [dim(frame, draws.dim) for frame in window]
-            dark = list(each(lambda frame: darken(frame, draws.exposure, net), bright))
+            levels = list(each(mean_lightness, bright))
+            relation = relate(fmean(levels)) if relation is None else relation
+            exposures = [min(1.0, relation * level) for level in levels]
+            dark = list(each(lambda lit: darken(*lit, net), zip(bright, exposures, strict=True)))
 
         untrusted: list[float] = []
         moving = interpolate(dark, bright, shutter.factor, interpolator, each, untrusted.append)

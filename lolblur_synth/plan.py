@@ -22,7 +22,7 @@ from lolblur_synth.records import SequenceRecord, Source, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.kinds import LeftOut
-from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
+from lolblur_synth.video.metadata import Flaw, FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 
@@ -230,14 +230,14 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
     shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
     half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
     candidates = slots(found.frames, fps, config.sequences.fps, half)
-    chunks, rejects = choose(candidates, found.flaws, half, config.sequences)
+    chunks, rejects = choose(candidates, [*found.flaws, *_flickering(found, config)], half, config.sequences)
     cut = VideoPlan(
         path,
         name,
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
-        warnings=(*_warnings(found.info, shutters, config), *_damage(found)),
+        warnings=(*_warnings(found.info, shutters, config), *_damage(found), *_flicker(found, config)),
     )
     if chunks:
         return cut
@@ -345,6 +345,27 @@ def _damage(found: VideoScan) -> Iterator[str]:
         yield (
             f"{counts[FlawKind.UNSTABLE_DECODE]} frames come out otherwise at each decoding, so there is damage: their "
             "windows are dropped; copy the file again"
+        )
+
+
+def _flickering(found: VideoScan, config: Config) -> Iterator[Flaw]:
+    """The frames with flicker, where their windows are to be left out."""
+    if found.flicker and config.video.flicker == "drop":
+        for start, stop in found.flicker.parts:
+            yield from (Flaw(frame, frame, FlawKind.FLICKER) for frame in range(start, stop))
+
+
+def _flicker(found: VideoScan, config: Config) -> Iterator[str]:
+    if found.flicker:
+        done = {
+            "tell": "set video.flicker=remove or drop",
+            "remove": "it is removed",
+            "drop": "windows with it are dropped",
+        }
+        spans = ", ".join(f"{start} to {stop - 1}" for start, stop in found.flicker.parts[:3])
+        yield (
+            f"light flickers at {found.flicker.hertz} Hz by {found.flicker.percent:g} % in frames {spans}"
+            f"{', ...' * (len(found.flicker.parts) > 3)}: {done[config.video.flicker]}"
         )
 
 

@@ -117,6 +117,15 @@ class PairRecord:
     untrusted: Annotated[float, Field(ge=0, le=1)] | None = None  # largest share of a gap that moves inconsistently
 
 
+class FlickerRecord(_Part):
+    """Mains flicker of the footage, and the gains of linear light that took it out."""
+
+    hertz: Count  # of the light
+    percent: Positive  # per cent flicker
+    first: Count  # source frame of the first gains
+    gains: list[list[Positive]]  # by frame and band of the sensor; none where it was left in
+
+
 def _rising(pairs: list[PairRecord]) -> list[PairRecord]:
     if any(one.number >= other.number for one, other in pairwise(pairs)):
         raise ValueError("numbers do not rise")
@@ -152,6 +161,7 @@ class SequenceRecord(_Part):
     rejects: Annotated[
         list[RejectRecord], Field(fail_fast=True)
     ]  # windows of the whole video that gave no pair; some when it was made
+    flicker: FlickerRecord | None = None
 
     @model_validator(mode="after")
     def _is_named_by_its_fields(self) -> Self:

@@ -16,6 +16,7 @@ _EDGE = 0.30  # lightness at which pinning sets in beside a light, where in-betw
 _BISECTIONS = 8  # to 3/256 of a curve map, and by interpolation from there to about 0.1 % of the mean
 _SAMPLES, _GOLDEN = 90_000, 0.618034
 _BLACK = 1e-6  # lightness below this is divided by this
+_NEAR_BLACK = 0.01  # added to lightnesses that are compared: of black nothing is to be learnt
 
 
 def darken(rgb: Tensor, exposure: float | Tensor, net: ECZeroDCE, *, as_released: bool = False) -> Tensor:
@@ -91,6 +92,21 @@ def relight(rgb: Tensor, lightness: Tensor, dark: Tensor) -> Tensor:
 def mean_of(image: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean (N,) of an image (N, 1, H, W); 0 where all weights are."""
     return (image * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=_BLACK)
+
+
+def mean_lightness(rgb: Tensor) -> float:
+    """Mean CIE L*/100 of the pixels of a picture (3, H, W) that are no lights, of a sample of them; 0 if all are."""
+    lightness = lightness_of(_sample(rgb, *rgb.shape[-2:]))[None]
+    return float(mean_of(lightness, (lightness <= SATURATED).to(lightness.dtype)))
+
+
+def brightness_relation(exposure: float, mean: float, expected: float, seen: float) -> float:
+    """Of the mean lightness of dark pictures to that of bright ones, one for all of a sequence, as of a camera.
+
+    Where its bright pictures have a lightness of `mean`, the dark ones then have `exposure`. What is known of `mean`
+    may come from uncropped, undimmed pictures: where these have `expected`, the first of the sequence have `seen`.
+    """
+    return exposure / max(_BLACK, mean * (seen + _NEAR_BLACK) / (expected + _NEAR_BLACK))
 
 
 def metering_target(lightness: Tensor, unlit: Tensor, exposure: float | Tensor) -> Tensor:

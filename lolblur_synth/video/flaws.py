@@ -34,6 +34,8 @@ class Findings:
     checksums: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)  # of all samples, once the last frame is there
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
+    light: list[NDArray[np.float64]] = field(default_factory=list)  # linear, in bands
+    lightness: list[float] = field(default_factory=list)
     packets: int = 0
     corrupt_packets: int = 0  # as the container says
     timed: bool = True  # every packet and frame has a pts

@@ -13,6 +13,13 @@ from lolblur_synth.video.metadata import VideoInfo
 Size = tuple[int, int] | Literal["source"]
 
 
+def sensor_rows(size: Size, info: VideoInfo) -> Tensor:
+    """Where on the sensor, from 0 at its first row to 1 at its last, the pixels of a fitted frame lie: (H, W)."""
+    columns, rows = (info.height, info.width) if info.rotation % 180 == 90 else (info.width, info.height)
+    ramp = (np.arange(rows, dtype=np.float32) + 0.5) / np.float32(rows)
+    return fit(np.ascontiguousarray(np.broadcast_to(ramp[:, None, None], (rows, columns, 3))), size, info)[0]
+
+
 def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
     """Scale a stored frame (H, W, 3) to cover `size`, crop the middle, turn it up, square its pixels: (3, H, W)."""
     turned = info.rotation % 180 == 90

@@ -87,6 +87,7 @@ class FlawKind(StrEnum):
     ANOTHER_SPEED = "another speed of playing"
     CONCEALED_DAMAGE = "concealed damage"  # the decoder said so in its log, and handed the frame over as sound
     UNSTABLE_DECODE = "other pixels at each decoding"
+    FLICKER = "mains flicker"  # where video.flicker is drop
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,16 @@ class Flaw:
     first: int
     last: int
     kind: FlawKind
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """Light that pulses twice a period of the mains."""
+
+    hertz: int  # 100 or 120
+    percent: float  # per cent flicker: 100 (max - min) / (max + min) of linear light
+    parts: tuple[tuple[int, int], ...]  # from a frame to before another
+    gains: tuple[tuple[float, ...], ...]  # that take it out, by frame and band of the sensor from its first row
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,8 @@ class VideoScan:
     content: str  # digest of the decoded samples and the slots that they fill: the identity of the footage
     time_base: Fraction | None = None  # seconds per pts; None where frames are counted, for want of timestamps
     checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
+    lightness: tuple[float, ...] = ()  # mean CIE L*/100 but for lights, by timeline index
+    flicker: Flicker | None = None
     stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property
@@ -140,6 +153,7 @@ class StoredScan:
     lost: int  # frames that could not be decoded, and are not counted here
     moved: int  # frames whose timestamp is not after that of the one before; here they are shown right after it
     checksums: tuple[int, ...]  # of all samples
+    lightness: tuple[float, ...]  # mean L*/100 of each frame, without its lights
     sound: bool  # the file has sound, too
     lead: Fraction = Fraction(0)  # seconds from the beginning of the file to the first frame
 

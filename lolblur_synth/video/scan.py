@@ -1,6 +1,7 @@
 """One full decode of a video: its uniform timeline, and the flaws that no window of frames may cross."""
 
 import re
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -23,6 +24,7 @@ from lolblur_synth.video.content import FrameDigests, Samples, content_of
 from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
+from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
@@ -30,6 +32,7 @@ from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
 
+_Small = NDArray[np.uint8]
 _THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
 _CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
 _CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
@@ -58,12 +61,12 @@ def survey(info: VideoInfo) -> tuple[Findings, list[int], Fraction, int]:
     with FrameDigests() as digests:
         if info.path.is_dir():
             time_base, reorder = 1 / info.stored_fps, 0
-            cuts = list(_cuts(_watch_images(info, found, digests), info))
+            cuts = list(_cuts(_lit(_watch_images(info, found, digests), found), info))
         else:
             with open_stream(info.path) as (container, stream), listening(stream) as ear:
                 time_base = exact(stream.time_base) or Fraction(1)
                 reorder = REORDER * bool(stream.codec_context.has_b_frames)
-                cuts = list(_cuts(_watch_stream(info, container, stream, found, digests), info))
+                cuts = list(_cuts(_lit(_watch_stream(info, container, stream, found, digests), found), info))
                 _refuse_cut_off(info, container, stream, found)
                 if ear.has_heard() or found.failures or found.damaged or found.pending or found.corrupt_packets:
                     look_again(info.path, found)
@@ -80,6 +83,7 @@ def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Frac
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
     pts = [None if number is None else timeline.pts[number] for number in taken]
     damaged = damaged_slots(found, timeline, pts, reorder)
+    light = np.array([[np.nan] * BANDS if number is None else found.light[number] for number in taken])
     sound = [None if slot in damaged else number for slot, number in enumerate(taken)]
     return VideoScan(
         info=info,
@@ -89,13 +93,17 @@ def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Frac
         content=content_of((slot, found.digests[number]) for slot, number in enumerate(sound) if number is not None),
         time_base=time_base if found.timed else None,
         checksums=tuple(None if number is None else found.checksums[number] for number in sound),
+        lightness=tuple(found.lightness[bisect_right(timeline.slots, slot) - 1] for slot in range(len(pts))),
+        flicker=find_flicker(
+            light, [timeline.slots[cut] for cut in cuts if 0 < cut < len(timeline.slots)], info.capture_fps
+        ),
         stamp=file_stamp(info.path),
     )
 
 
 def _watch_stream(
     info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings, digests: FrameDigests
-) -> Iterator[Pixels]:
+) -> Iterator[_Small]:
     """Decode, add to the findings, and pass on small pictures."""
     found.timed = _tells_times(info, container, stream)
     for packet, frames in decode(container, stream):
@@ -130,7 +138,7 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size:
         raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
 
 
-def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[Pixels]:
+def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[_Small]:
     first: Pixels | None = None
     for number, path in numbered_images(info.path).items():
         picture = read_pixels(path, max(MAX_PIXELS, info.width * info.height))
@@ -142,6 +150,15 @@ def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> It
         digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
+
+
+def _lit(pictures: Iterable[_Small], found: Findings) -> Iterator[_Small]:
+    """Add to the findings how light small pictures are, and pass them on."""
+    for picture in pictures:
+        bands, lightness = light_of(picture)
+        found.light.append(bands)
+        found.lightness.append(lightness)
+        yield picture
 
 
 def _thumbnail_size(samples: NDArray[Any]) -> tuple[int, int]:

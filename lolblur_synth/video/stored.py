@@ -40,6 +40,7 @@ def scan_stored(info: VideoInfo) -> StoredScan:
         lost=len(losses),
         moved=sum(after <= before for before, after in pairwise(times)),
         checksums=tuple(found.checksums),
+        lightness=tuple(found.lightness),
         sound=sound,
         lead=shown[0] - begins,
     )

@@ -11,9 +11,11 @@ from lolblur_synth.nets.weights import load_ec_zero_dce
 from lolblur_synth.ops.color import lightness as lightness_of
 from lolblur_synth.ops.darken import (
     SATURATED,
+    brightness_relation,
     darken,
     exposure_map,
     light_weight,
+    mean_lightness,
     mean_of,
     metering_target,
     pin,
@@ -257,3 +259,18 @@ def test_bundled_weights_follow_a_moving_window_without_flicker(bundled):
     after = lightness_of(darken(clip, 0.1, bundled)).mean((1, 2, 3))
     steps_before, steps_after = (mean.diff().abs() / mean[:-1] for mean in (before, after))
     assert (steps_after - steps_before).max() < 0.005
+
+
+def test_mean_lightness_leaves_lights_out():
+    frame = torch.full((3, 8, 8), 0.5)
+    expected = lightness_of(frame)[0, 0, 0].item()
+    frame[:, :2] = 1
+    assert mean_lightness(frame) == pytest.approx(expected, abs=1e-6)
+    assert mean_lightness(torch.ones(3, 8, 8)) == 0
+
+
+def test_brightness_relation_by_hand():
+    """Bright pictures of 0.4 become dark ones of 0.1; of 0.32 where cropping and dimming leave four fifths."""
+    assert brightness_relation(0.1, 0.4, 0.3, 0.3) == pytest.approx(0.25)
+    assert brightness_relation(0.1, 0.4, 0.49, 0.39) == pytest.approx(0.1 / 0.32)
+    assert brightness_relation(0.1, 0.4, 0.0, 0.0) == pytest.approx(0.25)  # black to begin with
