@@ -24,7 +24,7 @@ from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.sequences import Shutter, Slot
 from lolblur_synth.threads import Map
 
-VERSION = 12  # raised whenever the same input and configuration give other pixels
+VERSION = 13  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)
