@@ -1,11 +1,13 @@
 """Pairs to train on: crops, turns and order are a pure function of seed, epoch and sample, whoever reads them."""
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import count as count_from
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -210,3 +212,18 @@ def _settle(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    trainer = parent_process()
+    if trainer and hasattr(signal, "sigwaitinfo"):
+        threading.Thread(target=_end_for, args=(trainer.pid,), daemon=True).start()
+    else:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _end_for(trainer: int | None) -> None:
+    """End at a SIGTERM of the process that trains: those that others send to all of its processes are for it alone.
+
+    `held` has blocked the signal, and so it waits until somebody asks who has sent it.
+    """
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != trainer:
+        continue
+    os._exit(0)

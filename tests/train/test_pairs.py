@@ -1,7 +1,5 @@
 import multiprocessing
-import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -187,12 +185,13 @@ def test_batches_in_this_process(root):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_batches_from_a_worker_that_ctrl_c_does_not_end(root):
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+def test_batches_from_a_worker_that_no_terminal_ends(root, name):
     pairs, others = Pairs(root, crop=CROP), multiprocessing.active_children()
     stream = iter(loader(pairs, 4, 1, CPU))
     assert_alike(stream, direct(pairs, 4), 2)
     (worker,) = set(multiprocessing.active_children()) - set(others)
-    os.kill(worker.pid, signal.SIGINT)
+    subprocess.run(["bash", "-c", f"kill -{name} {worker.pid}"], check=True)
     assert_alike(stream, direct(pairs, 4, 2), 9)
     stream.close()
     assert not worker.is_alive()
