@@ -18,6 +18,7 @@ from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.video import scan_cache
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.probe import probe
@@ -108,6 +109,7 @@ def make_plan(
         if notify:
             notify(path)
         cuts.append(_cut(path, _scan_or_fault(path, config), config))
+    scan_cache.prune()
     cuts = _without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
     places = assign(useful, lasting, config)
@@ -160,20 +162,26 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
     return None
 
 
+def _size_fault(info: VideoInfo, config: Config) -> str | None:
+    if config.video.size != "source" or min(info.width, info.height) >= SMALLEST_SIDE:
+        return None
+    return (
+        f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
+        "give a --size, or larger footage"
+    )
+
+
 def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
-    try:
+    def make() -> VideoScan | str:
         info = probe(path, config.video.capture_fps)
-        fault = _rate_fault(info, config)
-        if fault and info.capture_source != "stream rate":  # which may be an average: the timestamps will tell
-            return fault
-        if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
-            return (
-                f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
-                "give a --size, or larger footage"
-            )
-        found = scan(info)
-        fault = _rate_fault(found.info, config)
-        return fault or found
+        told = info.capture_source != "stream rate"  # which may be an average: the timestamps will tell
+        return (told and _rate_fault(info, config)) or _size_fault(info, config) or scan(info)
+
+    try:
+        found = scan_cache.recall_or_scan(path, {"capture_fps": str(config.video.capture_fps)}, make)
+        if isinstance(found, str):
+            return found
+        return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
     except SequenceError as error:
         return str(error).removeprefix(f"{path}: ")
     except OSError as error:

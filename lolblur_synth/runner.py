@@ -83,8 +83,8 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
             raise
         _describe(plan.out, failures)
     failed = {failure.name for failure in failures}
-    made = tuple(s.id for s in due if s.id not in failed)
-    return Outcome(made, tuple(s.id for s in plan.sequences if s not in due), tuple(failures))
+    made, tried = tuple(s.id for s in due if s.id not in failed), {s.id for s in due}
+    return Outcome(made, tuple(s.id for s in plan.sequences if s.id not in tried), tuple(failures))
 
 
 def _describe(out: Path, failures: list[Failure]) -> None:
@@ -103,7 +103,7 @@ def _work(
     if device.type == "cuda" and workers > torch.cuda.device_count():
         raise UserError(f"--workers {workers}: on CUDA one worker per GPU, and there are {torch.cuda.device_count()}")
     threads = threads_for(workers, device)
-    plan = replace(plan, videos=(), stale=())  # what every task would carry along
+    plan = replace(plan, videos=(), stale=(), seen=frozenset())  # what every task would carry along
     if workers <= 1:
         outcomes: Iterable[Failure | None] = (_attempt(task, plan, device, threads, notify, fail_fast) for task in due)
     else:

@@ -39,7 +39,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     },
     {"dataset", "interpolators"}
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
-    | {f"video.{name}" for name in ("scan", "reader", "writer")},
+    | {f"video.{name}" for name in ("scan", "scan_cache", "reader", "writer")},
     {"pipeline", "records"},
     {"output"},
     {"restoring"},
