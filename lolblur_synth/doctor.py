@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from lolblur_synth.caches import cache_dir
 from lolblur_synth.config import Interpolate, preset_dir, presets
 from lolblur_synth.devices import choose_device, cores
 from lolblur_synth.errors import UserError
@@ -37,6 +38,7 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     except UserError as error:
         yield "weights", str(error), False
     yield "presets", f"{', '.join(presets())} in {preset_dir()}", bool(presets())
+    yield "caches", _caches(), True
     disk = shutil.disk_usage(Path.cwd())
     yield "disk here", f"{disk.free / 1e9:.0f} of {disk.total / 1e9:.0f} GB free", True
 
@@ -45,6 +47,18 @@ def _cuda() -> str:
     if not torch.cuda.is_available():
         return "none: everything runs on the processor"
     return ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+
+
+def _caches() -> str:
+    """Where what can be made again is kept, and how much of what; it may be deleted at any time."""
+    try:
+        root = cache_dir()
+        parts = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        sizes = {part.name: sum(path.stat().st_size for path in part.rglob("*") if path.is_file()) for part in parts}
+    except OSError as error:
+        return f"none: {error.strerror}"
+    told = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()) or "empty"
+    return f"{root}: {told}"
 
 
 def _version(package: str) -> tuple[str, bool]:

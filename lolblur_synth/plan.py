@@ -20,6 +20,7 @@ from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.output import has_settings, pixel_settings, read_existing
 from lolblur_synth.records import SequenceRecord, Source, fingerprint
 from lolblur_synth.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.video import scan_cache
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.kinds import LeftOut
 from lolblur_synth.video.metadata import Flaw, FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
@@ -115,6 +116,7 @@ def make_plan(
         if notify:
             notify(path)
         cuts.append(_cut(path, name, _scan_or_fault(path, config), config))
+    scan_cache.prune()
     cuts = _without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
     places = assign(useful, lasting, config)
@@ -167,20 +169,27 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
     return None
 
 
+def _size_fault(info: VideoInfo, config: Config) -> str | None:
+    if config.video.size != "source" or min(info.width, info.height) >= SMALLEST_SIDE:
+        return None
+    return (
+        f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
+        "give a --size, or larger footage"
+    )
+
+
 def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
-    try:
+    def make() -> VideoScan | str:
         info = probe(path, config.video.capture_fps, config.run.max_pixels)
-        fault = _rate_fault(info, config)
-        if fault and info.capture_origin is not RateOrigin.STREAM:  # which may be an average: the timestamps will tell
-            return fault
-        if config.video.size == "source" and min(info.width, info.height) < SMALLEST_SIDE:
-            return (
-                f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
-                "give a --size, or larger footage"
-            )
-        found = scan(info)
-        fault = _rate_fault(found.info, config)
-        return fault or found
+        told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
+        return (told and _rate_fault(info, config)) or _size_fault(info, config) or scan(info)
+
+    told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
+    try:
+        found = scan_cache.recall_or_scan(path, told_to_it, make)
+        if isinstance(found, str):
+            return found
+        return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
     except SequenceError as error:
         return str(error).removeprefix(f"{shown(path)}: ")
     except OSError as error:

@@ -81,9 +81,9 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
                 _describe(plan.out, failures)
             raise
         _describe(plan.out, failures)
-    names = {failure.name for failure in failures if failure.kind == "sequence"}
+    names, tried = {failure.name for failure in failures if failure.kind == "sequence"}, {s.id for s in due}
     made = tuple(s.id for s in due if s.id not in names)
-    return Outcome(made, tuple(s.id for s in plan.sequences if s not in due), tuple(failures))
+    return Outcome(made, tuple(s.id for s in plan.sequences if s.id not in tried), tuple(failures))
 
 
 def _describe(out: Path, failures: list[Failure]) -> None:
@@ -110,7 +110,7 @@ def _work(
     if device.type == "cuda" and workers > torch.cuda.device_count():
         raise UserError(f"--workers {workers}: on CUDA one worker per GPU, and there are {torch.cuda.device_count()}")
     threads = threads_for(workers, device)
-    plan = replace(plan, videos=(), stale=())  # what every task would carry along
+    plan = replace(plan, videos=(), stale=(), seen=frozenset())  # what every task would carry along
     if workers <= 1:
         outcomes = (_attempt(task, plan, device, threads, notify, fail_fast) for task in due)
     else:

@@ -85,6 +85,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
     table = Table(title=escape(shown(f"Dataset in {plan.out}, made on {_devices(records)}")), title_justify="left")
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
         table.add_column(column)
+    made = frozenset(outcome.made)
     for sequence_id in sorted((*outcome.made, *outcome.kept)):
         record = records[sequence_id]
         total = sum(record.seconds.values())
@@ -97,7 +98,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
             f"{record.draws.exposure:.3f}",
             f"{total / len(record.pairs):.2f}",
             escape(shown(", ".join(f"{name} {seconds / total:.0%}" for name, seconds in slowest if seconds))),
-            "made" if sequence_id in outcome.made else "kept",
+            "made" if sequence_id in made else "kept",
         )
     console.print(table)
     for sequence_id in sorted(outcome.made):

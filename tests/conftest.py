@@ -1,10 +1,24 @@
 """One thread per operator in tests: waiting for each other costs more than such small pictures take."""
 
+from collections.abc import Iterator
+
 import cv2
+import pytest
 import torch
 from hypothesis import settings
+
+from lolblur_synth.video import scan_cache
 
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scans(tmp_path_factory) -> Iterator[None]:
+    """Scans are kept for the time of the tests alone."""
+    place = tmp_path_factory.mktemp("scans")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan_cache, "folder", lambda: place)
+        yield

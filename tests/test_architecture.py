@@ -42,7 +42,7 @@ LAYERS = [  # each may import from those above it, and within its own line
     {"dataset", "interpolators"}
     | {f"video.{name}" for name in ("color", "geometry", "find", "stream", "probe", "timeline", "flaws")}
     | {f"video.{name}" for name in ("advice", "boxes", "decoder_log", "flicker", "pyav", "rates", "second_look")}
-    | {f"video.{name}" for name in ("scan", "stored", "reader", "writer")},
+    | {f"video.{name}" for name in ("scan", "scan_cache", "stored", "reader", "writer")},
     {"pipeline", "records"},
     {"manifest", "publish", "verify"},
     {"output"},

@@ -108,6 +108,15 @@ def test_doctor_finds_what_is_bundled():
         assert part in result.output
 
 
+def test_doctor_tells_where_caches_are_and_how_large(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOLBLUR_CACHE", str(tmp_path / "kept"))
+    assert f"{tmp_path / 'kept'}: empty" in call("doctor").output
+    (tmp_path / "kept/scans/more").mkdir(parents=True)
+    (tmp_path / "kept/scans/a.scan").write_bytes(bytes(1_500_000))
+    (tmp_path / "kept/scans/more/b.scan").write_bytes(bytes(500_000))
+    assert f"{tmp_path / 'kept'}: scans 2.0 MB" in call("doctor").output
+
+
 def test_darken_a_picture_to_an_exposure(tmp_path):
     source = picture(tmp_path / "a.png")
     result = call("darken", "--input", str(source), "--out", str(tmp_path / "dark"), "--exposure", "0.1")

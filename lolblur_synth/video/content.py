@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _AHEAD = 4  # frames that wait to be hashed, and no more are held
+_SMALL = 1 << 18  # bytes of a frame that is hashed in less time than another thread takes to begin
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,15 @@ class FrameDigests:
 
     def add(self, samples: Samples) -> None:
         """Hash one more frame, whose samples stay as they are."""
+        if sum(plane.nbytes for plane in samples.planes) < _SMALL:
+            self.finish().append(digest(samples))
+            return
         if len(self._pending) >= _AHEAD:
             self._done.append(self._pending.popleft().result())
         self._pending.append(self._pool.submit(digest, samples))
 
     def finish(self) -> list[bytes]:
-        """The digest of every frame in order."""
+        """The digests of all frames in order."""
         while self._pending:
             self._done.append(self._pending.popleft().result())
         return self._done

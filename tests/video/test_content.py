@@ -136,7 +136,8 @@ def test_slots_count():
 
 
 def test_digests_come_in_order_and_hold_few_frames():
-    samples = [Samples([np.full((4, 4), n, np.uint8)], 8, rgb=False) for n in range(50)]
+    sides = [4 if n % 7 else 600 for n in range(50)]  # small frames are hashed at once, large ones aside
+    samples = [Samples([np.full((side, side), n, np.uint8)], 8, rgb=False) for n, side in enumerate(sides)]
     with FrameDigests() as digests:
         for each in samples:
             digests.add(each)
@@ -175,6 +176,6 @@ def test_a_digest_that_fails_is_told(monkeypatch):
 
     monkeypatch.setattr(content, "digest", fail)
     with FrameDigests() as digests:
-        digests.add(Samples([np.zeros((2, 2), np.uint8)], 8, rgb=False))
+        digests.add(Samples([np.zeros((600, 600), np.uint8)], 8, rgb=False))
         with pytest.raises(MemoryError):
             digests.finish()
