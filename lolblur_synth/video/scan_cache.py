@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lolblur_synth.caches import cache_dir
 from lolblur_synth.files import file_hash
+from lolblur_synth.video.find import file_stamp
 from lolblur_synth.video.images import SUFFIXES
 from lolblur_synth.video.metadata import VideoScan
 
@@ -159,7 +160,7 @@ def _recall(key: str, path: Path) -> VideoScan | None:
         scan = _SCANS.validate_json(body, strict=True)
     except ValidationError:
         return None
-    return replace(scan, info=replace(scan.info, path=path)) if _fits(scan) else None
+    return replace(scan, info=replace(scan.info, path=path), stamp=file_stamp(path)) if _fits(scan) else None
 
 
 def _fits(scan: VideoScan) -> bool:
@@ -167,6 +168,8 @@ def _fits(scan: VideoScan) -> bool:
     return (
         2 <= scan.frames == len(scan.pts)
         and len(scan.checksums) in (0, scan.frames)
+        and len(scan.lightness) == scan.frames
+        and (scan.flicker is None or len(scan.flicker.gains) == scan.frames)
         and all(0 <= flaw.first <= flaw.last < scan.frames for flaw in scan.flaws)
         and min(scan.info.stored_fps, scan.info.capture_fps, scan.time_base or 1) > 0
         and re.fullmatch("[0-9a-f]{64}", scan.content) is not None
