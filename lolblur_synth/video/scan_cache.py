@@ -36,6 +36,7 @@ MOST_BYTES = 512 << 20  # of all scans: those of some 2,000 clips of a minute at
 _LARGEST = 256 << 20  # of one; a larger one is none of ours
 _SETTLED = 3_000_000_000  # ns after which a change shows: file systems tell times in steps of up to 2 s
 _UNNOTED = 24 * 3600  # s, after which it is noted that a scan is used
+_EXPONENT = re.compile(rb'"[-+\d._/\s]*[eE][-+]?\d+"')  # fractions take them, and gigabytes for "1e999999999"
 _SCANS = TypeAdapter(VideoScan)
 
 
@@ -154,11 +155,11 @@ def _are_still(before: _Files, digest: str) -> bool:
 
 def _recall(key: str, path: Path) -> VideoScan | None:
     body = _read(f"{key}.scan")
-    if body is None:
+    if body is None or _EXPONENT.search(body):
         return None
     try:
         scan = _SCANS.validate_json(body, strict=True)
-    except ValidationError:
+    except (ValidationError, ArithmeticError):  # the latter for 1/0, by pydantic 2.10
         return None
     return replace(scan, info=replace(scan.info, path=path), stamp=file_stamp(path)) if _fits(scan) else None
 

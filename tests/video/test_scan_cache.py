@@ -185,7 +185,13 @@ def test_a_damaged_or_foreign_scan_is_made_anew(clip, tmp_path, place):
         text = scan_cache._SCANS.dump_json(replace(fake, info=replace(fake.info, path=Path())))
         bad.append(hashlib.sha256(entry.name.encode() + text).digest() + text)
     text = body[32:]
-    for old, new in ((b'"frames":12', b'"frames":"12"'), (b'"pts":[0', b'"pts":[0.5'), (b'{"info"', b'{"inf"')):
+    for old, new in (
+        (b'"frames":12', b'"frames":"12"'),
+        (b'"pts":[0', b'"pts":[0.5'),
+        (b'{"info"', b'{"inf"'),
+        (b'_fps":"250"', b'_fps":"1/0"'),
+        (b'_fps":"250"', b'_fps":"1e999999999"'),
+    ):
         assert old in text
         changed = text.replace(old, new)
         bad.append(hashlib.sha256(entry.name.encode() + changed).digest() + changed)
