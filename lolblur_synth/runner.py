@@ -123,13 +123,14 @@ def _in_processes(
     notify: Notify,
     fail_fast: bool,
 ) -> Iterator[Failure | None]:
+    from multiprocessing import get_context
     from multiprocessing.managers import SyncManager
 
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     tell_where_workers_compile()
-    manager = SyncManager()
+    manager = SyncManager(ctx=get_context("fork"))  # one started afresh would import torch
     manager.start(_end_with_parent)
     with manager:
         events = manager.Queue()
