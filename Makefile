@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+LOCK := .ci/lock.txt
 OUT ?= demo
 
-.PHONY: demo test slow faults lint bench learn weights clean
+.PHONY: demo test test-newest test-oldest slow faults lint lock bench learn weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
@@ -13,6 +14,14 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 	NUMBA_ENABLE_AVX=0 $(BIN)/pytest tests/nets tests/test_lanes.py
+
+# The demo and what must hold everywhere, with the newest and the lowest versions that pyproject.toml allows, in
+# environments of their own; the latter on 3.11, for which there are such old wheels.
+test-newest:
+	.ci/try $(PYTHON) newest
+
+test-oldest:
+	.ci/try $(PYTHON) oldest
 
 # Tests of minutes: `make test` leaves them out.
 slow: $(INSTALLED)
@@ -56,10 +65,21 @@ weights: $(INSTALLED)
 	for name in $(SKIMAGE); do cp $$data/$$name build/photographs/; done
 	$(BIN)/lolblur-synth train-ecdce --config train_ecdce --images build/photographs --out build/ec_zero_dce
 
-$(INSTALLED): pyproject.toml .ci/constraints.txt
+$(INSTALLED): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable ".[dev]"
 	touch $@
+
+# Locks the newest versions for every Python, on any; torch stays until its line is changed, and brings what it needs
+# for GPUs by itself, which differs between its builds. Packages come from where pip takes them.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv
+	index=$${PIP_INDEX_URL:-$$(build/lock/bin/python -m pip config get global.index-url 2> /dev/null || true)}; \
+	build/lock/bin/uv pip compile --quiet --universal --upgrade --upgrade-package "$$(grep ^torch== $(LOCK))" \
+		--extra dev --no-header --no-annotate $${index:+--default-index "$$index"} --no-emit-index-url \
+		--output-file $(LOCK) pyproject.toml
+	sed -i -E '/^(cuda|nvidia)-|^triton==/d' $(LOCK)
 
 clean:
 	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,7 @@
 """One thread per operator in tests: waiting for each other costs more than such small pictures take."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import pytest
@@ -13,6 +14,14 @@ settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+
+_EVERYWHERE = ("video/", "test_cli.py", "test_kernel_cache.py", "test_package.py", "test_run.py")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is tried on other Pythons, and with the oldest and the newest packages."""
+    if str(item.path.relative_to(Path(__file__).parent)).startswith(_EVERYWHERE):
+        item.add_marker("everywhere")
 
 
 @pytest.fixture(scope="session", autouse=True)

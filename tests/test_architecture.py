@@ -1,6 +1,7 @@
 """The house stays one picture: imports go one way, `--help` is light, nothing is larger than it should be."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,16 @@ def test_the_order_of_the_method_fits_on_one_screen():
     tree = ast.parse((PACKAGE / "pipeline.py").read_text())
     synthesize = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "synthesize")
     assert synthesize.end_lineno - synthesize.lineno < 60
+
+
+def test_nothing_depends_on_how_python_starts_processes_by_default():
+    """Before 3.14 it forks, which copies locks that other threads hold; from then on it does not."""
+    asked = re.compile(
+        r"\bget_context\(\)|\bset_start_method\b|\bSyncManager\(\)|\bmultiprocessing\.(?!managers\b|connection\b)\w+\("
+    )
+    assert {module for module, path in modules().items() if asked.search(path.read_text())} == set()
+    given = re.compile(r"^\s*from multiprocessing import (.+)$", re.MULTILINE)
+    names = {
+        name for path in modules().values() for line in given.findall(path.read_text()) for name in line.split(", ")
+    }
+    assert names <= {"get_context", "parent_process"}
