@@ -91,7 +91,7 @@ def flickering(path: Path, photograph: Tensor) -> None:
     write_video(path, (frame + torch.rand(frame.shape) / 64 for frame in frames), Fraction(240))
 
 
-@pytest.mark.parametrize(("treatment", "most"), [("tell", 0.5), ("remove", 0.02)])
+@pytest.mark.parametrize(("treatment", "most"), [("tell", 0.5), ("remove", 0.04)])
 def test_flicker_is_told_recorded_and_taken_out(tmp_path, photograph, treatment, most):
     torch.manual_seed(0)
     flickering(tmp_path / "v" / "a.mkv", photograph)
