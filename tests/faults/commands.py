@@ -104,8 +104,8 @@ def _stopped(normal: Undisturbed, nets: Path, name: str, part: float | None, num
             ends.append((start(log, command(*words, *again), prepare).wait(120), {0}))
         after = {name: fact for name, fact in world.outside().items() if not name.startswith("work/made")}
         left = [str(path) for path in made.parent.rglob("*") if ".partial" in path.name or ".draft" in path.name]
-        verdict = judge(ends, before, after, None, {})
-        return verdict if not left else judge(ends, {}, dict.fromkeys(left, ""), None, {})
+        struck = part is None or ends[0][0].code != 0
+        return judge(ends, before, after | dict.fromkeys(left, "left behind"), struck=struck)
 
     return trial
 
@@ -196,7 +196,7 @@ def _readers(normal: Undisturbed, seconds: float, act: str) -> Trial:
             for pid in [server] if act == "kill their server" else _started_by(server, ""):
                 os.kill(pid, signal.SIGKILL)
             ends = [(running.wait(60), {2})]
-        return judge([*ends, *_unless_gone(running, 15)], before, world.outside(), None, {})
+        return judge([*ends, *_unless_gone(running, 15)], before, world.outside())
 
     return trial
 

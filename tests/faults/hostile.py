@@ -65,7 +65,7 @@ def _named(normal: Undisturbed, name: bytes) -> Trial:
             ended = start(root / "log", work).wait()
             codes = set(ended.out + ended.err) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
             ends.append((ended if not codes else Ended(-1, "", f"printed {sorted(map(repr, codes))}"), {0}))
-        return judge(ends, before, world.outside(), None, {})
+        return judge(ends, before, world.outside())
 
     return trial
 
@@ -83,7 +83,7 @@ def _set(normal: Undisturbed, text: bytes, stored: bool) -> Trial:
         more = () if stored else ("--config", root / "settings.yaml")
         codes = {0, 2} if text in (b"", b"null", b"? ", b"[]") or text == b"seed: yes" else {2}
         ended = world.run(*more).wait(6)  # a second, on a machine that does nothing else
-        return judge([(ended, codes)], before, world.outside(), None, {})
+        return judge([(ended, codes)], before, world.outside())
 
     return trial
 
@@ -113,7 +113,7 @@ def _climbs(normal: Undisturbed, key: str, value: object, place: str) -> Trial:
             _stage(world, path)
         before = world.outside()
         ended = start(root / "log", readers(world, "--overwrite")).wait(120)
-        return judge([(ended, {0})], before, world.outside(), None, {})
+        return judge([(ended, {0})], before, world.outside())
 
     return trial
 

@@ -33,8 +33,9 @@ class Undisturbed:
         world = make_world(root, self.videos, self.dataset)
         before = world.outside()
         ends = break_it(world)
+        struck = any(ended.code != 0 for ended, _ in ends)
         ends.append((world.run().wait(), {0}))
-        return judge(ends, before, world.outside(), self.made, world.made())
+        return judge(ends, before, world.outside(), self.made, world.made(), struck)
 
 
 def _run(world: World, *more: str) -> Callable[[], int]:

@@ -47,7 +47,7 @@ def _trial(normal: Undisturbed, change: Change, seed: int) -> Trial:
         change(world, Random(seed))
         before = world.outside()
         ended = start(root / "log", readers(world)).wait(120)
-        return judge([(ended, {0})], before, world.outside(), None, world.made())
+        return judge([(ended, {0})], before, world.outside())
 
     return trial
 

@@ -118,11 +118,17 @@ class Verdict:
 
 
 def judge(
-    ends: list[tuple[Ended, set[int]]], before: Facts, after: Facts, wanted: Facts | None, made: Facts
+    ends: list[tuple[Ended, set[int]]],
+    before: Facts,
+    after: Facts,
+    wanted: Facts | None = None,
+    made: Facts | None = None,
+    struck: bool = True,
 ) -> Verdict:
     """Compare how processes ended with how they may, what is outside, and the dataset with what it should be."""
-    lost = [] if wanted is None else [name for name in wanted if name not in made]
-    differing = [] if wanted is None else [name for name in made if wanted.get(name) != made[name]]
+    wanted, made = wanted or {}, made or {}
+    lost = [name for name in wanted if name not in made]
+    differing = [name for name in made if wanted.get(name) != made[name]]
     touched = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     tracebacks = [ended for ended, _ in ends if "Traceback" in ended.err or "Traceback" in ended.out]
     others = [e for e, codes in ends if (e.code not in codes or len(e.told) > 1) and e not in tracebacks]
@@ -132,7 +138,6 @@ def judge(
         + [_last_words(e.err or e.out) for e in tracebacks[:1]]
         + [f"exit {e.code}: {' | '.join(e.err.strip().splitlines()[-2:])}" for e in others[:1]]
     )
-    struck = len(ends) == 1 or any(ended.code != 0 for ended, _ in ends[:-1])
     return Verdict(len(lost), len(differing), len(tracebacks), len(touched), len(others), struck, told)
 
 
