@@ -27,7 +27,6 @@ from lolblur_synth.video.writer import write_video
 
 UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default
 _HIGHEST_FPS = 1_000_000
-_TIMED = {"stream rate", "timestamps"}  # where the rate is from if nobody has told another
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _rate(info: VideoInfo, fps: float | None, factor: int | None, sure: bool = T
         raise UserError("give either --fps or --factor")
     if factor is not None and factor < 2:
         raise UserError(f"--factor {factor}: give a whole number from 2")
-    lowest = info.capture_fps if sure or info.capture_source not in _TIMED else 0
+    lowest = info.capture_fps if sure or info.capture_origin.is_told else 0
     if fps is not None and not lowest < fps < float("inf"):
         raise UserError(f"--fps {fps:g}: give more than the {float(info.capture_fps):g} fps of {info.path.name}")
     rate = info.capture_fps * factor if factor else Fraction(str(fps))
@@ -128,7 +127,7 @@ class _Place:
 
 def _places(found: StoredScan) -> list[_Place]:
     """On whole steps where frames are steady, or where somebody has told by how much they are apart; else in time."""
-    if found.steady or found.info.capture_source not in _TIMED:
+    if found.steady or found.info.capture_origin.is_told:
         return [_Place(slot, Fraction(slot)) for slot in found.slots]
     times = ((time - found.shown[0]) * found.info.stored_fps for time in found.shown[:-1])
     return [_Place(number, time) for number, time in enumerate(times)]
