@@ -25,12 +25,13 @@ def scan_stored(info: VideoInfo) -> StoredScan:
     time_base = time_base if found.timed else 1 / info.stored_fps
     times = [value * time_base for value in _numbered(found)]
     shown = _ascending(times, max(time_base, _LEAST))
-    steady = _is_steady(shown, timeline, time_base)
+    step = 1 / info.stored_fps
+    steady = _is_steady(shown, timeline.slots, step, time_base)
     if steady:
-        shown = _on_grid(shown, timeline, 1 / info.stored_fps, time_base)
-    shown.append(shown[-1] + (1 / info.stored_fps if steady else shown[-1] - shown[-2]))
+        shown = _on_grid(shown, timeline.slots, step, time_base)
+    shown.append(shown[-1] + (step if steady else shown[-1] - shown[-2]))
     origin, begins, sound = _beginning(info, shown[0])
-    losses = _losses(found, timeline)
+    losses = _losses(found, timeline.pts, step / time_base)
     return StoredScan(
         info=info,
         shown=tuple(time - origin for time in shown),
@@ -60,16 +61,15 @@ def _ascending(times: Sequence[Fraction], least: Fraction) -> list[Fraction]:
     return shown
 
 
-def _is_steady(shown: Sequence[Fraction], timeline: Timeline, time_base: Fraction) -> bool:
-    step = time_base * Fraction(timeline.step)
-    between = zip(pairwise(shown), pairwise(timeline.slots), strict=True)
+def _is_steady(shown: Sequence[Fraction], slots: Sequence[int], step: Fraction, time_base: Fraction) -> bool:
+    between = zip(pairwise(shown), pairwise(slots), strict=True)
     off = (abs(after - before - (next_ - slot) * step) for (before, after), (slot, next_) in between)
-    return all(slot < next_ for slot, next_ in pairwise(timeline.slots)) and max(off) <= _OFF_SLOT * step + time_base
+    return all(slot < next_ for slot, next_ in pairwise(slots)) and max(off) <= _OFF_SLOT * step + time_base
 
 
-def _on_grid(shown: list[Fraction], timeline: Timeline, step: Fraction, time_base: Fraction) -> list[Fraction]:
+def _on_grid(shown: list[Fraction], slots: Sequence[int], step: Fraction, time_base: Fraction) -> list[Fraction]:
     """Exact multiples of `step`, where all times differ from those by no more than what time bases round."""
-    exact = [shown[0] + slot * step for slot in timeline.slots]
+    exact = [shown[0] + slot * step for slot in slots]
     return exact if all(abs(one - other) <= time_base for one, other in zip(exact, shown, strict=True)) else shown
 
 
@@ -87,12 +87,12 @@ def _beginning(info: VideoInfo, first: Fraction) -> tuple[Fraction, Fraction, bo
         return begins if container.format.flags & _DISCONTINUOUS else min(first, Fraction(0)), begins, bool(sounds)
 
 
-def _losses(found: Findings, timeline: Timeline) -> list[int]:
-    """For each frame that could not be decoded the number of the one that came next."""
+def _losses(found: Findings, pts: Sequence[int], step: Fraction) -> list[int]:
+    """For each frame that could not be decoded the number of the one that came next; `step` is the usual, in pts."""
     if not found.timed:
         return found.failures
-    pts, step = timeline.pts, timeline.step
-    gaps = [2 * step, *(after - before for before, after in pairwise(pts)), 2 * step]  # before each frame, and the end
+    between = (Fraction(after - before) for before, after in pairwise(pts))
+    gaps = [2 * step, *between, 2 * step]  # before each frame, and the end
     places = (bisect_right(pts, lost) for lost in sorted(found.pending))
     return [at for at in places if gaps[at] > _ROOM * min(step, *gaps[max(0, at - 1) : at], *gaps[at + 1 : at + 2])]
 
