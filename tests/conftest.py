@@ -1,5 +1,6 @@
 """One thread per operator in tests: waiting for each other costs more than such small pictures take."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 _EVERYWHERE = ("video/", "test_cli.py", "test_kernel_cache.py", "test_package.py", "test_run.py")
 

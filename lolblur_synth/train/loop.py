@@ -66,7 +66,7 @@ class Standing:
 
     step: Annotated[int, Field(ge=0)]
     best: float  # of its validations; infinite before the first
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
 
 
 def standing_of(state: dict[str, Any]) -> Standing:
