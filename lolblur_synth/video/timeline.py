@@ -13,6 +13,7 @@ from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 
 REORDER = 16  # frames by which H.264 and HEVC may show a frame ahead of one that it refers to
 _NEAR = 2  # gaps on each side whose median tells at which speed frames are played
+_DRIFT = 0.02  # of its pace by which a camera's clock may run slower or faster than on average
 _ALIKE = 1 / 3  # by which steps of one speed may differ
 
 
@@ -83,13 +84,19 @@ def standard_rate(rate: Fraction, slack: Fraction) -> Fraction:
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
-    """Mean of the gaps near the median one: exact where a time base rounds them (240 fps in ms: 4, 4, 4, 4, 4, 5)."""
+    """Mean of the gaps near the median one: exact where a time base rounds them (240 fps in ms: 4, 4, 4, 4, 4, 5).
+
+    Then of gaps of up to three such steps, each by as many as it holds: rounded, some of two steps are near one (420
+    fps with a quarter of the frames missing: 2, 2, 3, 4, 5).
+    """
     gaps = [after - before for before, after in pairwise(pts) if after > before]
     if not gaps:
         raise SequenceError(f"{info.path}: its timestamps stand still; remux it: {convert('-c copy', info, '.mkv')}")
     middle = median(gaps)
     near = [gap for gap in gaps if abs(gap - middle) <= middle / 2]
-    return Fraction(sum(near), len(near))
+    mean = Fraction(sum(near), len(near))
+    counted = [(gap, count) for gap in gaps if 1 <= (count := round(gap / mean)) <= 3]
+    return Fraction(sum(gap for gap, _ in counted), sum(count for _, count in counted))
 
 
 def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[float], list[int]]:
@@ -112,18 +119,21 @@ def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[f
 def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: bool = False) -> list[int]:
     """The slot nearest to each pts, or with `each` another one for every frame that is later than those before.
 
-    The grid follows the camera's clock: it moves by a tenth of each deviation, and begins anew at another step.
+    The grid follows the camera's clock, as a phase-locked loop of second order: by a tenth of each deviation (0.3
+    after a gap, over which a wrong pace adds up), with its pace by a little. It begins anew at another step.
     """
-    expected, latest, slots = float(pts[0]), pts[0], [0]
+    expected, pace, latest, slots = float(pts[0]), 1.0, pts[0], [0]
     for number, (value, step) in enumerate(zip(pts[1:], steps, strict=False), 1):
         if step != steps[max(0, number - 2)]:
-            expected = float(latest)
-        ahead = round((value - expected) / step)
+            expected, pace = float(latest), 1.0
+        ahead = round((value - expected) / (pace * step))
         if ahead < -REORDER:  # by less where frames are damaged
             raise SequenceError(f"{info.path}: timestamps run backwards at frame {number}; split the file there")
         if ahead > 0:
-            expected += ahead * step
-            expected += 0.1 * (value - expected)
+            expected += ahead * pace * step
+            deviation = value - expected
+            expected += (0.1 if ahead == 1 else 0.3) * deviation
+            pace = min(1 + _DRIFT, max(1 - _DRIFT, pace + 0.002 * deviation / step))
         elif each and value > latest:
             ahead, expected = 1, float(value)
         slots.append(slots[-1] + max(0, ahead))
