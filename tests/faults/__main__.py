@@ -15,7 +15,7 @@ from tests.faults.kills import Kinds, Trial, Undisturbed
 from tests.faults.worlds import Verdict, film_all
 
 _COLUMNS = "kind", "tried", "struck", "lost", "differing", "tracebacks", "outside", "other ends"
-_TOLD = 3  # of the trials of a kind that went wrong
+_TOLD = 8  # of the trials of a kind that went wrong
 _IMPORTED = (
     "cli", "darkening", "demo", "denoised_cache", "denoising", "doctor", "evaluation", "export", "interpolating",
     "plan", "progress", "restoring", "runner", "tables", "train.ecdce", "train.lednet", "weights_store",

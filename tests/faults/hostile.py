@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -14,9 +15,9 @@ from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 _NAMES = (
     b"rec-12:30:00", b"file:a", b"pipe:0", b"concat:a|b", b"http:", b"two\nlines", b"\x1b[31mred\x1b[0m", b"\x9b31m",
     b"\xff\xfe\x80", b"caf\xe9", b"\xed\xa0\x80", "é".encode(), "e\u0301".encode(), "\u202egnp".encode(),
-    "\u2028".encode(), b"x" * 240, "ü".encode() * 120, b"-out", b"--help", b"[bold]red[/bold]", b"[/]", b"%d", b"%s%n",
+    "\u2028".encode(), b"x" * 240, "ü".encode() * 120, b"-out", b"--help", b"[bold]red", b"[link=x", b"%d", b"%s%n",
     b"{0}", b"$HOME", b"~", b"a b", b"'", b'"', b"\\", b"*", b"?", b"a\tb", b"a\rb", b"CON", b"\xf0\x9f\x8e\xa5",
-    b"NaN", b"null", b"..a", b"a..",
+    b"NaN", b"null", b"a..b", b"a..",
 )  # fmt: skip
 _LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -50,6 +51,11 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     )
 
 
+def _of(what: object, verdict: Verdict) -> Verdict:
+    """The same, which tells what it is of."""
+    return replace(verdict, told=f"{what!r}: {verdict.told}")
+
+
 def _named(normal: Undisturbed, name: bytes) -> Trial:
     """One video, and a dataset, of such a name: made, verified, made no second time; shown without control codes."""
 
@@ -65,7 +71,7 @@ def _named(normal: Undisturbed, name: bytes) -> Trial:
             ended = start(root / "log", work).wait()
             codes = set(ended.out + ended.err) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
             ends.append((ended if not codes else Ended(-1, "", f"printed {sorted(map(repr, codes))}"), {0}))
-        return judge(ends, before, world.outside())
+        return _of(name, judge(ends, before, world.outside()))
 
     return trial
 
@@ -83,7 +89,7 @@ def _set(normal: Undisturbed, text: bytes, stored: bool) -> Trial:
         more = () if stored else ("--config", root / "settings.yaml")
         codes = {0, 2} if text in (b"", b"null", b"? ", b"[]") or text == b"seed: yes" else {2}
         ended = world.run(*more).wait(6)  # a second, on a machine that does nothing else
-        return judge([(ended, codes)], before, world.outside())
+        return _of((text[:40], stored), judge([(ended, codes)], before, world.outside()))
 
     return trial
 
@@ -113,7 +119,7 @@ def _climbs(normal: Undisturbed, key: str, value: object, place: str) -> Trial:
             _stage(world, path)
         before = world.outside()
         ended = start(root / "log", readers(world, "--overwrite")).wait(120)
-        return judge([(ended, {0})], before, world.outside())
+        return _of((key, value, place), judge([(ended, {0})], before, world.outside()))
 
     return trial
 
