@@ -213,10 +213,19 @@ def _settle(worker: int) -> None:
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     trainer = parent_process()
-    if trainer and hasattr(signal, "sigwaitinfo"):
+    if trainer is None:
+        return
+    threading.Thread(target=_end_with, args=(trainer.join,), daemon=True).start()
+    if hasattr(signal, "sigwaitinfo"):
         threading.Thread(target=_end_for, args=(trainer.pid,), daemon=True).start()
     else:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _end_with(join: Callable[[], None]) -> None:
+    """End when the process that trains does, even if it is killed; torch looks after the fork server instead."""
+    join()
+    os._exit(0)
 
 
 def _end_for(trainer: int | None) -> None:

@@ -72,7 +72,10 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     yield "Ctrl-C with two workers", [_with_workers(normal, seconds, signal.SIGINT) for seconds in after]
     yield "killed with two workers", [_with_workers(normal, seconds, signal.SIGKILL) for seconds in after[1:] or after]
     yield "a worker killed", [_worker_killed(normal, seconds) for seconds in after[1:] or after]
-    yield "readers of a training", [_readers(normal, after[-1], act) for act in ("stop", "kill", "kill their server")]
+    yield (
+        "readers of a training",
+        [_readers(normal, after[-1], act) for act in ("stop", "kill", "kill their server", "kill it")],
+    )
 
 
 def _stopped(normal: Undisturbed, nets: Path, name: str, part: float | None, number: int, times: int) -> Trial:
@@ -191,12 +194,15 @@ def _readers(normal: Undisturbed, seconds: float, act: str) -> Trial:
         if act == "stop":
             press(running, signal.SIGINT, 1)
             ends = [(running.wait(60), {130})]
+        elif act == "kill it":
+            os.kill(running.pid, signal.SIGKILL)
+            ends = [(running.wait(60), {-int(signal.SIGKILL)})]
         else:
             (server,) = _started_by(running.pid, "forkserver")
             for pid in [server] if act == "kill their server" else _started_by(server, ""):
                 os.kill(pid, signal.SIGKILL)
             ends = [(running.wait(60), {2})]
-        return judge([*ends, *_unless_gone(running, 15)], before, world.outside())
+        return judge([*ends, *_unless_gone(running, 60)], before, world.outside())
 
     return trial
 

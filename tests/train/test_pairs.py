@@ -241,6 +241,16 @@ def test_a_program_that_just_ends_leaves_no_warning_and_no_process(root, tmp_pat
     assert (done.returncode, done.stdout, done.stderr) == (0, "10\n", "")
 
 
+def test_a_program_that_is_killed_leaves_no_process(root, tmp_path):
+    (tmp_path / "program.py").write_text(f"{SCRIPT}    import os; os.kill(os.getpid(), 9)\n")
+    program = subprocess.Popen([sys.executable, str(tmp_path / "program.py"), str(root)], start_new_session=True)
+    assert program.wait(timeout=120) == -9
+    deadline = time.monotonic() + 60  # the server has much to take down
+    while subprocess.run(["ps", "-s", str(program.pid)], capture_output=True, check=False).returncode == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_workers_fit_the_machine():
     assert workers_for(CPU) == 1
     assert workers_for(CPU, decoded=True) == 0
