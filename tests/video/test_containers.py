@@ -27,12 +27,12 @@ def opened(path: Path) -> VideoScan:
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "flv", "asf"])
-@pytest.mark.parametrize("late", [12, 50])
+@pytest.mark.parametrize("late", [6, 25])
 def test_a_whole_file_that_starts_late_is_not_cut_off(tmp_path, suffix, late):
     codec = "mpeg4" if suffix == "asf" else "libx264"
-    path = encode(tmp_path / f"a.{suffix}", scene(100), codec, fps=25, pts=lambda n: n + late, options={"bf": "0"})
+    path = encode(tmp_path / f"a.{suffix}", scene(50), codec, fps=25, pts=lambda n: n + late, options={"bf": "0"})
     found = opened(path)
-    assert (found.frames, found.flaws) == (100, ())
+    assert (found.frames, found.flaws) == (50, ())
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
