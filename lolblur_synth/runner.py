@@ -135,7 +135,14 @@ def _in_processes(
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     tell_where_workers_compile()
-    with gathered(notify) as send, joblib.parallel_config("loky", inner_max_num_threads=1):
+    with (
+        gathered(notify) as send,
+        joblib.parallel_config("loky", inner_max_num_threads=1),
+        warnings.catch_warnings(),
+    ):
+        # joblib takes workers whose memory has grown by 300 MB, as torch's does, for leaking and starts others. It warns in
+        # its own thread; where warnings are errors that thread ends, and nobody is left to take results.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = (
             joblib.delayed(_attempt_in_worker)(os.getpid(), task, plan, place, threads, send, fail_fast)
             for task, place in zip(due, cycle(_places(device)), strict=False)
