@@ -140,7 +140,7 @@ def _in_processes(
         joblib.parallel_config("loky", inner_max_num_threads=1),
         warnings.catch_warnings(),
     ):
-        # joblib takes workers whose memory has grown by 300 MB, as torch's does, for leaking and starts others. It warns in
+        # joblib takes workers whose memory has grown by 300 MB for leaking, and starts others. It warns in
         # its own thread; where warnings are errors that thread ends, and nobody is left to take results.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = (

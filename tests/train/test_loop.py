@@ -146,7 +146,7 @@ def test_outside_the_main_thread_signals_are_left_alone():
 def test_how_far_a_training_was_is_checked(change):
     state = {"step": 3, "best": float("-inf"), "history": [{"step": 1, "loss": 0.5}]}
     assert standing_of(state).step == 3
-    with pytest.raises(ValueError, match="validation errors? for Standing"):
+    with pytest.raises(ValueError, match=r"validation errors? for Standing"):
         standing_of({**state, **change})
     with pytest.raises(KeyError):
         standing_of({})
