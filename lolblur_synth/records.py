@@ -250,7 +250,8 @@ def _check_fields(name: Path, data: bytes) -> None:
         content = from_json(data)
     except ValueError as error:
         raise _DamageError(f"damaged record {name}: {error}") from None
-    missing = sorted(SequenceRecord.model_fields.keys() - content) if isinstance(content, dict) else ["all fields"]
+    required = {name for name, field in SequenceRecord.model_fields.items() if field.is_required()}
+    missing = sorted(required - content.keys()) if isinstance(content, dict) else ["all fields"]
     if missing:
         raise _DamageError(f"damaged record {name}: {missing[0]}: is not there (and {len(missing) - 1} faults more)")
 
