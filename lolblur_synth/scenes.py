@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def test_one_file_knows_bgr_and_one_wing_codecs():
 
 def test_help_is_light():
     code = (
-        "import sys, lolblur_synth.cli as c\n"
+        "import sys, lolblur_synth.cli.main as c\n"
         "from click.testing import CliRunner\n"
         "assert CliRunner().invoke(c.cli, ['run', '--help']).exit_code == 0\n"
         "heavy = {'torch', 'cv2', 'numpy', 'pydantic', 'rich', 'av'} & set(sys.modules)\n"

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.winograd import Convolution
 
 
 class ECZeroDCE(nn.Module):

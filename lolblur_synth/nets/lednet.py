@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from lolblur_synth.nets.fac import filter_adaptively
-from lolblur_synth.nets.fac_compiled import SIDE
-from lolblur_synth.nets.prelu import PReLU
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.fac import filter_adaptively
+from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.prelu import PReLU
+from lolblur_synth.kernels.winograd import Convolution
 
 BINS = (1, 2, 3, 6)
 CURVES = 3

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.winograd import Convolution
 
 Version = Literal["4.0", "4.25"]
 

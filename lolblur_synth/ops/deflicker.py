@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 
 _ROLL_OFF = 8  # as `dim`: what is white stays white, or lamps that clip would flicker the other way round
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lolblur_synth.ops.color import lightness_to_luminance, luminance, srgb_to_linear
+from lolblur_synth.core.colorimetry import lightness_to_luminance, luminance, srgb_to_linear
 
 
 def unclip(rgb: Tensor, strength: float, threshold: float = 98) -> Tensor:

@@ -1,14 +1,13 @@
 """Finding footage: video files, and folders of numbered pictures, in a folder and all below it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from lolblur_synth.dataset import FOLDERS
-from lolblur_synth.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.video.images import SUFFIXES, picture_size
 from lolblur_synth.video.kinds import FEWEST, VIDEOS, LeftOut, Why, suffix_of, why_no_footage
 from lolblur_synth.video.series import NoSeriesError, Series, lay_series
@@ -34,9 +33,10 @@ class Found:
     left_out: tuple[LeftOut, ...]
 
 
-def find_videos(folder: Path, made: Iterable[Path] = ()) -> Found:
+def find_videos(folder: Path, made: Iterable[Path] = (), results: Collection[str] = ()) -> Found:
     """Videos and folders of frames in `folder` and below, or itself if it holds frames; `made` is not walked into.
 
+    A folder that holds two or more of the folders named in `results` is a dataset that was made of videos, and none.
     Links are followed, and each place is looked at once. Raises `UserError` where nothing is found, telling what is
     there.
     """
@@ -44,8 +44,8 @@ def find_videos(folder: Path, made: Iterable[Path] = ()) -> Found:
         raise UserError(
             f"{shown(folder)}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos"
         )
-    _refuse_dataset(folder.resolve())
-    walk = _Walk(folder, {_identity(path) for path in made if path.is_dir()})
+    _refuse_dataset(folder.resolve(), results)
+    walk = _Walk(folder, {_identity(path) for path in made if path.is_dir()}, frozenset(results))
     walk.go()
     videos, left_out = sorted(walk.videos, key=_order), sorted(walk.left_out, key=_order)
     if not videos and _is_series(folder):  # of few frames; who names it means it
@@ -119,6 +119,7 @@ class _Walk:
 
     root: Path
     made: set[tuple[int, int]]
+    results: frozenset[str]
     videos: list[Footage] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
@@ -141,7 +142,7 @@ class _Walk:
         self.seen.add(identity)
         if identity in self.made and folder != self.root:
             return self._leave(folder, Why.OURS)
-        if len(set(names) & set(FOLDERS)) >= 2:
+        if len(self.results.intersection(names)) >= 2:
             return self._leave(folder, Why.DATASET)
         inside, pictures, before = list[Path](), list[str](), len(self.videos)
         for name in names:
@@ -229,8 +230,8 @@ def _of_one_size(folder: Path, names: Sequence[str]) -> bool:
     return len(sizes) <= 1
 
 
-def _refuse_dataset(folder: Path) -> None:
+def _refuse_dataset(folder: Path, results: Collection[str]) -> None:
     """Raise `UserError` for a split of a dataset, or a folder in one."""
-    splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in FOLDERS)]
-    if any(sum((split / name).is_dir() for name in FOLDERS) >= 2 for split in splits):
+    splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in results)]
+    if any(sum((split / name).is_dir() for name in results) >= 2 for split in splits):
         raise UserError(f"{shown(folder)}: {Why.DATASET}; give the folder of the videos that were filmed")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.video.headers import Colours, UnreadableError
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.errors import SequenceError
-from lolblur_synth.files import write_whole
+from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.core.files import write_whole
 from lolblur_synth.video.headers import UnreadableError, read_header
 from lolblur_synth.video.icc import conversion, to_srgb
 from lolblur_synth.video.metadata import MAX_PIXELS

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images, runs_backwards

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.video.boxes import samsung_rate
 from lolblur_synth.video.metadata import RateOrigin
 

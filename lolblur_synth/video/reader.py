@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit

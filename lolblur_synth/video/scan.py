@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import checksum, frame_checksum, luma, samples_of, to_rgb, unpacked
 from lolblur_synth.video.content import FrameDigests, Samples, content_of

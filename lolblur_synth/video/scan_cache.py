@@ -26,8 +26,8 @@ from stat import S_ISREG
 import av
 from pydantic import TypeAdapter, ValidationError
 
-from lolblur_synth.caches import cache_dir
-from lolblur_synth.files import file_hash
+from lolblur_synth.core.caches import cache_dir
+from lolblur_synth.core.files import file_hash
 from lolblur_synth.video.find import file_stamp
 from lolblur_synth.video.images import SUFFIXES
 from lolblur_synth.video.metadata import VideoScan

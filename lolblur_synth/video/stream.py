@@ -11,7 +11,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.boxes import has_edit_rates
 from lolblur_synth.video.pyav import open_input
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from statistics import median, median_low
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 

@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from lolblur_synth.errors import UserError, shown
+from lolblur_synth.core.errors import UserError, shown
 from lolblur_synth.video.images import BitDepth, Pixels, quantize
 from lolblur_synth.video.matroska import count_microseconds
 from lolblur_synth.video.stream import file_url

@@ -27,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.dataset import contact_sheet, pair_paths
-from lolblur_synth.metrics import psnr, ssim
-from lolblur_synth.nets.weights import load_lednet
+from lolblur_synth.dataset.layout import pair_paths
+from lolblur_synth.metrics.psnr_ssim import psnr, ssim
+from lolblur_synth.nets.weights.load import load_lednet
+from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import quantize, read_image, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames

@@ -17,10 +17,10 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 
-from lolblur_synth.dataset import image_path
-from lolblur_synth.devices import cores
-from lolblur_synth.train.decoded import decoded_bytes
-from lolblur_synth.train.pairs import Pairs, loader
+from lolblur_synth.core.devices import cores
+from lolblur_synth.dataset.layout import image_path
+from lolblur_synth.train.restoration.decoded_cache import decoded_bytes
+from lolblur_synth.train.restoration.pairs import Pairs, loader
 from lolblur_synth.video.images import write_png
 
 SIZE = (1120, 640)

@@ -14,11 +14,11 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-from lolblur_synth.config import Config, load
-from lolblur_synth.demo import PHOTOS
-from lolblur_synth.draws import rng_for
+from lolblur_synth.apps.demo import PHOTOS
+from lolblur_synth.config.run import Config, load
+from lolblur_synth.core.rng import rng_for
+from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.scenes import Scene, render, shake
-from lolblur_synth.threads import ordered_map
 from lolblur_synth.video.images import read_image
 
 SIZE = (640, 1120)
@@ -36,10 +36,10 @@ def film(folder: Path, frames: int) -> None:
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:
     """Make the dataset of `videos` in this process; seconds per pair by operator, and peak memory."""
-    from lolblur_synth.nets.weights import load_ec_zero_dce
-    from lolblur_synth.plan import make_plan
-    from lolblur_synth.records import read_records
-    from lolblur_synth.runner import execute
+    from lolblur_synth.dataset.records import read_records
+    from lolblur_synth.nets.weights.load import load_ec_zero_dce
+    from lolblur_synth.run.plan import make_plan
+    from lolblur_synth.run.runner import execute
 
     config = load(Config, [], settings)
     with tempfile.TemporaryDirectory() as out:

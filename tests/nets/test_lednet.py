@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.nets.released import lednet_state
-from lolblur_synth.threads import torch_threads
-from tests.lednets import GOLDEN, narrow_lednet, plain, plain_forward, released_lednet
+from lolblur_synth.nets.weights.key_maps import lednet_state
+from tests.support.lednets import GOLDEN, narrow_lednet, plain, plain_forward, released_lednet
 
 
 def seeded(*shape: int) -> torch.Tensor:

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.ops.average import average, space_of
-from lolblur_synth.ops.color import lightness, srgb_to_linear
+from lolblur_synth.core.colorimetry import lightness, srgb_to_linear
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.dim import dim
-from lolblur_synth.ops.noise import add_noise
+from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.ops.unclip import unclip
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from lolblur_synth.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
-from tests.clips import edit, encode, scene, textured, together
+from tests.support.clips import edit, encode, scene, textured, together
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
 

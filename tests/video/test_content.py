@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lolblur_synth.threads import torch_threads
+from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.video import content
 from lolblur_synth.video.color import samples_of
 from lolblur_synth.video.content import FrameDigests, Samples, content_of, digest
@@ -17,7 +17,7 @@ from lolblur_synth.video.metadata import FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stream import decoded_frames, open_stream
-from tests.clips import as_planes, encode, frame_of, remux, scene, textured, turn
+from tests.support.clips import as_planes, encode, frame_of, remux, scene, textured, turn
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
 

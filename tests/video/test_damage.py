@@ -13,7 +13,7 @@ from lolblur_synth.video.metadata import FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stream import decoded_frames, open_stream
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 CODECS = {  # all intra with a checksum a slice, whose end tells where slices lie; and predicted without B-frames
     "ffv1": ("a.mkv", {"level": "3", "slicecrc": "1", "g": "1"}, 0.6),

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.dataset.layout import FOLDERS
 from lolblur_synth.video.find import find_videos, numbered_images, runs_backwards, summed_up
 from lolblur_synth.video.kinds import Why
 from lolblur_synth.video.probe import probe
@@ -36,7 +37,7 @@ def files(folder: Path, *names: str) -> None:
 
 
 def found(folder: Path, *made: Path) -> tuple[list[str], dict[str, Why]]:
-    result = find_videos(folder, made)
+    result = find_videos(folder, made, FOLDERS)
     assert all(one.path.exists() for one in result.videos)
     return [one.name for one in result.videos], {one.name: one.why for one in result.left_out}
 
@@ -129,9 +130,9 @@ def test_a_dataset_of_ours_is_no_footage(tmp_path):
     assert found(tmp_path) == (["a.mp4"], {"dataset/train": Why.DATASET})
     for inside in ("train", "train/low_sharp", "train/low_sharp/0000"):
         with pytest.raises(UserError, match="layout of LOL-Blur, which is no footage; give the folder"):
-            find_videos(tmp_path / "dataset" / inside)
+            find_videos(tmp_path / "dataset" / inside, results=FOLDERS)
     with pytest.raises(UserError, match=r"no video in it.*left out: train \(a dataset"):
-        find_videos(tmp_path / "dataset")
+        find_videos(tmp_path / "dataset", results=FOLDERS)
 
 
 def test_the_output_and_kept_frames_are_not_walked_into(tmp_path):

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
 from lolblur_synth.video.metadata import few_bits
 from lolblur_synth.video.probe import probe
-from tests import profiles
-from tests.clips import encode, scene
+from tests.support import profiles
+from tests.support.clips import encode, scene
 
 
 @given(st.integers(0, 255))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lolblur_synth.errors import SequenceError
-from lolblur_synth.plan import describe_source
+from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.run.plan import describe_source
 from lolblur_synth.video.metadata import RateOrigin
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
-from tests.clips import encode, insert_box, mirror, scene, together
+from tests.support.clips import encode, insert_box, mirror, scene, together
 
 TAG = "com.android.capture.fps"
 

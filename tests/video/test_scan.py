@@ -13,13 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.timeline import place, usual_step
-from tests.clips import Picture, encode, scene, textured
+from tests.support.clips import Picture, encode, scene, textured
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
 MILLISECOND, NINETY_KHZ = Fraction(1, 1000), Fraction(1, 90000)

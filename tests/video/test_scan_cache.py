@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import pytest
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video import scan_cache
 from lolblur_synth.video.metadata import Flaw, FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.scan_cache import recall_or_scan
-from tests.clips import encode, scene, textured
+from tests.support.clips import encode, scene, textured
 
 NO_OPTIONS = {"capture_fps": "None"}
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.converting import shortcomings, times_kept
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.apps.conversion import shortcomings, times_kept
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.metadata import StoredScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stored import scan_stored
-from tests.clips import Picture, add_sound, encode, scene
+from tests.support.clips import Picture, add_sound, encode, scene
 
 TICK = Fraction(1, 90_000)
 NIGHT = [n * 3000 if n < 8 else 24_000 + (n - 8) * 9000 for n in range(20)]  # 30 fps, then 10: a phone in the dark

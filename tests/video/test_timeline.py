@@ -10,7 +10,7 @@ from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoS
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.timeline import Timeline, lay_out
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 BASE = Fraction(1, 2400)
 FAST, SLOW = 10, 80  # 1/240 and 1/30 s

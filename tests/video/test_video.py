@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.video import reader
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.probe import probe
@@ -22,7 +22,7 @@ from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
-from tests.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
+from tests.support.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
 
 ENCODERS = "ffv1 gif huffyuv libvpx-vp9 libx264 libx264rgb libx265 mjpeg mpeg2video mpeg4 png prores_ks"
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}

@@ -1,0 +1,1 @@
+"""What a person asks for beside a dataset: one module a command, one guard for their outputs."""

@@ -1,0 +1,93 @@
+"""The `export` command: LEDNet as ONNX, for pictures of any size, checked against the network that it was made of."""
+
+import warnings
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from lolblur_synth.core.errors import UserError
+from lolblur_synth.nets.lednet import LEDNet
+from lolblur_synth.nets.weights.load import load_lednet
+
+OPSET = 18
+INPUT, OUTPUTS = "dark", ("restored", "side")
+TOLERANCE = 1e-4
+_TRACED = (72, 88)  # pixels; the graph holds for others
+_CHECKED = ((101, 64), (33, 135), (5, 7))
+_SMALLEST = 9  # pixels, of what is traced: below, the reflection of borders takes other ways, to the same values
+
+
+def export(weights: str, out: Path, overwrite: bool = False) -> float:
+    """Write LEDNet as ONNX and return by how much it differs from the network, at most, in onnxruntime.
+
+    `dark` (1, 3, H, W) becomes `restored` (1, 3, H, W), not clipped, and `side` (1, 3, ⌈H/8⌉, ⌈W/8⌉), sRGB in [0, 1],
+    for any H and W. The file appears whole or not at all. Raises `UserError` when the extra `onnx` is not installed,
+    when `out` is there already, and when the two differ by more than 1e-4.
+    """
+    _check(out, overwrite)
+    net, _ = load_lednet(weights)
+    with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
+        draft = Path(folder) / out.name
+        _write(net, draft)
+        differs = _difference(net, draft)
+        if differs > TOLERANCE:
+            raise UserError(
+                f"{out}: onnxruntime differs from the network by {differs:.1e}, more than {TOLERANCE:g}; nothing was "
+                "written; try other versions of torch, onnxscript and onnxruntime"
+            )
+        draft.replace(out)
+    return differs
+
+
+def _check(out: Path, overwrite: bool) -> None:
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"export needs {', '.join(missing)}; pip install 'lolblur-synth[onnx]'")
+    if out.suffix != ".onnx":
+        raise UserError(f"--out {out}: the name of the file must end in .onnx")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out.exists() and not overwrite:
+        raise UserError(f"--out {out}: is there already; choose another name or --overwrite")
+
+
+def _write(net: LEDNet, path: Path) -> None:
+    sides = {2 + axis: torch.export.Dim(name, min=_SMALLEST) for axis, name in enumerate(("height", "width"))}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about itself
+        program = torch.export.export(
+            net,
+            (torch.zeros(1, 3, *_TRACED),),
+            dynamic_shapes=(sides,),
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+        graph: Any = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            optimize=False,  # it takes minutes, and onnxruntime does it when it loads the file
+            verbose=False,
+        )
+    graph.save(path)
+
+
+@torch.inference_mode()
+def _difference(net: LEDNet, path: Path) -> float:
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of what it cannot fold
+    session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for size in _CHECKED:
+        dark = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(size[0]))
+        found: Iterable[Any] = session.run(list(OUTPUTS), {INPUT: dark.numpy()})
+        for one, other in zip(found, net(dark), strict=True):
+            worst = max(worst, float((torch.from_numpy(one) - other).abs().max()))
+    return worst

@@ -1,0 +1,10 @@
+"""Fingerprint: a hash of what a result follows from."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def fingerprint(parts: dict[str, Any]) -> str:
+    """sha256 of plain values in canonical JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,152 @@
+"""The pairs of a dataset as files: every fault that can be seen without decoding is found before anything starts."""
+
+import os
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lolblur_synth.core.errors import SequenceError, UserError, listed
+from lolblur_synth.dataset.layout import Split
+from lolblur_synth.video.images import Pixels, read_pixels
+
+DARK, SHARP = "low_blur_noise", "high_sharp_scaled"  # the input and the ground truth of the paper
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_START = _SIGNATURE + b"\0\0\0\rIHDR"
+_END = bytes.fromhex("0000000049454e44ae426082")  # the chunk that is last in a PNG
+_READERS = 16  # they wait for a disk or a network rather than compute
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file, as its header says, and what tells it from a later one of the same name."""
+
+    path: Path
+    height: int
+    width: int
+    dtype: str  # uint8 or uint16
+    size: int  # of the file, bytes
+    changed: int  # ns
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the decoded pixels: (H, W, 3)."""
+        return self.height, self.width, 3
+
+    @property
+    def decoded_bytes(self) -> int:
+        """What the decoded pixels take."""
+        return self.height * self.width * 3 * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """An input and its ground truth, of one size."""
+
+    name: str  # VVVV/FFFF
+    dark: Picture
+    sharp: Picture
+
+
+def find_pairs(root: Path, split: Split, dark: str = DARK, sharp: str = SHARP) -> list[PairFiles]:
+    """The pairs of a split in order of name: of a dataset made by `run`, or of LOL-Blur as released.
+
+    Raises `UserError`, naming files, when there are none, when one has no partner, when the two differ in size, and
+    when one is no PNG or is cut off.
+    """
+    folders = [root / split / name for name in (dark, sharp)]
+    inputs, truths = (_listing(folder) for folder in folders)
+    faults = [f"{folders[1] / tail}: missing, its partner is there" for tail in sorted(inputs - truths)]
+    faults += [f"{folders[0] / tail}: missing, its partner is there" for tail in sorted(truths - inputs)]
+    tails = sorted(inputs & truths)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = [list(pool.map(_inspect, (folder / tail for tail in tails))) for folder in folders]
+    pairs = []
+    for tail, one, other in zip(tails, *found, strict=True):
+        if isinstance(one, Picture) and isinstance(other, Picture):
+            if one.shape != other.shape:
+                faults.append(f"{one.path}: {_size(one)}, its partner in {sharp} {_size(other)}")
+            pairs.append(PairFiles(tail.removesuffix(".png"), one, other))
+        faults += [fault for fault in (one, other) if isinstance(fault, str)]
+    if faults:
+        raise UserError(f"{listed(faults)}; make the dataset whole, or remove such pairs from it")
+    return pairs
+
+
+def check_crop(pairs: list[PairFiles], crop: int) -> None:
+    """Raise `UserError` when a crop is larger than a picture."""
+    for pair in pairs:
+        if min(pair.dark.height, pair.dark.width) < crop:
+            raise UserError(
+                f"{pair.dark.path}: {_size(pair.dark)} is smaller than the crop of {crop}; set a smaller crop"
+            )
+
+
+def read_picture(picture: Picture) -> Pixels:
+    """Decode (H, W, 3) RGB; raises `UserError` when that fails, or gives something else than the header said."""
+    try:
+        pixels = read_pixels(picture.path)
+    except SequenceError as error:
+        raise UserError(f"{error}; repair it, or remove the pair from the dataset") from None
+    if pixels.shape != picture.shape or pixels.dtype != picture.dtype:
+        raise UserError(
+            f"{picture.path}: changed since the dataset was looked through, or is turned by a tag; start again"
+        )
+    return pixels
+
+
+def _size(picture: Picture) -> str:
+    return f"{picture.width}x{picture.height}"
+
+
+def _listing(folder: Path) -> set[str]:
+    split, dataset = folder.parent, folder.parents[1]
+    if split.name == "test" and not split.is_dir() and (dataset / "train").is_dir():
+        raise UserError(
+            f"{dataset}: has no test split, as a dataset of one video; add videos and run again, or do without: "
+            "train-lednet --set validate_every=0, evaluate --split train"
+        )
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder; give the folder with train/ and test/ in it, made by run or of LOL-Blur"
+        )
+    tails = {"/".join(path.parts[-2:]) for path in folder.glob("[!.]*/[!.]*.png")}
+    if not tails:
+        raise UserError(f"{folder}: no pictures VVVV/FFFF.png in it; give a dataset that has some in this split")
+    return tails
+
+
+def _inspect(path: Path) -> Picture | str:
+    """What a PNG's header says, or what is wrong with the file."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            head, status = file.read(33), os.fstat(file.fileno())
+            if head[:16] != _START or zlib.crc32(head[12:29]) != _u32(head[29:]):
+                return f"{path}: not a PNG, or its header is damaged"
+            if not _ends(file, status.st_size):
+                return f"{path}: is cut off"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    width, height, depth = struct.unpack(">IIB", head[16:25])
+    return Picture(path, height, width, "uint16" if depth == 16 else "uint8", status.st_size, status.st_mtime_ns)
+
+
+def _ends(file: BinaryIO, size: int) -> bool:
+    """Whether a PNG goes on to its last chunk; what some programs append after that does no harm."""
+    file.seek(-len(_END), os.SEEK_END)
+    if file.read(len(_END)) == _END:
+        return True
+    at, kind = len(_SIGNATURE), b""
+    while at + 12 <= size and kind != b"IEND":
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        at += 12 + length
+    return kind == b"IEND" and at <= size
+
+
+def _u32(data: bytes) -> int:
+    return int.from_bytes(data, "big")

@@ -1,0 +1,208 @@
+"""Filter-adaptive convolution and its gradients, compiled for the CPU: kernels of a few pixels live in registers."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.core.threads import on_torch_threads
+from lolblur_synth.kernels.gemm import ADDED, COLUMNS, ROWS, add, add_product, product
+from lolblur_synth.kernels.layout import computed_here, flat
+from lolblur_synth.kernels.simd import WIDTH, ZERO, Floats, compiled, load_wide, put, store, wide
+
+SIDE = 5
+_TAPS = SIDE * SIDE
+_TOGETHER = 8 * ROWS  # pixels of a row, whose features stay in the fastest cache
+Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
+
+
+def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
+    """Whether it is done here: float32 on a CPU, whole products of channels.
+
+    Raises `ValueError` for sizes that are not of one another: compiled code would read past their end.
+    """
+    count, height, width, inputs = features.shape
+    channels = padded.shape[3]
+    alike = padded.shape[:3] == (count, height + SIDE - 1, width + SIDE - 1) and taps.shape[1:] == (inputs, channels)
+    if not alike:
+        raise ValueError(f"{[*padded.shape]} padded, {[*features.shape]} features, {[*taps.shape]} taps do not fit")
+    whole = channels % COLUMNS == 0 and inputs % COLUMNS == 0 and features.numel() > 0
+    return whole and computed_here(padded, features, taps)
+
+
+def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
+    """Images (N, H, W, C), of padded ones, features (N, H, W, F), taps (25, F, C) and biases (25, C)."""
+    out = padded.new_empty((*features.shape[:3], padded.shape[3]))
+    arrays = flat(padded), flat(features), flat(_panels(taps)), flat(biases), flat(out)
+    shape = _shape(out, features)
+    on_torch_threads(lambda rows: _filter(*arrays, shape, *rows), _bands(out, 4))
+    return out
+
+
+def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+    """Of all four, from the gradient of the images."""
+    to_padded, to_features = torch.zeros_like(padded), torch.empty_like(features)
+    panels, turned = flat(_panels(taps)), flat(_panels(taps.transpose(1, 2).contiguous()))
+    given = flat(padded), flat(features), panels, turned, flat(biases), flat(gradient)
+    height, width, channels = gradient.shape[1:]
+
+    def work(rows: tuple[int, int]) -> tuple[Tensor, ...]:
+        seen = padded.new_zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
+        sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
+        to_all = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
+        _filter_back(given, to_all, _shape(gradient, features), *rows)
+        return sums
+
+    bands = _bands(gradient, 1)
+    (_, to_taps, to_biases), *others = results = on_torch_threads(work, bands)
+    for (first, last), (seen, _, _) in zip(bands, results, strict=True):
+        image, top = divmod(first, height)
+        to_padded[image, top : top + last - first + SIDE - 1] += seen
+    for _, more_to_taps, more_to_biases in others:
+        to_taps += more_to_taps
+        to_biases += more_to_biases
+    return to_padded, to_features, to_taps, to_biases
+
+
+def _panels(taps: Tensor) -> Tensor:
+    """Matrices (25, A, B) as (25, B / COLUMNS, A, COLUMNS)."""
+    return taps.view(*taps.shape[:2], -1, COLUMNS).transpose(1, 2).contiguous()
+
+
+def _shape(images: Tensor, features: Tensor) -> Shape:
+    return cast(Shape, (*images.shape, features.shape[3]))
+
+
+def _bands(images: Tensor, parts: int) -> list[tuple[int, int]]:
+    """Rows of all images in turn: some for each thread of torch, none of two images."""
+    count, height = images.shape[:2]
+    step = -(-height // max(1, -(-parts * torch.get_num_threads() // count)))
+    tops = [image * height + top for image in range(count) for top in range(0, height, step)]
+    return [(top, min(top + step, (top // height + 1) * height)) for top in tops]
+
+
+@compiled
+def _filter(
+    padded: Floats, features: Floats, panels: Floats, biases: Floats, out: Floats, shape: Shape, first: int, last: int
+) -> None:
+    """Rows from `first` on."""
+    _, height, width, channels, inputs = shape
+    block, sums = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * COLUMNS, np.float32)
+    for row in range(first, last):
+        for left in range(0, width, _TOGETHER):
+            start, count = row * width + left, min(_TOGETHER, width - left)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(features, start * inputs + k), block, k)
+            for c in range(0, channels, COLUMNS):
+                for k in range(0, count * COLUMNS, WIDTH):
+                    store(wide(ZERO), sums, k)
+                for tap in range(_TAPS):
+                    seen = _seen(row, left, tap, height, width) * channels + c
+                    panel = (tap * channels + c) * inputs
+                    bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
+                    for k in range(0, count, ROWS):
+                        kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
+                        for i in range(ROWS):
+                            pixel = min(k + i, count - 1)
+                            at, to = seen + pixel * channels, (k + i) * COLUMNS
+                            add((kernel[i] + bias) * load_wide(padded, at), sums, to)
+                            add((rest[i] + more) * load_wide(padded, at + WIDTH), sums, to + WIDTH)
+                for k in range(count):
+                    to = (start + k) * channels + c
+                    store(load_wide(sums, k * COLUMNS), out, to)
+                    store(load_wide(sums, k * COLUMNS + WIDTH), out, to + WIDTH)
+
+
+@compiled
+def _filter_back(
+    given: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+    gradients: tuple[Floats, Floats, Floats, Floats],
+    shape: Shape,
+    first: int,
+    last: int,
+) -> None:
+    """Gradients from rows from `first` on; those of what they see are of their band of padded rows alone."""
+    padded, features, panels, turned, biases, gradient = given
+    to_seen, to_taps, to_biases, to_features = gradients
+    _, height, width, channels, inputs = shape
+    block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
+    to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
+    for row in range(first, last):
+        for left in range(0, width, _TOGETHER):
+            start, count = row * width + left, min(_TOGETHER, width - left)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(features, start * inputs + k), block, k)
+                store(wide(ZERO), to_block, k)
+            for tap in range(_TAPS):
+                here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
+                sizes = channels, inputs, count
+                _back_to_seen(block, panels, biases, gradient, start * channels, to_seen, here, tap, sizes, kernels)
+                seen = _seen(row, left, tap, height, width) * channels
+                _back_to_kernels(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
+                _back_to_features(to_kernels, turned, to_block, tap, channels, inputs, count)
+                for into in range(0, inputs, ADDED):
+                    for c in range(0, channels, COLUMNS):
+                        to = (tap * inputs + into) * channels + c
+                        add_product(block, into, inputs, to_kernels, c, channels, to_taps, to, channels, count)
+            for k in range(0, count * inputs, WIDTH):
+                store(load_wide(to_block, k), to_features, start * inputs + k)
+
+
+@compiled
+def _back_to_seen(
+    block: Floats, panels: Floats, biases: Floats, gradient: Floats, outer: int, to_seen: Floats, to: int, tap: int,
+    sizes: tuple[int, int, int], kernels: Floats,
+) -> None:  # fmt: skip
+    """Add a tap's kernels, predicted once more, times the gradient to that of what it saw."""
+    channels, inputs, count = sizes
+    for c in range(0, channels, COLUMNS):
+        panel = (tap * channels + c) * inputs
+        bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
+        for k in range(0, count, ROWS):
+            kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
+            put(kernel, kernels, 0, COLUMNS)
+            put(rest, kernels, WIDTH, COLUMNS)
+            for i in range(min(ROWS, count - k)):
+                at = (k + i) * channels + c
+                one = (load_wide(kernels, i * COLUMNS) + bias) * load_wide(gradient, outer + at)
+                two = (load_wide(kernels, i * COLUMNS + WIDTH) + more) * load_wide(gradient, outer + at + WIDTH)
+                add(one, to_seen, to + at)
+                add(two, to_seen, to + at + WIDTH)
+
+
+@compiled
+def _back_to_kernels(
+    padded: Floats, seen: int, gradient: Floats, outer: int, to_kernels: Floats, to_biases: Floats, tap: int,
+    channels: int, count: int,
+) -> None:  # fmt: skip
+    """A tap's kernels' gradients, and add them up for its biases."""
+    for c in range(0, channels, WIDTH):
+        total = load_wide(to_biases, tap * channels + c)
+        for k in range(0, count * channels, channels):
+            value = load_wide(padded, seen + k + c) * load_wide(gradient, outer + k + c)
+            store(value, to_kernels, k + c)
+            total = total + value
+        store(total, to_biases, tap * channels + c)
+
+
+@compiled
+def _back_to_features(
+    to_kernels: Floats, turned: Floats, to_block: Floats, tap: int, channels: int, inputs: int, count: int
+) -> None:
+    """Add to the features' gradients what a tap's kernels have of them."""
+    for into in range(0, inputs, COLUMNS):
+        panel = (tap * inputs + into) * channels
+        for k in range(0, count, ROWS):
+            one, two = product(to_kernels, k * channels, channels, turned, panel, channels)
+            for i in range(ROWS):
+                to = (k + i) * inputs + into
+                add(one[i], to_block, to)
+                add(two[i], to_block, to + WIDTH)
+
+
+@compiled
+def _seen(row: int, left: int, tap: int, height: int, width: int) -> int:
+    """Which of the padded pixels a tap of a row's pixel `left` sees."""
+    down = row // height * (height + SIDE - 1) + row % height + tap // SIDE
+    return down * (width + SIDE - 1) + left + tap % SIDE

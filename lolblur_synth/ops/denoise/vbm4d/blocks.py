@@ -1,0 +1,117 @@
+"""What is filtered and where it goes, for the kernels that numba compiles: `volumes` and `groups`."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lolblur_synth.kernels.simd import (
+    ZERO,
+    Eight,
+    Flags,
+    Floats,
+    Ints,
+    Real,
+    compiled,
+    eight,
+    load,
+    put,
+    rows,
+    store,
+    transpose,
+)
+from lolblur_synth.ops.denoise.vbm4d.transforms import AREA, FRAMES, PAD, WINDOW, Planes, ihaar8
+
+QUIET = 0.15  # of the noise's energy: a frequency of time with less in the pilot is what was left of noise
+_WINDOW = np.ascontiguousarray(WINDOW.ravel())
+
+
+class Frames(NamedTuple):
+    """Planes of a window of frames, and the variance of their noise."""
+
+    noisy: Planes
+    pilot: Planes  # the same frames where coefficients are thresholded
+    hard: bool  # they are
+    stride: int
+    reference: int
+    variance: Floats  # (C, 64), by spatial frequency
+    mean: Floats  # (C,), over the frequencies
+
+
+class Traced(NamedTuple):
+    """Volumes of a grid, by where their blocks are in each frame."""
+
+    ys: Ints
+    xs: Ints
+    places: Floats  # (ny, nx, T, 2)
+    valid: Flags  # (ny, nx, T)
+
+
+class Sums(NamedTuple):
+    """Running sums; blocks that leave the rows low..high-1 are not added."""
+
+    values: Planes  # with a pilot of the reference frame alone
+    weights: Planes
+    low: int
+    high: int
+
+
+@compiled
+def temporal_matrix(valid: Flags, table: Floats, matrix: Floats) -> int:
+    """The DCT over the valid frames, the others left out, into `matrix` (FRAMES, FRAMES); returns their number."""
+    used = 0
+    for t in range(len(valid)):
+        used += valid[t]
+    matrix[:] = ZERO
+    column = 0
+    for t in range(len(valid)):
+        if valid[t]:
+            for r in range(FRAMES):
+                matrix[r, t] = table[used, r, column]
+            column += 1
+    return used
+
+
+@compiled
+def weigh(spectrum: Floats, pilot: Floats, loud: Real, variance: Floats, factor: Real, result: Floats) -> Eight:
+    """Add `factor` times what Wiener's weights leave to `result`; returns the variance of the noise that stays.
+
+    `loud` and `factor` are numbers, or eights with one for each volume of the stack; where `loud` is zero, nothing is
+    left.
+    """
+    left = eight(ZERO)
+    for q in range(AREA):
+        guess = load(pilot, 8 * q)
+        power = guess * guess * loud
+        gain = power / (power + variance[q])
+        store(load(result, 8 * q) + factor * gain * load(spectrum, 8 * q), result, 8 * q)
+        left += gain * gain * variance[q]
+    return left
+
+
+@compiled
+def energy(samples: Floats) -> Eight:
+    """The sum of the squares of each eighth sample."""
+    found = eight(ZERO)
+    for q in range(0, len(samples), 8):
+        part = load(samples, q)
+        found += part * part
+    return found
+
+
+@compiled
+def unload(stack: Floats, grouped: bool, blocks: Floats) -> None:
+    """The blocks of one frame of a stack, one after the other: (MEMBERS, 64)."""
+    for i in range(0, 64, 8):
+        part = transpose(rows(stack, 8 * i, 8))
+        put(ihaar8(part) if grouped else part, blocks, i, 64)
+
+
+@compiled
+def add(values: Floats, weights: Floats, stride: int, y: int, x: int, blocks: Floats, m: int, weight: Real) -> None:
+    """Add block m to running sums (samples)."""
+    at = (y + PAD) * stride + x + PAD
+    for i in range(0, 64, 8):
+        share = weight * load(_WINDOW, i)
+        store(load(values, at) + share * load(blocks, 64 * m + i), values, at)
+        store(load(weights, at) + share, weights, at)
+        at += stride

@@ -1,0 +1,234 @@
+"""The frame of a moment between two others, from their layers; compiled for the CPU by numba."""
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from lolblur_synth.kernels.simd import (
+    ONE,
+    ZERO,
+    Eight,
+    Floats,
+    Ints,
+    Real,
+    clamp,
+    compiled,
+    eight,
+    first_halves,
+    lane,
+    larger,
+    last_halves,
+    load,
+    smaller,
+    whole,
+)
+from lolblur_synth.ops.interpolation.occlusion import NEAR, Layers
+from lolblur_synth.ops.lanczos import lanczos
+
+_HIDDEN = np.float32(0.01)  # weight of a pixel that is not trusted: decides where there is no other
+_LEAST = np.float32(1e-3)  # of one from beyond the border, or behind something else
+_NEARER = np.float32(0.05)  # rank that a pixel loses for arriving a pixel off
+_FINE = np.float32(4096)  # steps of the rank
+_INDEX = (1 << 32) - 1
+_EDGE = 5  # pixels: the kernel reaches as far beyond the border
+_FRACTIONS = 128  # of a pixel, to which positions are rounded
+_TAPS = np.ascontiguousarray(np.pad(lanczos(3, _FRACTIONS), ((0, 0), (0, 2))).ravel())  # eight apart
+
+
+@compiled
+def _pair(one: Real, other: Real) -> Eight:
+    """Four times each."""
+    return first_halves(eight(one), eight(other))
+
+
+@compiled
+def _folded(value: Eight) -> Eight:
+    """The sums of the two halves, twice."""
+    return first_halves(value, value) + last_halves(value, value)
+
+
+@compiled
+def _between(motion: Floats, height: int, width: int, x: Real, y: Real) -> tuple[Real, Real]:
+    """The motion at a position, linear between its samples; pixels as in `Layers`."""
+    x, y = clamp(x, ZERO, np.float32(width - 1)), clamp(y, ZERO, np.float32(height - 1))
+    j, i = max(min(int(x), width - 2), 0), max(min(int(y), height - 2), 0)
+    a, b = x - np.float32(j), y - np.float32(i)
+    at, across = 4 * (i * width + j), _pair(ONE - a, a)
+    found = _folded(across * ((ONE - b) * load(motion, at) + b * load(motion, at + 4 * width)))
+    return lane(found, 0), lane(found, 1)
+
+
+@compiled
+def _arrive(motion: Floats, rank: Floats, time: Real, seen: Ints) -> None:
+    """Of the pixels that come to each place at a time the one of highest rank: the rank above its index, or -1."""
+    height, width = rank.shape
+    seen[:] = -1
+    for i in range(height):
+        ranks = rank[i]
+        for j in range(width):
+            at = 4 * (i * width + j)
+            x = np.float32(j) + time * motion[at]
+            y = np.float32(i) + time * motion[at + 1]
+            left, above = int(math.floor(x)), int(math.floor(y))  # noqa: RUF046
+            right_off, below_off = x - np.float32(left), y - np.float32(above)
+            for k in range(4):
+                q, p = above + (k >> 1), left + (k & 1)
+                dx, dy = (ONE - right_off if k & 1 else right_off), (ONE - below_off if k >> 1 else below_off)
+                off = max(dx, dy)
+                if off < ONE and 0 <= q < height and 0 <= p < width:
+                    value = (int((ranks[j] + ONE - _NEARER * off) * _FINE) << 32) | (i * width + j)
+                    if value > seen[q, p]:
+                        seen[q, p] = value
+
+
+@compiled
+def _origin(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
+    """The position from where a pixel came that is seen at (i, j), its motion, and how much of what is there has it.
+
+    Beside something that moves otherwise, the pixel is a neighbour of the position, which may lie behind that.
+    """
+    u, v = motion[4 * source], motion[4 * source + 1]
+    x, y = np.float32(j) - time * u, np.float32(i) - time * v
+    near_u, near_v = _between(motion, height, width, x, y)
+    off = abs(near_u - u) + abs(near_v - v)
+    if off < NEAR:
+        return np.float32(j) - time * near_u, np.float32(i) - time * near_v, near_u, near_v, ONE
+    off *= off
+    return x, y, u, v, ONE / (ONE + off * off) + _LEAST
+
+
+@compiled
+def _trace(motion: Floats, height: int, width: int, i: int, j: int, time: Real) -> Any:
+    x, y = np.float32(j), np.float32(i)
+    for _ in range(3):
+        u, v = _between(motion, height, width, x, y)
+        x, y = np.float32(j) - time * u, np.float32(i) - time * v
+    return x, y
+
+
+@compiled
+def _within(x: Real, y: Real, height: int, width: int) -> Real:
+    """1 within the frame, 0 from one pixel outside."""
+    outside = max(max(-x, x - np.float32(width - 1)), max(-y, y - np.float32(height - 1)))
+    return clamp(ONE - outside, ZERO, ONE)
+
+
+@compiled
+def _seen(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
+    """Of a pixel that is seen at (i, j): where it is in its frame and in the other, how much it counts in each.
+
+    And how much of its position has its motion.
+    """
+    x, y, u, v, shown = _origin(motion, source, height, width, i, j, time)
+    rest = ONE - time
+    known, alike = motion[4 * source + 2] + _HIDDEN, motion[4 * source + 3]
+    return x, y, np.float32(j) + rest * u, np.float32(i) + rest * v, known, alike, shown
+
+
+@compiled
+def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight: Floats) -> None:
+    """Where each pixel at a time is in both frames, `at` (2, 2, H, W), and the second frame's weight."""
+    height, width = weight.shape
+    rest = ONE - time
+    for i in range(height):
+        for j in range(width):
+            a, b = seen[0, i, j], seen[1, i, j]
+            if a < 0 and b < 0:
+                x0, y0 = _trace(one.motion, height, width, i, j, time)
+                x1, y1 = _trace(other.motion, height, width, i, j, rest)
+                known, also_known = ONE, ONE
+            elif b < 0:
+                x0, y0, x1, y1, known, also_known, _ = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+            else:
+                x1, y1, x0, y0, also_known, known, also_shown = _seen(
+                    other.motion, b & _INDEX, height, width, i, j, rest
+                )
+                if a >= 0:
+                    x0, y0, _, _, known, _, shown = _seen(one.motion, a & _INDEX, height, width, i, j, time)
+                    known, also_known = known * shown, also_known * also_shown
+            at[0, 0, i, j], at[0, 1, i, j], at[1, 0, i, j], at[1, 1, i, j] = x0, y0, x1, y1
+            weight[i, j] = also_known * time / (known * rest + also_known * time)
+
+
+@compiled
+def _stay_within(at: Floats, weight: Floats) -> None:
+    """Take what comes from beyond the border of one frame from the other."""
+    height, width = weight.shape
+    for i in range(height):
+        for j in range(width):
+            inside = _within(at[0, 0, i, j], at[0, 1, i, j], height, width)
+            also_inside = _within(at[1, 0, i, j], at[1, 1, i, j], height, width)
+            if min(inside, also_inside) < ONE:
+                share = weight[i, j] * (also_inside + _LEAST)
+                weight[i, j] = share / (share + (ONE - weight[i, j]) * (inside + _LEAST))
+
+
+def origins(one: Layers, other: Layers, time: float) -> tuple[Floats, Floats]:
+    """Positions in both frames, (2, 2, H, W), of what is seen at each pixel at a time, and the second's weight, (H, W).
+
+    What is seen in one frame only is looked for along its motion in the other, and counts there as far as it is alike.
+    """
+    height, width = one.rank.shape
+    seen = np.empty((2, height, width), np.int64)
+    at, weight = np.empty((2, 2, height, width), np.float32), np.empty((height, width), np.float32)
+    _arrive(one.motion, one.rank, np.float32(time), seen[0])
+    _arrive(other.motion, other.rank, np.float32(1) - np.float32(time), seen[1])
+    _join(one, other, seen, np.float32(time), at, weight)
+    weight = cv2.blur(weight, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    _stay_within(at, weight)
+    return at, weight
+
+
+@compiled
+def _pixel(frame: Floats, height: int, width: int, x: Real, y: Real) -> Eight:
+    """A frame's pixel at a position, twice: by Lanczos's kernel, but within the range of the 6x6 that it is made of.
+
+    The kernel rings: beside a lamp it would dig a ring blacker than anything in the frame.
+    """
+    x, y = clamp(x, -ONE, np.float32(width)), clamp(y, -ONE, np.float32(height))
+    j, i = math.floor(x), math.floor(y)
+    a, b = 8 * whole((x - np.float32(j)) * _FRACTIONS), 8 * whole((y - np.float32(i)) * _FRACTIONS)
+    stride = 4 * (width + 2 * _EDGE)
+    at = (i - 2 + _EDGE) * stride + 4 * (j - 2 + _EDGE)
+    left, middle, right = eight(ZERO), eight(ZERO), eight(ZERO)
+    low, high = load(frame, at), load(frame, at)
+    for row in range(6):
+        one, two, three = load(frame, at), load(frame, at + 8), load(frame, at + 16)
+        weight = _TAPS[b + row]
+        left, middle, right = left + weight * one, middle + weight * two, right + weight * three
+        low = smaller(smaller(smaller(low, one), two), three)
+        high = larger(larger(larger(high, one), two), three)
+        at += stride
+    found = _pair(_TAPS[a], _TAPS[a + 1]) * left + _pair(_TAPS[a + 2], _TAPS[a + 3]) * middle
+    found = _folded(found + _pair(_TAPS[a + 4], _TAPS[a + 5]) * right)
+    low, high = smaller(low, last_halves(low, low)), larger(high, last_halves(high, high))
+    return smaller(larger(found, low), high)  # of its first half, which alone is meant
+
+
+@compiled
+def _blend(one: Floats, other: Floats, at: Floats, weight: Floats, out: Floats) -> None:
+    height, width = weight.shape
+    for i in range(height):
+        for j in range(width):
+            before = _pixel(one, height, width, at[0, 0, i, j], at[0, 1, i, j])
+            after = _pixel(other, height, width, at[1, 0, i, j], at[1, 1, i, j])
+            pixel = before + weight[i, j] * (after - before)
+            out[0, i, j], out[1, i, j], out[2, i, j] = lane(pixel, 0), lane(pixel, 1), lane(pixel, 2)
+
+
+def interleave(frame: Tensor) -> Floats:
+    """Make a frame (3, H, W) on the CPU ready for `blend`: repeated about its border, four samples a pixel."""
+    red, green, blue = frame.contiguous().numpy()
+    pixels = cv2.merge((red, green, blue, red))
+    return np.ravel(cv2.copyMakeBorder(pixels, _EDGE, _EDGE, _EDGE, _EDGE, cv2.BORDER_REPLICATE))
+
+
+def blend(one: Floats, other: Floats, at: Floats, weight: Floats) -> Tensor:
+    """Two frames, sampled at `at` (2, 2, H, W) and blended, (3, H, W)."""
+    out = np.empty((3, *weight.shape), np.float32)
+    _blend(one, other, at, weight, out)
+    return torch.from_numpy(out)

@@ -1,0 +1,233 @@
+"""Train EC-Zero-DCE on a folder of photographs; no picture of a night is needed.
+
+The paper trains Zero-DCE with its curve reversed and an exposure map for the constant 0.6 of the exposure loss. What is
+different here, and why, stands beside each field of `TrainECDCE` and each loss. Every loss sees the lightness of the
+picture as written, after RGB · L_low / L and the pinning of lights, so that what is asked is what is measured.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from lolblur_synth.config.training import TrainECDCE
+from lolblur_synth.core.colorimetry import lightness as lightness_of
+from lolblur_synth.core.devices import choose_device
+from lolblur_synth.core.errors import UserError, shown
+from lolblur_synth.core.files import write_text
+from lolblur_synth.core.rng import torch_rng_for
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
+from lolblur_synth.nets.weights.checkpoint import save_weights
+from lolblur_synth.ops.darken import darken, exposure_map, light_weight, metering_target, pin, relight
+from lolblur_synth.train.ecdce.crops import Photograph, batch, read_photographs, split, whole
+from lolblur_synth.train.ecdce.losses import (
+    exposure_gain,
+    exposure_loss,
+    picture_exposure_loss,
+    smoothness_loss,
+    spatial_loss,
+)
+from lolblur_synth.train.engine.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, standing_of
+from lolblur_synth.train.engine.run_dir import BOARD, CHECKPOINT, METRICS, RunFolder
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+
+_LOG_EVERY = 10
+_WEIGHTS = "ec_zero_dce.safetensors"
+
+
+@dataclass
+class _Run:
+    net: ECZeroDCE
+    optimizer: torch.optim.Adam
+    step: int = 0  # steps done
+    best: float = float("inf")  # the lowest validation loss
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train_ecdce(
+    images: Path,
+    out: Path,
+    config: TrainECDCE,
+    *,
+    resume: bool = True,
+    overwrite: bool = False,
+    on_step: OnStep | None = None,
+) -> Path:
+    """Train on the photographs below `images` and return the path of the best weights, in `out`.
+
+    An interrupted run in `out` with the same settings and photographs goes on, to the very same weights; with
+    `resume=False` it is refused, and with `overwrite` it is replaced. `on_step(steps done, latest losses)` is called
+    after every step. Ctrl-C saves and raises `KeyboardInterrupt`. Raises `UserError` for unusable images, an `out` that
+    holds something else, or a loss that is no longer finite.
+    """
+    device = choose_device(config.device)
+    photographs = read_photographs(images, config.crop, config.long_side)
+    training, validation = split(photographs, config.validation_fraction, config.seed)
+    data = _data_list(training, validation)
+    goes_on = RunFolder(out, [_WEIGHTS], "photographs").prepare(config, data, resume=resume, overwrite=overwrite)
+    run = _start(config, device)
+    if goes_on:
+        _restore(run, out, device)
+    else:
+        _save(run, out)
+    with SummaryWriter(str(out / BOARD), purge_step=run.step) as board:
+        _train(run, training, validation or training, out, config, board, on_step)
+    return out / _WEIGHTS
+
+
+def _train(
+    run: _Run,
+    training: Sequence[Photograph],
+    validation: Sequence[Photograph],
+    out: Path,
+    config: TrainECDCE,
+    board: SummaryWriter,
+    on_step: OnStep | None,
+) -> None:
+    device = next(run.net.parameters()).device
+    diverged = torch.full((), -1, device=device)  # the first step without a finite loss, kept on the device
+    latest: dict[str, float] = {}
+    with catch_interrupt() as stop:
+        while run.step < config.steps:
+            frames, exposure = batch(
+                training, config.batch, config.crop, config.gain, config.exposure, config.seed, run.step
+            )
+            parts = losses(run.net, frames.to(device), exposure.to(device), config)
+            diverged = torch.where((diverged < 0) & ~parts["total"].isfinite(), run.step, diverged)
+            _update(run, parts["total"], config)
+            run.step += 1
+            last = run.step == config.steps
+            validates, saves = (last or run.step % every == 0 for every in (config.validate_every, config.save_every))
+            if run.step % _LOG_EVERY == 0 or validates or saves or stop.is_set():
+                latest = _log(run, parts, diverged, out, board)
+            if validates:
+                _validate(run, validation, out, config, board)
+            if saves:
+                _save(run, out)
+            if on_step:
+                on_step(run.step, latest)
+            if stop.is_set() and not last:
+                _save(run, out)
+                stop.end()
+
+
+def losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE) -> dict[str, Tensor]:
+    """The losses of frames (N, 3, H, W) darkened to exposures (N,), and their weighted total."""
+    lightness = lightness_of(frames)
+    asked = exposure_map(lightness, exposure)
+    maps, light = net(lightness, asked), light_weight(lightness, exposure)
+    dark = pin(lightness, apply_curves(lightness, maps), light)
+    written, unlit = lightness_of(relight(frames, lightness, dark)), 1 - light
+    target = metering_target(lightness, unlit, exposure)
+    gain = exposure_gain(lightness, unlit, target, config.contrast)
+    parts = {
+        "exposure": exposure_loss(written, lightness, asked),
+        "picture": picture_exposure_loss(written, unlit, target),
+        "spatial": spatial_loss(written, lightness, unlit, gain),
+        "smooth": smoothness_loss(maps),
+    }
+    weights = config.weight_exposure, config.weight_picture, config.weight_spatial, config.weight_smooth
+    weighted = [weight * part for weight, part in zip(weights, parts.values(), strict=True)]
+    return {"total": torch.stack(weighted).sum(), **parts}
+
+
+def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
+    for group in run.optimizer.param_groups:
+        group["lr"] = cosine(run.step, config.steps, config.learning_rate)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.net.parameters(), config.clip_gradient)
+    run.optimizer.step()
+
+
+def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
+    if int(diverged) >= 0:
+        raise UserError(
+            f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before; "
+            "train again with a lower learning_rate"
+        )
+    values = {name: float(loss.detach()) for name, loss in parts.items()}
+    for name, value in values.items():
+        board.add_scalar(f"training/{name}", value, run.step)
+    return values
+
+
+@torch.no_grad()
+def _validate(
+    run: _Run, photographs: Sequence[Photograph], out: Path, config: TrainECDCE, board: SummaryWriter
+) -> None:
+    device = next(run.net.parameters()).device
+    frames = [whole(photograph, config.crop)[None].to(device) for photograph in photographs]
+    asked = torch.linspace(*config.exposure, 4, device=device)
+    measured = [losses(run.net, frame, exposure[None], config) for frame in frames for exposure in asked]
+    total, picture = (torch.stack([parts[name] for parts in measured]) for name in ("total", "picture"))
+    error = picture.sqrt().mean()  # of the mean lightness; each `picture` is of one frame
+    row = {"step": run.step, "loss": float(total.mean()), "error": float(error)}
+    run.history.append(row)
+    board.add_scalar("validation/loss", row["loss"], run.step)
+    board.add_scalar("validation/exposure error", row["error"], run.step)
+    for number, frame in enumerate(frames[:4]):
+        shown = [frame[0], *(darken(frame[0], float(exposure), run.net) for exposure in asked.tolist())]
+        board.add_image(f"sample/{number}", torch.cat(shown, 2).cpu(), run.step)
+    write_text(out / METRICS, json.dumps(run.history, indent=1) + "\n")
+    if row["loss"] < run.best:
+        run.best = row["loss"]
+        metadata = {"config": config.model_dump(mode="json"), "step": run.step, "validation": row}
+        save_weights(out / _WEIGHTS, run.net, metadata)
+
+
+def _start(config: TrainECDCE, device: torch.device) -> _Run:
+    net = ECZeroDCE(**config.net.model_dump())
+    initialize(net, torch_rng_for(config.seed, "initial weights"))
+    net.to(device).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return _Run(net, optimizer)
+
+
+@torch.no_grad()
+def initialize(net: ECZeroDCE, generator: torch.Generator) -> None:
+    """Draw first weights from N(0, 2 / inputs), so that a narrow network passes its signal on; the last N(0, 0.02).
+
+    Zero-DCE draws all from N(0, 0.02), which is about the same at the released width and nearly nothing at 24.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(module.bias)
+    nn.init.normal_(net.e_conv7.weight, std=0.02, generator=generator)
+
+
+def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph]) -> list[dict[str, str]]:
+    parts = (("training", training), ("validation", validation))
+    return [
+        {"name": shown(p.name), "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs
+    ]
+
+
+def _save(run: _Run, out: Path) -> None:
+    state: dict[str, Any] = {
+        "arguments": run.net.arguments(),
+        "net": run.net.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "step": run.step,
+        "best": run.best,
+        "history": run.history,
+    }
+    save_checkpoint(out / CHECKPOINT, state)
+
+
+def _restore(run: _Run, out: Path, device: torch.device) -> None:
+    state = load_checkpoint(out / CHECKPOINT, device)
+    try:
+        run.net.load_state_dict(state["net"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        standing = standing_of(state)
+        run.step, run.best, run.history = standing.step, standing.best, standing.history
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{out / CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None

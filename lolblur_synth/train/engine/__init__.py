@@ -1,0 +1,1 @@
+"""Engine: loop, run directory, monitor."""
