@@ -1,14 +1,25 @@
 """The two errors a person meets: what is wrong, where, and what to do, in one line that can be printed anywhere."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 _NAMED = 3  # of many faults of a kind
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # which Unicode keeps for a program's own use
+_MARKED = re.compile(f"{_OPEN}([a-z_.]+){_CLOSE}")
 
 
-def shown(text: object) -> str:
-    """Printable text, such as a path: newlines, escape codes and bytes that are not UTF-8 become backslash escapes."""
-    plain = str(text)
+def setting(name: str) -> str:
+    """Mark the name of a setting or parameter, such as `video.capture_fps` or `overwrite`, in what a person is told."""
+    return f"{_OPEN}{name}{_CLOSE}"
+
+
+def shown(text: object, spell: Callable[[str], str] = str) -> str:
+    """Printable text, such as a path: newlines, escape codes and bytes that are not UTF-8 become backslash escapes.
+
+    `spell` writes the names that `setting` has marked: as they are, or as the options of a command line.
+    """
+    plain = _MARKED.sub(lambda name: spell(name[1]), str(text))
     return plain if plain.isprintable() else "".join(map(_escaped, plain))
 
 
@@ -21,10 +32,24 @@ def _escaped(character: str) -> str:
 
 
 class _ToldError(Exception):
-    """A line, and one more for each further argument; names in them may hold anything."""
+    """What is wrong, where, and what to do; `more` are further lines. Names in them may hold anything.
+
+    Settings and parameters are named by `setting`, so that neither a person at a command line nor one who calls from
+    Python is told of the other's.
+    """
+
+    def __init__(self, what: str, *more: str, where: object = None, advice: str = ""):
+        super().__init__(what, *more)
+        self.what, self.more, self.where, self.advice = what, more, where, advice
+
+    def told(self, spell: Callable[[str], str] = str) -> str:
+        """One line, and one for each of `more`; settings as `spell` writes their names."""
+        line = "" if self.where is None else f"{self.where}: "
+        line += self.what + (f"; {self.advice}" if self.advice else "")
+        return "\n  ".join(shown(text, spell) for text in (line, *self.more))
 
     def __str__(self) -> str:
-        return "\n  ".join(map(shown, self.args))
+        return self.told()
 
 
 class UserError(_ToldError):
@@ -36,12 +61,13 @@ class SequenceError(_ToldError):
 
 
 @contextmanager
-def refused(what: str, advice: str) -> Iterator[None]:
-    """Tell what the disk refuses as a `UserError`: what cannot be done, why, and what to do."""
+def refused(where: object, what: str, advice: str) -> Iterator[None]:
+    """Tell what the disk refuses as a `UserError`: where, what cannot be done, why, and what to do."""
     try:
         yield
     except OSError as error:
-        raise UserError(f"{what}: {error.strerror or error}; {advice}") from None
+        reason = str(error.strerror or error)
+        raise UserError(f"{what}: {reason}" if what else reason, where=where, advice=advice) from None
 
 
 def listed(faults: Sequence[str]) -> str:
