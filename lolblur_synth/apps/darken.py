@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from lolblur_synth.apps.conversion import shortcomings, times_kept
 from lolblur_synth.apps.outputs import check_source, check_targets
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
 from lolblur_synth.core.files import read_bounded, write_text
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
@@ -35,9 +35,11 @@ def parse_exposure(text: str) -> Range:
         low, _, high = text.partition(":")
         bounds = (float(low), float(high or low))
     except ValueError:
-        raise UserError(f"--exposure {text}: write a number such as 0.15, or a range such as 0.05:0.3") from None
+        raise UserError(
+            "write a number such as 0.15, or a range such as 0.05:0.3", where=f"{setting('exposure')} {text}"
+        ) from None
     if not 0 < bounds[0] <= bounds[1] <= 1:
-        raise UserError(f"--exposure {text}: exposures lie above 0, up to 1, low end first")
+        raise UserError("exposures lie above 0, up to 1, low end first", where=f"{setting('exposure')} {text}")
     return bounds
 
 
@@ -59,7 +61,7 @@ def darken_path(
     check_source(source)
     inputs = sorted(path for path in source.iterdir() if is_picture(path)) if source.is_dir() else [source]
     if not inputs:
-        raise UserError(f"--input {source}: no pictures in this folder")
+        raise UserError("no pictures in this folder", where=f"{setting('input')} {source}")
     targets = {path: out / f"{path.stem}{'.png' if is_picture(path) else '.mkv'}" for path in inputs}
     check_targets(targets.items(), overwrite)
     chosen = choose_device(device)
@@ -87,7 +89,7 @@ def _note(path: Path, name: str, drawn: float) -> None:
     try:
         known = _NOTES.validate_json(read_bounded(path, _LARGEST)) if path.exists() else {}
     except (OSError, ValueError):
-        raise UserError(f"{path}: not the list of exposures that darken writes; move it away") from None
+        raise UserError("not the list of exposures that darken writes", where=path, advice="move it away") from None
     write_text(path, json.dumps({**known, shown(name): drawn}, indent=1) + "\n")
 
 

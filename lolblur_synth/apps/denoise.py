@@ -11,7 +11,7 @@ from torch import Tensor
 from lolblur_synth.apps.conversion import shortcomings, times_kept
 from lolblur_synth.apps.outputs import check_file, check_source
 from lolblur_synth.core.devices import choose_device, threads_for
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.profiler import Clock
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.denoise.denoise import HEAD, Backend, denoise, find_noise
@@ -55,7 +55,10 @@ def parse_sigma(text: str) -> float | None:
     except ValueError:
         sigma = 0.0
     if sigma is not None and not 0 < sigma <= 100:
-        raise UserError(f"--sigma {text}: write auto, or the noise's standard deviation of 255, above 0, up to 100")
+        raise UserError(
+            "write auto, or the noise's standard deviation of 255, above 0, up to 100",
+            where=f"{setting('sigma')} {text}",
+        )
     return sigma
 
 
@@ -77,9 +80,9 @@ def denoise_video(
     of how many; `warn` of what is lost.
     """
     check_source(source)
-    check_file(source, out, overwrite, "--out", VIDEOS)
+    check_file(source, out, overwrite, "out", VIDEOS)
     if compare:
-        check_file(source, compare, overwrite, "--compare", (".png",))
+        check_file(source, compare, overwrite, "compare", (".png",))
     chosen = choose_device(device)
     info = probe(source, capture_fps)
     depth_for(out, info)
@@ -96,7 +99,10 @@ def denoise_video(
 def depth_for(out: Path, info: VideoInfo) -> BitDepth:
     """Bits to write: 8 if the footage has no more, else 16, for which `out` must end in .mkv; raises `UserError`."""
     if info.bit_depth > 8 and out.suffix != ".mkv":
-        raise UserError(f"--out {out}: the {info.bit_depth} bits of {info.path.name} need a file that ends in .mkv")
+        raise UserError(
+            f"the {info.bit_depth} bits of {info.path.name} need a file that ends in .mkv",
+            where=f"{setting('out')} {out}",
+        )
     return info.bits_to_write
 
 

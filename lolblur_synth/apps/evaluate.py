@@ -13,7 +13,7 @@ import torch
 
 from lolblur_synth.apps.restore import COMPARISON, Manner, check, find_pictures, restore
 from lolblur_synth.core.devices import choose_device, cores
-from lolblur_synth.core.errors import SequenceError, UserError, listed
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import Split
 from lolblur_synth.dataset.pairs import DARK, SHARP, PairFiles, find_pairs
@@ -59,7 +59,7 @@ def evaluate_files(result: Path, truth: Path, scale: Scale, device: str, notify:
     """Score pictures that have the same place in two folders; their suffixes may differ.
 
     Raises `UserError`, naming files, when a folder has none, when one has no partner, when two differ in size, and when
-    one cannot be decoded. What `restore --compare` wrote is passed over.
+    one cannot be decoded. What `restore` wrote to compare is passed over.
     """
     pairs = _partners(result, truth)
     distance = _distance(scale, device)
@@ -123,13 +123,17 @@ def check_outputs(paths: Sequence[Path], overwrite: bool) -> None:
     """Raise `UserError` where scores cannot be written."""
     for path in paths:
         if path.suffix not in {".csv", ".json"}:
-            raise UserError(f"--out {path}: name a file that ends in .csv or .json")
+            raise UserError("name a file that ends in .csv or .json", where=f"{setting('out')} {path}")
         if not path.parent.is_dir():
-            raise UserError(f"--out {path}: the folder {path.parent} does not exist; make it first")
+            raise UserError(
+                f"the folder {path.parent} does not exist", where=f"{setting('out')} {path}", advice="make it first"
+            )
         if path.is_dir():
-            raise UserError(f"--out {path}: is a folder; name a file")
+            raise UserError("is a folder", where=f"{setting('out')} {path}", advice="name a file")
         if path.exists() and not overwrite:
-            raise UserError(f"--out {path}: exists; name another file, or --overwrite")
+            raise UserError(
+                "exists", where=f"{setting('out')} {path}", advice=f"name another file, or {setting('overwrite')}"
+            )
 
 
 def write_scores(evaluation: Evaluation, paths: Sequence[Path]) -> None:
@@ -139,27 +143,35 @@ def write_scores(evaluation: Evaluation, paths: Sequence[Path]) -> None:
 
 
 def _partners(result: Path, truth: Path) -> list[_Files]:
-    one, other = (_by_place(folder, option) for folder, option in ((result, "--result"), (truth, "--gt")))
+    one, other = (_by_place(folder, parameter) for folder, parameter in ((result, "result"), (truth, "gt")))
     faults = [f"{truth / name}: missing, its partner {one[name]} is there" for name in sorted(one.keys() - other)]
     faults += [f"{result / name}: missing, its partner {other[name]} is there" for name in sorted(other.keys() - one)]
     _refuse(faults)
     return [_Files(name, one[name], other[name]) for name in sorted(one)]
 
 
-def _by_place(folder: Path, option: str) -> dict[str, Path]:
+def _by_place(folder: Path, parameter: str) -> dict[str, Path]:
     """Pictures by their path below a folder, without suffix."""
     if not folder.is_dir():
-        raise UserError(f"{option} {folder}: {'is no' if folder.exists() else 'there is no such'} folder")
+        raise UserError(
+            f"{'is no' if folder.exists() else 'there is no such'} folder", where=f"{setting(parameter)} {folder}"
+        )
     found: dict[str, Path] = {}
     for path in find_pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name.endswith(COMPARISON):
             continue
         if name in found:
-            raise UserError(f"{option}: {found[name]} and {path} have one name; keep one of them")
+            raise UserError(
+                f"{found[name]} and {path} have one name", where=setting(parameter), advice="keep one of them"
+            )
         found[name] = path
     if not found:
-        raise UserError(f"{option} {folder}: no pictures in this folder or below; give one that has some")
+        raise UserError(
+            "no pictures in this folder or below",
+            where=f"{setting(parameter)} {folder}",
+            advice="give one that has some",
+        )
     return found
 
 
@@ -180,11 +192,13 @@ def _measure(name: str, result: Pixels, truth: Pixels, scale: Scale) -> Score:
 def _targets(pairs: list[PairFiles], data: Data, save: Path | None, overwrite: bool) -> list[Path | None]:
     """Where to keep each result, if anywhere."""
     if save and save.resolve().is_relative_to(data.root.resolve()):
-        raise UserError(f"--save {save}: lies in the dataset; name another folder")
+        raise UserError("lies in the dataset", where=f"{setting('save')} {save}", advice="name another folder")
     targets = [save / f"{pair.name}.png" if save else None for pair in pairs]
     there = [path for path in targets if path and path.exists()]
     if there and not overwrite:
-        raise UserError(f"--save: {there[0]} exists; name another folder, or --overwrite")
+        raise UserError(
+            f"{there[0]} exists", where=setting("save"), advice=f"name another folder, or {setting('overwrite')}"
+        )
     return targets
 
 
@@ -228,4 +242,4 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def _refuse(faults: Sequence[str]) -> None:
     if faults:
-        raise UserError(f"{listed(faults)}; make the folders whole, or leave such pictures out")
+        raise UserError(listed(faults), advice="make the folders whole, or leave such pictures out")

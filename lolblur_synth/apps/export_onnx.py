@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.load import load_lednet
 
@@ -36,8 +36,12 @@ def export(weights: str, out: Path, overwrite: bool = False) -> float:
         differs = _difference(net, draft)
         if differs > TOLERANCE:
             raise UserError(
-                f"{out}: onnxruntime differs from the network by {differs:.1e}, more than {TOLERANCE:g}; nothing was "
-                "written; try other versions of torch, onnxscript and onnxruntime"
+                (
+                    f"onnxruntime differs from the network by {differs:.1e}, more than {TOLERANCE:g}; nothing was "
+                    "written"
+                ),
+                where=out,
+                advice="try other versions of torch, onnxscript and onnxruntime",
             )
         draft.replace(out)
     return differs
@@ -46,13 +50,15 @@ def export(weights: str, out: Path, overwrite: bool = False) -> float:
 def _check(out: Path, overwrite: bool) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        raise UserError(f"export needs {', '.join(missing)}; pip install 'lolblur-synth[onnx]'")
+        raise UserError(f"export needs {', '.join(missing)}", advice="pip install 'lolblur-synth[onnx]'")
     if out.suffix != ".onnx":
-        raise UserError(f"--out {out}: the name of the file must end in .onnx")
+        raise UserError("the name of the file must end in .onnx", where=f"{setting('out')} {out}")
     if not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}; make it first")
+        raise UserError(f"there is no folder {out.parent}", where=f"{setting('out')} {out}", advice="make it first")
     if out.exists() and not overwrite:
-        raise UserError(f"--out {out}: is there already; choose another name or --overwrite")
+        raise UserError(
+            "is there already", where=f"{setting('out')} {out}", advice=f"choose another name or {setting('overwrite')}"
+        )
 
 
 def _write(net: LEDNet, path: Path) -> None:

@@ -15,7 +15,7 @@ from lolblur_synth.apps.conversion import named, shortcomings, spacing
 from lolblur_synth.apps.denoise import VIDEOS, depth_for
 from lolblur_synth.apps.outputs import check_file, check_source
 from lolblur_synth.core.devices import choose_device, threads_for
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.interpolation.backends import Backend, choose_backend, opened
 from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator
@@ -70,7 +70,7 @@ def interpolate_video(
     of how many; `warn` of what is lost. Raises `UserError` or `SequenceError` for what cannot be done.
     """
     check_source(source)
-    check_file(source, out, overwrite, "--out", VIDEOS)
+    check_file(source, out, overwrite, "out", VIDEOS)
     device = choose_device(manner.device)
     vulkan = manner.device != "cpu"
     info = probe(source, capture_fps)
@@ -105,15 +105,17 @@ def interpolate_video(
 def _rate(info: VideoInfo, fps: float | None, factor: int | None, sure: bool = True) -> Fraction:
     """The rate to reach; the headers of a video whose rate varies may tell one that is far too high, by a guess."""
     if (fps is None) == (factor is None):
-        raise UserError("give either --fps or --factor")
+        raise UserError(f"give either {setting('fps')} or {setting('factor')}")
     if factor is not None and factor < 2:
-        raise UserError(f"--factor {factor}: give a whole number from 2")
+        raise UserError("give a whole number from 2", where=f"{setting('factor')} {factor}")
     lowest = info.capture_fps if sure or info.capture_origin.is_told else 0
     if fps is not None and not lowest < fps < float("inf"):
-        raise UserError(f"--fps {fps:g}: give more than the {float(info.capture_fps):g} fps of {info.path.name}")
+        raise UserError(
+            f"give more than the {float(info.capture_fps):g} fps of {info.path.name}", where=f"{setting('fps')} {fps:g}"
+        )
     rate = info.capture_fps * factor if factor else Fraction(str(fps))
     if rate > _HIGHEST_FPS:
-        raise UserError(f"{float(rate):g} fps are too many; a video can hold {_HIGHEST_FPS}")
+        raise UserError(f"{float(rate):g} fps are too many", advice=f"a video can hold {_HIGHEST_FPS}")
     return rate
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lolblur_synth.apps.conversion import shortcomings, times_kept
 from lolblur_synth.apps.outputs import check_source, check_targets
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, listed, shown
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting, shown
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.video.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
@@ -64,10 +64,12 @@ def restore(dark: Tensor, net: LEDNet, manner: Manner = WHOLE) -> Tensor:
             restored = run(dark) if manner.tile is None else in_tiles(dark, run, manner.tile)
     except torch.OutOfMemoryError:
         tile = min(manner.tile or 1024, *dark.shape[1:]) // 2
-        advice = f"give --tile {tile}" if tile >= SMALLEST_TILE else "compute on the CPU"
-        raise UserError(f"this needs more memory than {dark.device} has; {advice}") from None
+        advice = f"give {setting('tile')} {tile}" if tile >= SMALLEST_TILE else "compute on the CPU"
+        raise UserError(f"this needs more memory than {dark.device} has", advice=advice) from None
     if not bool(restored.isfinite().all()):
-        raise SequenceError(f"the network gives values that are not finite{'; try without --half' * manner.half}")
+        raise SequenceError(
+            "the network gives values that are not finite", advice=f"try without {setting('half')}" * manner.half
+        )
     return restored.clamp(0, 1)
 
 
@@ -146,15 +148,21 @@ def restore_path(
             continue
         yield job.target
     if failures:
-        raise SequenceError(f"{len(failures)} not restored: {listed(failures)}")
+        raise SequenceError(listed(failures), where=f"{len(failures)} not restored")
 
 
 def check(manner: Manner, device: torch.device) -> None:
     """Raise `UserError` for what cannot be done as asked."""
     if manner.half and device.type != "cuda":
-        raise UserError(f"--half: float16 is faster on CUDA only, and this runs on {device.type}; leave it out")
+        raise UserError(
+            f"float16 is faster on CUDA only, and this runs on {device.type}",
+            where=setting("half"),
+            advice="leave it out",
+        )
     if manner.tile is not None and manner.tile < SMALLEST_TILE:
-        raise UserError(f"--tile {manner.tile}: give {SMALLEST_TILE} pixels or more, or leave it out")
+        raise UserError(
+            f"give {SMALLEST_TILE} pixels or more, or leave it out", where=f"{setting('tile')} {manner.tile}"
+        )
 
 
 def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
@@ -172,10 +180,18 @@ def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
 
 def _pictures(folder: Path, out: Path) -> list[Path]:
     if out.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"--out {out}: lies in the input, whose pictures are all restored; name another folder")
+        raise UserError(
+            "lies in the input, whose pictures are all restored",
+            where=f"{setting('out')} {out}",
+            advice="name another folder",
+        )
     found = find_pictures(folder)
     if not found:
-        raise UserError(f"--input {folder}: no pictures in this folder or below; give a video by its own name")
+        raise UserError(
+            "no pictures in this folder or below",
+            where=f"{setting('input')} {folder}",
+            advice="give a video by its own name",
+        )
     return found
 
 

@@ -90,7 +90,9 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
         outcome = execute(plan, progress, fail_fast)
     show_outcome(console_for(), plan, outcome, read_records(plan.out))
     if outcome.failures:
-        raise SequenceError(f"{len(outcome.failures)} not made; the reasons are above and in {plan.out / 'failed'}")
+        raise SequenceError(
+            f"{len(outcome.failures)} not made", advice=f"the reasons are above and in {plan.out / 'failed'}"
+        )
 
 
 @click.command()
@@ -104,8 +106,11 @@ def verify(dataset: Path) -> None:
         click.echo(fault)
     if faults:
         raise SequenceError(
-            f"{dataset}: {len(faults)} faults; delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, "
-            "and what no record names, and run again"
+            f"{len(faults)} faults",
+            where=dataset,
+            advice=(
+                "delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no record names, and run again"
+            ),
         )
     click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
 

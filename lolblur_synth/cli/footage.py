@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.cli.options import FOLDER, PATH, console_for, device_option, warner
+from lolblur_synth.cli.options import FOLDER, PATH, console_for, device_option, option, warner
 from lolblur_synth.core.errors import shown
 
 if TYPE_CHECKING:
@@ -120,4 +120,4 @@ def interpolate(
     with frame_progress(console) as notify:
         result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warner(console))
     for line in describe(result):
-        click.echo(shown(line))
+        click.echo(shown(line, option))

@@ -18,7 +18,9 @@ def doctor() -> None:
         click.echo(f"{'ok ' if good else '-- '} {name:<14} {shown(found)}")
         healthy &= good
     if not healthy:
-        raise SequenceError("what is marked -- is missing; install the package again, by pip install . in its folder")
+        raise SequenceError(
+            "what is marked -- is missing", advice="install the package again, by pip install . in its folder"
+        )
 
 
 @click.group()

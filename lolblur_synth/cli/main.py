@@ -10,6 +10,7 @@ import click
 
 from lolblur_synth import __version__
 from lolblur_synth.cli import dataset, footage, machine, networks
+from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.core.signals import Stopped
 
@@ -41,9 +42,9 @@ def _answer() -> int:
         error.show()
         return error.exit_code
     except UserError as error:
-        return _refuse(str(error), 2)
+        return _refuse(error.told(option), 2)
     except SequenceError as error:
-        return _refuse(str(error), 1)
+        return _refuse(error.told(option), 1)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for that
             raise

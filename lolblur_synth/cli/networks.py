@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.cli.options import FOLDER, PATH, config_options, console_for, device_option, warner
-from lolblur_synth.core.errors import shown
+from lolblur_synth.core.errors import setting, shown
 
 if TYPE_CHECKING:
     from lolblur_synth.dataset.layout import Split
@@ -187,7 +187,10 @@ def evaluate(
             chosen, manner = Data(data, split, dark, sharp), Manner(tile, half)
             evaluation = evaluate_network(weights, chosen, scale, manner, device, save, overwrite, notify)
         else:
-            raise UserError("give --result and --gt, or --weights and --data, which --save, --tile and --half go with")
+            raise UserError(
+                f"give {setting('result')} and {setting('gt')}, or {setting('weights')} and "
+                f"{setting('data')}, which {setting('save')}, {setting('tile')} and {setting('half')} go with"
+            )
     show(console_for(), evaluation)
     write_scores(evaluation, outs)
 

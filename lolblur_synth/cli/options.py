@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from lolblur_synth.config.run import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SHORTCUTS = {  # options of their own, and the settings that they are
+    "seed": "seed",
+    "capture_fps": "video.capture_fps",
+    "size": "video.size",
+    "workers": "run.workers",
+    "device": "run.device",
+}
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PATH = click.Path(path_type=Path)
 
@@ -57,15 +64,14 @@ def load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortc
     """The settings of a run: presets and files, then single settings, then the options of their own."""
     from lolblur_synth.config.run import Config, load
 
-    keys = {
-        "seed": "seed",
-        "capture_fps": "video.capture_fps",
-        "size": "video.size",
-        "workers": "run.workers",
-        "device": "run.device",
-    }
-    extra = [f"{keys[name]}={value}" for name, value in shortcuts.items() if value is not None]
+    extra = [f"{SHORTCUTS[name]}={value}" for name, value in shortcuts.items() if value is not None]
     return load(Config, sources, [*assignments, *extra])
+
+
+def option(name: str) -> str:
+    """What a setting or parameter is on the command line; a setting without an option of its own is for --set."""
+    shortcut = next((short for short, whole in SHORTCUTS.items() if whole == name), name)
+    return name if "." in shortcut else f"--{shortcut.replace('_', '-')}"
 
 
 def console_for(stderr: bool = False) -> "Console":
@@ -84,6 +90,6 @@ def warner(console: "Console") -> Callable[[str], None]:
     """What prints a warning, in one line, above the bars of progress."""
 
     def warn(text: str) -> None:
-        console.print(shown(text), style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(shown(text, option), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     return warn

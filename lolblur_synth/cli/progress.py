@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.core.events import Event
 
@@ -65,7 +66,9 @@ class RunProgress:
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
         elif event.kind == "warned":
-            self._console.print(shown(f"{event.sequence}: {event.text}"), style="yellow", highlight=False, markup=False)
+            self._console.print(
+                shown(f"{event.sequence}: {event.text}", option), style="yellow", highlight=False, markup=False
+            )
         else:
             self._end(event)
 
@@ -74,7 +77,7 @@ class RunProgress:
             self._bars.remove_task(self._tasks.pop(event.sequence))
         if event.kind == "failed":
             self._console.print(
-                shown(f"{event.sequence}: failed: {event.text}"), style="red", highlight=False, markup=False
+                shown(f"{event.sequence}: failed: {event.text}", option), style="red", highlight=False, markup=False
             )
         else:
             self._say(f"{event.sequence}: made in {time.monotonic() - self._started[event.sequence]:.0f} s")
@@ -124,7 +127,7 @@ class TrainingProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(shown(text), highlight=False, markup=False, soft_wrap=True)
+        self._console.print(shown(text, option), highlight=False, markup=False, soft_wrap=True)
 
     def decoding(self, done: int, total: int) -> None:
         """Take note of pictures that were decoded before the first step."""

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.run.build_sequence import Estimate
@@ -25,7 +26,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     for video in plan.videos:
         for line in (*video.warnings, *_drop_reasons(video), *([f"no pairs: {video.fault}"] if video.fault else [])):
-            console.print(shown(f"{video.name}: {line}"), highlight=False, markup=False, soft_wrap=True)
+            console.print(shown(f"{video.name}: {line}", option), highlight=False, markup=False, soft_wrap=True)
     show_left_out(console, plan)
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
     pairs = sum(len(sequence.slots) for sequence in due)
@@ -106,7 +107,7 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
             console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
-            shown(f"not made: {failure.name}: {failure.message}"),
+            shown(f"not made: {failure.name}: {failure.message}", option),
             style="red",
             markup=False,
             highlight=False,

@@ -1,4 +1,4 @@
-"""What can be configured, with defaults and bounds; YAML presets and `--set` overrides; every fault named at once."""
+"""What can be configured, with defaults and bounds; YAML presets, single settings; every fault named at once."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lolblur_synth.config.yaml_reader import Value, parse_yaml, read_yaml
-from lolblur_synth.core.errors import UserError, refused
+from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 _TOLD = 10  # faults of a configuration; so many lines can be read
@@ -202,7 +202,7 @@ def preset_dir() -> Path:
 
 
 def presets() -> list[str]:
-    """Names that `--config` takes."""
+    """Names of the presets."""
     return sorted(path.stem for path in preset_dir().glob("*.yaml"))
 
 
@@ -212,22 +212,26 @@ def _read_layer(source: str) -> dict[str, Value]:
         path = preset_dir() / f"{source}.yaml"
         if not path.is_file():
             raise UserError(
-                f"--config {source}: no such preset; there are {', '.join(presets())} (or give a .yaml file)"
+                "no such preset",
+                where=f"{setting('config')} {source}",
+                advice=f"there are {', '.join(presets())} (or give a .yaml file)",
             )
-    with refused(f"--config {source}: cannot be read", "name a preset or a .yaml file"):
+    with refused(f"{setting('config')} {source}", "cannot be read", "name a preset or a .yaml file"):
         data = read_yaml(path)
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise UserError(f"{path}: a config is a mapping of keys to values, this is a {type(data).__name__}")
+        raise UserError(f"a config is a mapping of keys to values, this is a {type(data).__name__}", where=path)
     return data
 
 
 def _override(assignment: str) -> dict[str, Value]:
     key, equals, value = assignment.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {assignment[:_SHOWN]}: write key=value, such as darken.exposure=[0.05,0.16]")
-    nested: Value = parse_yaml(value, f"--set {key[:_SHOWN]}")
+        raise UserError(
+            "write key=value, such as darken.exposure=[0.05,0.16]", where=f"{setting('set')} {assignment[:_SHOWN]}"
+        )
+    nested: Value = parse_yaml(value, f"{setting('set')} {key[:_SHOWN]}")
     for part in reversed(key.split(".", _DEEPEST)):
         nested = {part: nested}
     assert isinstance(nested, dict)
@@ -283,7 +287,9 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
         layer = _read_layer(source)
         if source in presets() and 2 * len(layer.keys() - model.model_fields.keys()) > len(layer):
             raise UserError(
-                f"--config {source}: a preset of another command; `lolblur-synth config presets` tells of which"
+                "a preset of another command",
+                where=f"{setting('config')} {source}",
+                advice="`lolblur-synth config presets` tells of which",
             )
         merged = _merge(merged, layer)
     for assignment in assignments:

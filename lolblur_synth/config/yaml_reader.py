@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> Value:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}: not YAML: not UTF-8 at line {line}; save it as UTF-8") from None
+        raise UserError(f"not YAML: not UTF-8 at line {line}", where=path, advice="save it as UTF-8") from None
     return parse_yaml(text, str(path))
 
 
@@ -52,15 +52,15 @@ def parse_yaml(text: str, name: str) -> Value:
     try:
         return _document(yaml.parse(text, _PARSER))
     except _RefusedError as error:
-        raise UserError(f"{name}: {error}; settings are keys, each once, with plain values") from None
+        raise UserError(error, where=name, advice="settings are keys, each once, with plain values") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UserError(f"{name}: not YAML: {error.problem}{where}; mend it there") from None
+        raise UserError(f"not YAML: {error.problem}{where}", where=name, advice="mend it there") from None
     except UnicodeEncodeError:
-        raise UserError(f"{name}: not YAML: holds bytes that are not UTF-8; write it in UTF-8") from None
+        raise UserError("not YAML: holds bytes that are not UTF-8", where=name, advice="write it in UTF-8") from None
     except yaml.YAMLError:  # the reader's, which has no line
-        raise UserError(f"{name}: not YAML: holds control characters; remove them") from None
+        raise UserError("not YAML: holds control characters", where=name, advice="remove them") from None
 
 
 def _document(events: Iterator[yaml.Event]) -> Value:

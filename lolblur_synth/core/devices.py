@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 
 _MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
 
@@ -14,7 +14,9 @@ def choose_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one; `cuda` without one is a `UserError`, never a silent fallback."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError(
-            "--device cuda: torch finds no CUDA device here; use --device cpu (lolblur-synth doctor tells more)"
+            "torch finds no CUDA device here",
+            where=f"{setting('device')} cuda",
+            advice=f"use {setting('device')} cpu (lolblur-synth doctor tells more)",
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 

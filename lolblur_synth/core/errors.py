@@ -17,10 +17,13 @@ def setting(name: str) -> str:
 def shown(text: object, spell: Callable[[str], str] = str) -> str:
     """Printable text, such as a path: newlines, escape codes and bytes that are not UTF-8 become backslash escapes.
 
-    `spell` writes the names that `setting` has marked: as they are, or as the options of a command line.
+    `spell` writes the names that `setting` has marked: as they are, as the options of a command line, or, by `setting`
+    itself, marked again.
     """
-    plain = _MARKED.sub(lambda name: spell(name[1]), str(text))
-    return plain if plain.isprintable() else "".join(map(_escaped, plain))
+    parts = _MARKED.split(str(text))  # every other one is a name
+    parts[::2] = (part if part.isprintable() else "".join(map(_escaped, part)) for part in parts[::2])
+    parts[1::2] = map(spell, parts[1::2])
+    return "".join(parts)
 
 
 def _escaped(character: str) -> str:
@@ -38,15 +41,16 @@ class _ToldError(Exception):
     Python is told of the other's.
     """
 
-    def __init__(self, what: str, *more: str, where: object = None, advice: str = ""):
+    def __init__(self, what: object = "", *more: object, where: object = None, advice: str = ""):
         super().__init__(what, *more)
         self.what, self.more, self.where, self.advice = what, more, where, advice
 
-    def told(self, spell: Callable[[str], str] = str) -> str:
-        """One line, and one for each of `more`; settings as `spell` writes their names."""
-        line = "" if self.where is None else f"{self.where}: "
-        line += self.what + (f"; {self.advice}" if self.advice else "")
-        return "\n  ".join(shown(text, spell) for text in (line, *self.more))
+    def told(self, spell: Callable[[str], str] = str, where: bool = True) -> str:
+        """One line, and one for each of `more`; settings as `spell` writes their names; `where` can be left out."""
+        what = self.what.told(spell) if isinstance(self.what, _ToldError) else shown(self.what, spell)
+        before = f"{shown(self.where, spell)}: " if where and self.where is not None else ""
+        after = f"; {shown(self.advice, spell)}" if self.advice else ""
+        return "\n  ".join((before + what + after, *(shown(line, spell) for line in self.more)))
 
     def __str__(self) -> str:
         return self.told()

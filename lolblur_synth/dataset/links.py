@@ -13,7 +13,7 @@ _ADVICE = "only the dataset itself, train/ and test/ may be links; remove this o
 def check_layout(root: Path) -> None:
     """Raise `UserError` when a link would lead what is read, written or removed out of the dataset."""
     if (root / "records").is_symlink():
-        raise UserError(f"{root / 'records'}: is a link; {_ADVICE}")
+        raise UserError("is a link", where=root / "records", advice=_ADVICE)
     for split in SPLITS:
         _check_split(root, root / split)
         for folder in _links(root / split):
@@ -30,7 +30,7 @@ def check_inside(outer: Path, folder: Path) -> None:
     """Raise `UserError` when a folder, by links on the way to it, lies outside of another."""
     inside, where = os.path.realpath(outer), os.path.realpath(folder)
     if os.path.commonpath([inside, where]) != inside:
-        raise UserError(f"{folder}: leads out of the dataset, to {where}; {_ADVICE}")
+        raise UserError(f"leads out of the dataset, to {where}", where=folder, advice=_ADVICE)
 
 
 def _check_split(root: Path, split: Path) -> None:
@@ -38,9 +38,11 @@ def _check_split(root: Path, split: Path) -> None:
         return
     target = Path(os.path.realpath(split))
     if not target.is_dir():
-        raise UserError(f"{split}: is a link to {target}, which is no folder; mount its disk or make it")
+        raise UserError(f"is a link to {target}, which is no folder", where=split, advice="mount its disk or make it")
     if (target.parent / "dataset.yaml").exists() and target.parent != Path(os.path.realpath(root)):
-        raise UserError(f"{split}: is a link into another dataset, {target.parent}; give it a folder of its own")
+        raise UserError(
+            f"is a link into another dataset, {target.parent}", where=split, advice="give it a folder of its own"
+        )
 
 
 def _links(split: Path) -> Iterator[Path]:

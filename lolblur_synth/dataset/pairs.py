@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lolblur_synth.core.errors import SequenceError, UserError, listed
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.dataset.layout import Split
 from lolblur_synth.video.images import Pixels, read_pixels
 
@@ -73,7 +73,7 @@ def find_pairs(root: Path, split: Split, dark: str = DARK, sharp: str = SHARP) -
             pairs.append(PairFiles(tail.removesuffix(".png"), one, other))
         faults += [fault for fault in (one, other) if isinstance(fault, str)]
     if faults:
-        raise UserError(f"{listed(faults)}; make the dataset whole, or remove such pairs from it")
+        raise UserError(listed(faults), advice="make the dataset whole, or remove such pairs from it")
     return pairs
 
 
@@ -82,7 +82,9 @@ def check_crop(pairs: list[PairFiles], crop: int) -> None:
     for pair in pairs:
         if min(pair.dark.height, pair.dark.width) < crop:
             raise UserError(
-                f"{pair.dark.path}: {_size(pair.dark)} is smaller than the crop of {crop}; set a smaller crop"
+                f"{_size(pair.dark)} is smaller than the crop of {crop}",
+                where=pair.dark.path,
+                advice="set a smaller crop",
             )
 
 
@@ -91,10 +93,12 @@ def read_picture(picture: Picture) -> Pixels:
     try:
         pixels = read_pixels(picture.path)
     except SequenceError as error:
-        raise UserError(f"{error}; repair it, or remove the pair from the dataset") from None
+        raise UserError(error, advice="repair it, or remove the pair from the dataset") from None
     if pixels.shape != picture.shape or pixels.dtype != picture.dtype:
         raise UserError(
-            f"{picture.path}: changed since the dataset was looked through, or is turned by a tag; start again"
+            "changed since the dataset was looked through, or is turned by a tag",
+            where=picture.path,
+            advice="start again",
         )
     return pixels
 
@@ -107,16 +111,24 @@ def _listing(folder: Path) -> set[str]:
     split, dataset = folder.parent, folder.parents[1]
     if split.name == "test" and not split.is_dir() and (dataset / "train").is_dir():
         raise UserError(
-            f"{dataset}: has no test split, as a dataset of one video; add videos and run again, or do without: "
-            "train-lednet --set validate_every=0, evaluate --split train"
+            "has no test split, as a dataset of one video",
+            where=dataset,
+            advice=(
+                f"add videos and run again, or do without: train-lednet {setting('set')} validate_every=0, "
+                f"evaluate {setting('split')} train"
+            ),
         )
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: no such folder; give the folder with train/ and test/ in it, made by run or of LOL-Blur"
+            "no such folder",
+            where=folder,
+            advice="give the folder with train/ and test/ in it, made by run or of LOL-Blur",
         )
     tails = {"/".join(path.parts[-2:]) for path in folder.glob("[!.]*/[!.]*.png")}
     if not tails:
-        raise UserError(f"{folder}: no pictures VVVV/FFFF.png in it; give a dataset that has some in this split")
+        raise UserError(
+            "no pictures VVVV/FFFF.png in it", where=folder, advice="give a dataset that has some in this split"
+        )
     return tails
 
 

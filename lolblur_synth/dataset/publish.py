@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.files import flush, move, write_whole
 from lolblur_synth.dataset.links import check_inside, placed
 from lolblur_synth.dataset.records import (
@@ -20,7 +20,11 @@ from lolblur_synth.dataset.records import (
 def check_present(root: Path) -> None:
     """Raise `UserError` when somebody has taken the dataset away: no run may make half of it anew."""
     if not (root / SETTINGS).is_file():
-        raise UserError(f"--out {root}: was removed or emptied during the run; run the same command again")
+        raise UserError(
+            "was removed or emptied during the run",
+            where=f"{setting('out')} {root}",
+            advice="run the same command again",
+        )
 
 
 def stage_record(staging: Path, record: SequenceRecord) -> None:
@@ -62,12 +66,12 @@ def publish(root: Path, staging: Path) -> SequenceRecord:
 
 def _move(source: Path, target: Path) -> None:
     if source.is_symlink():
-        raise SequenceError(f"{source}: is a link, which no run makes; run again to make its sequence anew")
+        raise SequenceError("is a link, which no run makes", where=source, advice="run again to make its sequence anew")
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.exists():
         move(source, target)
     elif not target.exists():
-        raise SequenceError(f"{source}: is gone before it could be published; run again to make it anew")
+        raise SequenceError("is gone before it could be published", where=source, advice="run again to make it anew")
 
 
 def remove(root: Path, record: SequenceRecord) -> None:

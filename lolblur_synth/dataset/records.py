@@ -213,7 +213,7 @@ def read_record(path: Path, sequence_id: str) -> SequenceRecord:
     except _DamageError as error:
         what = "its folder" if path.name == RECORD else "it"
         told = f"delete {what} and run again to make its sequence anew"
-        raise UserError(f"{path.parents[1]}: {error}; {told}") from None
+        raise UserError(error, where=path.parents[1], advice=told) from None
 
 
 def _read(path: Path, sequence_id: str) -> SequenceRecord:
@@ -251,8 +251,11 @@ def _check_format(path: Path, error: ValidationError) -> None:
     found = [fault["input"] for fault in error.errors(include_url=False) if fault["loc"] == ("format",)]
     if found and isinstance(found[0], int):
         raise UserError(
-            f"{path}: record format {found[0]}, this version reads {FORMAT}: use the lolblur-synth that made "
-            "the dataset, or make a new one"
+            (
+                f"record format {found[0]}, this version reads {FORMAT}: use the lolblur-synth that made the "
+                "dataset, or make a new one"
+            ),
+            where=path,
         )
 
 
@@ -290,5 +293,7 @@ def read_records(root: Path) -> dict[str, SequenceRecord]:
             except _DamageError as error:
                 faults.append(str(error))
     if faults:
-        raise UserError(f"{root}: {listed(faults)}; delete what is damaged and run again to make its sequences anew")
+        raise UserError(
+            listed(faults), where=root, advice="delete what is damaged and run again to make its sequences anew"
+        )
     return records

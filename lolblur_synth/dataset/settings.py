@@ -8,7 +8,7 @@ from typing import Any
 
 from lolblur_synth.config.run import Config, to_yaml
 from lolblur_synth.config.yaml_reader import Value, read_yaml
-from lolblur_synth.core.errors import UserError, refused
+from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import open_lock, write_text
 from lolblur_synth.dataset.links import SPLITS
 from lolblur_synth.dataset.publish import recover
@@ -20,17 +20,21 @@ _LOCK, _PUBLISHING = ".lock", ".publishing.lock"
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Hold the output folder for one run at a time; the lock goes with the process, however it ends."""
-    with refused(f"--out {out}: cannot be written", "name a folder that can"):
+    with refused(f"{setting('out')} {out}", "cannot be written", "name a folder that can"):
         out.mkdir(parents=True, exist_ok=True)
         lock = open_lock(out / _LOCK)
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"--out {out}: another run is writing there; wait for it or name another folder") from None
+            raise UserError(
+                "another run is writing there",
+                where=f"{setting('out')} {out}",
+                advice="wait for it or name another folder",
+            ) from None
         except OSError as error:
             told = f"files cannot be locked there ({error.strerror}); name a folder on another disk"
-            raise UserError(f"--out {out}: {told}") from None
+            raise UserError(told, where=f"{setting('out')} {out}") from None
         yield
 
 
@@ -54,18 +58,23 @@ def read_existing(out: Path, config: Config, overwrite: bool) -> dict[str, Seque
     if not out.exists():
         return {}
     if not out.is_dir():
-        raise UserError(f"--out {out}: is a file; name a folder")
+        raise UserError("is a file", where=f"{setting('out')} {out}", advice="name a folder")
     if not (out / SETTINGS).is_file():
         if any(map(_is_foreign, out.iterdir())):
-            raise UserError(f"--out {out}: not empty and not a dataset of lolblur-synth; name a new folder")
+            raise UserError(
+                "not empty and not a dataset of lolblur-synth",
+                where=f"{setting('out')} {out}",
+                advice="name a new folder",
+            )
         return {}
     if not overwrite:
         differences = _differences(_stored_settings(out), config)
         if differences:
             told = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
             raise UserError(
-                f"--out {out}: holds a dataset made with other settings ({told}); "
-                "use the same, another --out, or --overwrite to make it anew"
+                f"holds a dataset made with other settings ({told})",
+                where=f"{setting('out')} {out}",
+                advice=f"use the same, another {setting('out')}, or {setting('overwrite')} to make it anew",
             )
     return read_records(out)
 
@@ -79,14 +88,16 @@ def _is_foreign(path: Path) -> bool:
 
 def _stored_settings(out: Path) -> dict[str, Value]:
     """The settings of a dataset as they were written; raises `UserError` for a damaged file."""
-    advice = "damaged; --overwrite writes it anew and keeps the sequences that the settings of this run made"
+    advice = (
+        f"damaged; {setting('overwrite')} writes it anew and keeps the sequences that the settings of this run made"
+    )
     try:
         stored = read_yaml(out / SETTINGS)
     except (OSError, UserError) as error:
         told = str(error) if isinstance(error, UserError) else f"{out / SETTINGS}: {error.strerror}"
-        raise UserError(f"{told}; {advice}") from None
+        raise UserError(told, advice=advice) from None
     if not isinstance(stored, dict):
-        raise UserError(f"{out / SETTINGS}: holds no settings; {advice}")
+        raise UserError("holds no settings", where=out / SETTINGS, advice=advice)
     return stored
 
 

@@ -16,7 +16,7 @@ def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tupl
     Raises `UserError` when `root` is no dataset of ours, when a record is damaged, when a link leads out of it.
     """
     if not (root / SETTINGS).is_file():
-        raise UserError(f"{root}: not a dataset made by lolblur-synth run (it has no {SETTINGS})")
+        raise UserError(f"not a dataset made by lolblur-synth run (it has no {SETTINGS})", where=root)
     records = read_records(root)
     expected = [entry for record in records.values() for entry in record.images()]
     faults = []

@@ -63,13 +63,15 @@ def make_sequence(
     config = plan.config
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    for folder in FOLDERS:  # now, for later this would make an --out anew that somebody has removed
+    for folder in FOLDERS:  # now, for later this would make an output anew that somebody has removed
         (staging / image_path(task.split, folder, task.video, 0)).parent.mkdir(parents=True)
     notify(Event("start", task.id, total=len(task.slots)))
     clock = Clock(device, lambda name: notify(Event("operator", task.id, name)))
     net, sha256 = load_ec_zero_dce(config.darken.weights, device)
     if sha256 != plan.weights["ec_zero_dce"]:
-        raise UserError(f"darken.weights {config.darken.weights}: the file has changed during the run; run again")
+        raise UserError(
+            "the file has changed during the run", where=f"darken.weights {config.darken.weights}", advice="run again"
+        )
     span = _span(task)
     breaks = {at - span.start for at in task.scan.breaks}
 
@@ -98,8 +100,9 @@ def make_sequence(
             notify(Event("pair", task.id))
     if len(written) < min(config.sequences.min_pairs, len(task.slots)):
         raise SequenceError(
-            f"{len(rejects)} of {len(task.slots)} windows dropped: {rejects[0].reason}; sequences.min_pairs is "
-            f"{config.sequences.min_pairs}; film faster or nearer to still, or raise interpolate.untrusted"
+            f"{rejects[0].reason}; sequences.min_pairs is {config.sequences.min_pairs}",
+            where=f"{len(rejects)} of {len(task.slots)} windows dropped",
+            advice="film faster or nearer to still, or raise interpolate.untrusted",
         )
     task = replace(task, rejects=tuple(sorted([*task.rejects, *rejects], key=lambda reject: reject.slot.index)))
     stage_record(staging, _record(task, plan, device, source.facts, clock.seconds, written))
@@ -208,7 +211,9 @@ def _interpolator(
 
     with opened(section.backend, section.weights, device, vulkan, threads, warn) as (interpolator, sha256):
         if sha256 != plan.weights.get(section.backend):
-            raise UserError(f"interpolate.weights {section.weights}: changed during the run; run again")
+            raise UserError(
+                "changed during the run", where=f"interpolate.weights {section.weights}", advice="run again"
+            )
         yield interpolator
 
 

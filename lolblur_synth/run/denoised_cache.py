@@ -18,7 +18,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError, refused
+from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import file_hash, open_lock, read_bounded, write_text
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.records import STRICT, Denoising, Sha256
@@ -39,12 +39,18 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
     """Hold a folder ready for a run; what killed runs left in it goes, unless another run is at work there."""
     place = folder.resolve()
     if place == videos.resolve() or place.is_relative_to(out.resolve()):
-        raise UserError(f"--cache-denoised {folder}: lies among the videos or in --out; name a folder of its own")
-    with refused(f"--cache-denoised {folder}: cannot be written", "name a folder that can"):
+        raise UserError(
+            f"lies among the videos or in {setting('out')}",
+            where=f"{setting('cache_denoised')} {folder}",
+            advice="name a folder of its own",
+        )
+    with refused(f"{setting('cache_denoised')} {folder}", "cannot be written", "name a folder that can"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = open_lock(folder / ".lock")
     with lock:
-        with refused(f"--cache-denoised {folder}: files cannot be locked there", "name a folder on another disk"):
+        with refused(
+            f"{setting('cache_denoised')} {folder}", "files cannot be locked there", "name a folder on another disk"
+        ):
             with suppress(BlockingIOError):  # then another run holds it
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for draft in folder.glob(f"{_DRAFT}*"):
@@ -143,4 +149,4 @@ def _paths(folder: Path, parts: Parts) -> tuple[Path, Path]:
 def _naming(folder: Path) -> AbstractContextManager[None]:
     """What the disk refuses ends the run, with the name of the folder, as the output may well have room."""
     advice = "make room or leave the option out and run again, finished sequences are kept"
-    return refused(f"--cache-denoised {folder}", advice)
+    return refused(f"{setting('cache_denoised')} {folder}", "", advice)

@@ -12,7 +12,7 @@ from lolblur_synth import __version__
 from lolblur_synth.config.run import SMALLEST_SIDE, Config
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.dataset.layout import FOLDERS, Split
@@ -76,7 +76,7 @@ class Plan:
     config: Config
     weights: dict[str, str]
     videos: tuple[VideoPlan, ...]
-    stale: tuple[SequenceRecord, ...]  # sequences of other settings that --overwrite replaces by nothing
+    stale: tuple[SequenceRecord, ...]  # sequences of other settings that are replaced by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
     interpolation: str = ""  # what makes the sub-frames, in words
     left_out: tuple[LeftOut, ...] = ()  # what lies among the videos and is none
@@ -154,8 +154,11 @@ def _check_kernel(config: Config) -> None:
     side = generalized_gaussian(widest, widest, 0.0, config.defocus.shape[0]).shape[0]
     if side > min(config.video.size):
         raise UserError(
-            f"defocus.sigma up to {widest:g} and defocus.shape from {config.defocus.shape[0]:g} make kernels of {side} "
-            f"pixels, more than the {min(config.video.size)} of video.size; lower sigma, raise shape, or enlarge them"
+            (
+                f"defocus.sigma up to {widest:g} and defocus.shape from {config.defocus.shape[0]:g} make "
+                f"kernels of {side} pixels, more than the {min(config.video.size)} of video.size"
+            ),
+            advice="lower sigma, raise shape, or enlarge them",
         )
 
 
@@ -163,7 +166,7 @@ def _rate_fault(info: VideoInfo, config: Config) -> str | None:
     told = f"{float(info.capture_fps):g} fps ({info.capture_source}) is below"
     if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
         return (
-            f"{told} {TOO_LOW_FPS}: if it is slow motion, give its real rate with --capture-fps; "
+            f"{told} {TOO_LOW_FPS}: if it is slow motion, give its real rate with {setting('video.capture_fps')}; "
             "to use it as it is, set video.allow_low_fps=true"
         )
     if info.capture_fps < Fraction(str(config.sequences.fps)):
@@ -176,7 +179,7 @@ def _size_fault(info: VideoInfo, config: Config) -> str | None:
         return None
     return (
         f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
-        "give a --size, or larger footage"
+        f"give a {setting('video.size')}, or larger footage"
     )
 
 
@@ -193,7 +196,7 @@ def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
             return found
         return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
     except SequenceError as error:
-        return str(error).removeprefix(f"{shown(path)}: ")
+        return error.told(setting, where=error.where != path)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
 
@@ -228,7 +231,9 @@ def assign(
     taken = {number for number, _ in known.values()}
     free = (number for number in range(10000) if number not in taken)
     if total > 10000:
-        raise UserError(f"{total} videos: the layout has room for 10000; split them over several datasets")
+        raise UserError(
+            "the layout has room for 10000", where=f"{total} videos", advice="split them over several datasets"
+        )
     numbers: dict[Path, tuple[int, Split]] = {path: (next(free), "test" if path in test else "train") for path in new}
     return {path: known.get(content) or numbers[path] for path, content in sources.items()}
 
@@ -394,8 +399,12 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
     changed = sorted({*remade, *others})
     if changed:
         raise UserError(
-            f"--out {out}: {len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, "
-            "weights, capture rate, device or version; name another --out, or --overwrite to make them anew"
+            (
+                f"{len(changed)} sequences there ({', '.join(changed[:4])}...) come from other settings, "
+                "weights, capture rate, device or version"
+            ),
+            where=f"{setting('out')} {out}",
+            advice=f"name another {setting('out')}, or {setting('overwrite')} to make them anew",
         )
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 
 from lolblur_synth.core.devices import choose_device, threads_for
-from lolblur_synth.core.errors import SequenceError, UserError, refused, shown
+from lolblur_synth.core.errors import SequenceError, UserError, refused, setting, shown
 from lolblur_synth.core.events import Event, Notify, gathered, ignore
 from lolblur_synth.core.files import write_text
 from lolblur_synth.core.signals import held
@@ -66,9 +66,15 @@ def execute(plan: Plan, notify: Notify = ignore, fail_fast: bool = False) -> Out
         recover(plan.out)
         done = read_records(plan.out)
         if frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
-            raise UserError(f"--out {plan.out}: another run has changed it meanwhile; run the same command again")
+            raise UserError(
+                "another run has changed it meanwhile",
+                where=f"{setting('out')} {plan.out}",
+                advice="run the same command again",
+            )
         due = [s for s in plan.sequences if s.id not in done or done[s.id].fingerprint != s.fingerprint]
-        with refused(f"--out {plan.out}: the settings cannot be written", "make room and run the same command again"):
+        with refused(
+            f"{setting('out')} {plan.out}", "the settings cannot be written", "make room and run the same command again"
+        ):
             write_settings(plan.out, plan.config)
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         try:
@@ -91,7 +97,7 @@ def _describe(out: Path, failures: list[Failure]) -> None:
     """Write what follows from the records: failures, manifest and card."""
     check_present(out)
     advice = "the sequences are kept; make room and run the same command again"
-    with refused(f"--out {out}: the manifest and the card cannot be written", advice):
+    with refused(f"{setting('out')} {out}", "the manifest and the card cannot be written", advice):
         _write_failures(out, failures)
         records = read_records(out)
         write_manifest(out, records)
@@ -99,7 +105,7 @@ def _describe(out: Path, failures: list[Failure]) -> None:
             card.write(out, records)
         except SequenceError as error:  # a picture that was made before
             raise UserError(
-                f"{error}; `lolblur-synth verify {out}` tells all that is damaged, and what to do"
+                error, advice=f"`lolblur-synth verify {out}` tells all that is damaged, and what to do"
             ) from None
 
 
@@ -109,7 +115,10 @@ def _work(
     """Make sequences and yield the failures as they happen."""
     workers = min(plan.config.run.workers, len(due))
     if device.type == "cuda" and workers > torch.cuda.device_count():
-        raise UserError(f"--workers {workers}: on CUDA one worker per GPU, and there are {torch.cuda.device_count()}")
+        raise UserError(
+            f"on CUDA one worker per GPU, and there are {torch.cuda.device_count()}",
+            where=f"{setting('run.workers')} {workers}",
+        )
     threads = threads_for(workers, device)
     plan = replace(plan, videos=(), stale=(), seen=frozenset())  # what every task would carry along
     if workers <= 1:
@@ -155,8 +164,11 @@ def _in_processes(
             yield from outcomes
         except BrokenProcessPool:
             raise UserError(
-                "a worker process was killed, most likely for want of memory: run the same command again with fewer "
-                "--workers; finished sequences are kept"
+                (
+                    "a worker process was killed, most likely for want of memory: run the same command again "
+                    f"with fewer {setting('run.workers')}"
+                ),
+                advice="finished sequences are kept",
             ) from None
         finally:
             with warnings.catch_warnings(action="ignore"):  # that sequences are given up is why it is closed
@@ -205,12 +217,13 @@ def _attempt(
             shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
             raise UserError(
-                f"--out {plan.out}: {error.strerror}; make room and run the same command again, "
-                "finished sequences are kept"
+                error.strerror,
+                where=f"{setting('out')} {plan.out}",
+                advice="make room and run the same command again, finished sequences are kept",
             ) from None
         if fail_fast or isinstance(error, UserError):
             raise
-        message = str(error) if isinstance(error, SequenceError) else f"{type(error).__name__}: {error}"
+        message = error.told(setting) if isinstance(error, SequenceError) else f"{type(error).__name__}: {error}"
         notify(Event("failed", task.id, message))
         return Failure(task.id, f"{task.name}: {message}", traceback.format_exc())
     notify(Event("made", task.id))
@@ -225,7 +238,7 @@ def _write_failures(out: Path, failures: list[Failure]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for number, failure in enumerate(sorted(failures, key=lambda failure: failure.kind), 1):  # sequences first
         folder.mkdir(exist_ok=True)
-        content = {key: shown(value) if key == "name" else value for key, value in asdict(failure).items()}
+        content = {key: shown(value) if key in ("name", "message") else value for key, value in asdict(failure).items()}
         whole = shown(failure.name)
         name = whole.replace("/", "_").encode()[:_LONGEST].decode(errors="ignore")
         if name != whole or (folder / f"{name}.json").exists():  # as a video that is named like a sequence

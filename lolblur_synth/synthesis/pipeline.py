@@ -111,7 +111,7 @@ def windows(
             index, frame = next(stream, (None, None))
             if index is None or frame is None:
                 raise SequenceError(
-                    f"the frames end before frame {window[-1]}, the last of a window: is the file damaged?"
+                    "is the file damaged?", where=f"the frames end before frame {window[-1]}, the last of a window"
                 )
             if index >= window.start:
                 held[index] = frame

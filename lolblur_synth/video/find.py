@@ -14,7 +14,7 @@ from lolblur_synth.video.series import NoSeriesError, Series, lay_series
 
 _LOOKED_AT = 8  # pictures of a series, for their size
 _CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}(?![0-9]{5})[0-9A-Z_]{5}")  # DCF: 100GOPRO, 101CANON
-_DENOISED = re.compile(r"[0-9a-f]{64}\.mkv")  # as --cache-denoised keeps frames, beside a .json
+_DENOISED = re.compile(r"[0-9a-f]{64}\.mkv")  # as a cache of denoised frames keeps them, beside a .json
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ def find_videos(folder: Path, made: Iterable[Path] = (), results: Collection[str
     """
     if not folder.is_dir():
         raise UserError(
-            f"{shown(folder)}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos"
+            f"{'not a' if folder.exists() else 'no such'} folder",
+            where=shown(folder),
+            advice="give the one with the videos",
         )
     _refuse_dataset(folder.resolve(), results)
     walk = _Walk(folder, {_identity(path) for path in made if path.is_dir()}, frozenset(results))
@@ -54,8 +56,9 @@ def find_videos(folder: Path, made: Iterable[Path] = (), results: Collection[str
     if not videos:
         told = "".join(f"; left out: {line}" for line in summed_up(left_out))
         raise UserError(
-            f"{shown(folder)}: no video in it or below; put .mp4, .mov, .mkv, ... or folders of numbered pictures "
-            f"there{told}"
+            "no video in it or below",
+            where=shown(folder),
+            advice=f"put .mp4, .mov, .mkv, ... or folders of numbered pictures there{told}",
         )
     return Found(tuple(videos), tuple(left_out))
 
@@ -75,7 +78,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
     try:
         return {slot: folder / name for slot, name in _series_in(folder).frames.items()}
     except NoSeriesError as error:
-        raise SequenceError(f"{folder}: {error}") from None
+        raise SequenceError(error, where=folder) from None
 
 
 def file_stamp(path: Path) -> tuple[int, int] | None:
@@ -234,4 +237,4 @@ def _refuse_dataset(folder: Path, results: Collection[str]) -> None:
     """Raise `UserError` for a split of a dataset, or a folder in one."""
     splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in results)]
     if any(sum((split / name).is_dir() for name in results) >= 2 for split in splits):
-        raise UserError(f"{shown(folder)}: {Why.DATASET}; give the folder of the videos that were filmed")
+        raise UserError(Why.DATASET, where=shown(folder), advice="give the folder of the videos that were filmed")

@@ -12,7 +12,7 @@ MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 G
 class RateOrigin(StrEnum):
     """What tells the rate of the sensor; the value is how it is told."""
 
-    GIVEN = "--capture-fps"
+    GIVEN = "given"
     TAG = "tag"  # of the file
     TRACK_TAG = "track's tag"
     BOX = "box"

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images, runs_backwards
@@ -76,15 +76,17 @@ def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int 
         container_color = _Color.of(stream)
         frame = next(decoded_frames(container, stream), None)
         if frame is None:
-            raise SequenceError(f"{path}: no frame of it can be decoded; it is damaged or encrypted")
+            raise SequenceError("no frame of it can be decoded", where=path, advice="it is damaged or encrypted")
         stored = exact(stream.average_rate) or exact(stream.guessed_rate) or given
         if not stored:
-            raise SequenceError(f"{path}: it tells no frame rate; give --capture-fps")
+            raise SequenceError("it tells no frame rate", where=path, advice=f"give {setting('video.capture_fps')}")
         stored = standard_rate(stored, _ROUNDED / stored)
         rate = capture_rate(path, given, readable(container.metadata), readable(stream.metadata), stored)
         color = _Color.of(stream, frame).or_else(container_color)
         if color.matrix not in _MATRICES:
-            raise SequenceError(f"{path}: colour matrix {color.matrix} is not known; convert it to BT.709 first")
+            raise SequenceError(
+                f"colour matrix {color.matrix} is not known", where=path, advice="convert it to BT.709 first"
+            )
         info = _describe(path, stream, frame, color, stored, rate)
         _refuse(info, frame, color)
         return info
@@ -93,18 +95,24 @@ def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int 
 def _refuse(info: VideoInfo, frame: av.VideoFrame, color: _Color) -> None:
     path, transfer = info.path, _NOT_SDR.get(color.transfer)
     if transfer:
-        raise SequenceError(f"{path}: its transfer is {transfer}, not SDR; convert it first: {convert(_TO_SDR, info)}")
+        raise SequenceError(
+            f"its transfer is {transfer}, not SDR", where=path, advice=f"convert it first: {convert(_TO_SDR, info)}"
+        )
     if color.primaries in _WIDE_GAMUT:
-        raise SequenceError(f"{path}: its primaries are wide-gamut; convert it first: {convert(_TO_BT709, info)}")
+        raise SequenceError(
+            "its primaries are wide-gamut", where=path, advice=f"convert it first: {convert(_TO_BT709, info)}"
+        )
     if _is_mirrored(frame):
-        raise SequenceError(f"{path}: it is to be mirrored; apply that first: {convert('-crf 8', info)}")
+        raise SequenceError("it is to be mirrored", where=path, advice=f"apply that first: {convert('-crf 8', info)}")
     if frame.rotation % 90:
-        raise SequenceError(f"{path}: it is to be turned by {frame.rotation} degrees; only multiples of 90 are known")
+        raise SequenceError(
+            f"it is to be turned by {frame.rotation} degrees", where=path, advice="only multiples of 90 are known"
+        )
     try:
         luma(frame)
     except ValueError as error:
         line = convert("-pix_fmt yuv444p16 -c:v ffv1", info, ".mkv")
-        raise SequenceError(f"{path}: {error}; convert it: {line}") from None
+        raise SequenceError(error, where=path, advice=f"convert it: {line}") from None
 
 
 def _is_mirrored(frame: av.VideoFrame) -> bool:
@@ -147,11 +155,12 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
     first = next(iter(numbered_images(folder).values()))
     if runs_backwards(folder):
         raise SequenceError(
-            f"{folder}: its files were written in the order against their numbers, as if the dash before them were a "
-            "minus; number them from 0 on, in order of time"
+            ("its files were written in the order against their numbers, as if the dash before them were a minus"),
+            where=folder,
+            advice="number them from 0 on, in order of time",
         )
     if capture_fps is None:
-        raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
+        raise SequenceError("images carry no frame rate", where=folder, advice=f"give {setting('video.capture_fps')}")
     image = read_pixels(first, largest)
     depth, used = 8 * image.dtype.itemsize, int(image.max()).bit_length()
     few = next((bits for bits in (8, 10, 12, 14) if 0 < used <= bits < depth), None)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
-from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.video.boxes import samsung_rate
 from lolblur_synth.video.metadata import RateOrigin
 
@@ -30,7 +30,7 @@ def exact_rate(fps: Fraction | float) -> Fraction:
     """A rate as a fraction, 239.76 as 240000/1001; raises `UserError` unless it is above 0."""
     value = float(fps)
     if not 0 < value < math.inf:
-        raise UserError(f"--capture-fps {fps}: a rate is above 0")
+        raise UserError("a rate is above 0", where=f"{setting('video.capture_fps')} {fps}")
     if isinstance(fps, Fraction):
         return fps
     ntsc = Fraction(round(value * 1.001) * 1000, 1001)
@@ -49,7 +49,9 @@ def capture_rate(
             return CaptureRate(exact_rate(float(told)), origin, detail)
         except (ValueError, UserError):
             raise SequenceError(
-                f"{path}: no capture rate in {origin} {detail}, but {told!r}; give --capture-fps"
+                f"no capture rate in {origin} {detail}, but {told!r}",
+                where=path,
+                advice=f"give {setting('video.capture_fps')}",
             ) from None
     return CaptureRate(stored, RateOrigin.STREAM)
 

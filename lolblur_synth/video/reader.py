@@ -41,7 +41,7 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
             if pts != arrived:
                 arrived, picture = next(arrivals, (None, picture))
             if pts != arrived:
-                raise SequenceError(f"{scan.info.path}: frame {index} {_why_other(scan)}")
+                raise SequenceError(f"frame {index} {_why_other(scan)}", where=scan.info.path)
             yield picture
 
 
@@ -66,7 +66,7 @@ def read_stored(scan: StoredScan) -> Iterator[Tensor]:
         for number, expected in enumerate(scan.checksums):
             actual, rgb = next(frames, (None, None))
             if rgb is None or (number not in damaged and actual != expected):
-                raise SequenceError(f"{path}: frame {number} is gone; has the file changed meanwhile?")
+                raise SequenceError(f"frame {number} is gone", where=path, advice="has the file changed meanwhile?")
             yield fit(rgb, "source", scan.info)
 
 

@@ -72,7 +72,9 @@ def survey(info: VideoInfo) -> tuple[Findings, list[int], Fraction, int]:
                     look_again(info.path, found)
         found.digests = digests.finish()
     if len(found.pts) < 2:
-        raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
+        raise SequenceError(
+            f"{len(found.pts)} frame can be decoded", where=info.path, advice="that is a picture, not a video"
+        )
     return found, cuts, time_base, reorder
 
 
@@ -133,9 +135,13 @@ def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream
 
 def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size: bool) -> None:
     if frame.interlaced_frame:
-        raise SequenceError(f"{info.path}: it is interlaced; deinterlace it first: {convert('-vf bwdif -crf 8', info)}")
+        raise SequenceError(
+            "it is interlaced", where=info.path, advice=f"deinterlace it first: {convert('-vf bwdif -crf 8', info)}"
+        )
     if not same_size:
-        raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
+        raise SequenceError(
+            f"frame {number} has another size than those before", where=info.path, advice="split the file there"
+        )
 
 
 def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[_Small]:
@@ -144,7 +150,9 @@ def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> It
         picture = read_pixels(path, max(MAX_PIXELS, info.width * info.height))
         first = picture if first is None else first
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
-            raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
+            raise SequenceError(
+                "it has another size or depth than the images before", where=path, advice="make them all alike"
+            )
         samples = np.ascontiguousarray(picture[..., 1])
         found.add(number, True, False, samples, info.bit_depth, checksum(picture))
         digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
@@ -207,8 +215,9 @@ def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStr
         return
     frames = stream.frames or round(promised * info.stored_fps)
     raise SequenceError(
-        f"{info.path}: cut off: of {frames} frames that its header promises {len(found.pts)} are there; copy it again, "
-        f"or keep what there is: {convert('-c copy', info)}"
+        f"cut off: of {frames} frames that its header promises {len(found.pts)} are there",
+        where=info.path,
+        advice=f"copy it again, or keep what there is: {convert('-c copy', info)}",
     )
 
 

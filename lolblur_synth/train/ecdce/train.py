@@ -149,8 +149,8 @@ def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
 def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
     if int(diverged) >= 0:
         raise UserError(
-            f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before; "
-            "train again with a lower learning_rate"
+            (f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before"),
+            advice="train again with a lower learning_rate",
         )
     values = {name: float(loss.detach()) for name, loss in parts.items()}
     for name, value in values.items():
@@ -230,4 +230,6 @@ def _restore(run: _Run, out: Path, device: torch.device) -> None:
         standing = standing_of(state)
         run.step, run.best, run.history = standing.step, standing.best, standing.history
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{out / CHECKPOINT}: not a checkpoint of this run ({error}); overwrite it") from None
+        raise UserError(
+            f"not a checkpoint of this run ({error})", where=out / CHECKPOINT, advice="overwrite it"
+        ) from None

@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()  # into a file, torch tells of a full disk by an error of its own making
     torch.save(state, buffer)
     kept = "the one before is still there" if path.exists() else "there is none yet"
-    with refused(f"{path}: cannot be saved", f"{kept}; make room and go on from it"):
+    with refused(path, "cannot be saved", f"{kept}; make room and go on from it"):
         write_whole(path, buffer.getbuffer(), durable=True)
 
 
@@ -51,12 +51,12 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"{path}: no checkpoint to resume from; train without resume first") from None
+        raise UserError("no checkpoint to resume from", where=path, advice="train without resume first") from None
     except Exception as error:  # damaged files raise whatever the parser that met the damage does
         reason = str(error).split("\n", 1)[0][:120]
-        raise UserError(f"{path}: not a checkpoint that can be read ({reason}); start again") from None
+        raise UserError(f"not a checkpoint that can be read ({reason})", where=path, advice="start again") from None
     if not isinstance(state, dict):
-        raise UserError(f"{path}: not a checkpoint of a training run; start again")
+        raise UserError("not a checkpoint of a training run", where=path, advice="start again")
     return state
 
 

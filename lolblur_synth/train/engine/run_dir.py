@@ -36,10 +36,12 @@ class RunFolder:
         if (self.path / CHECKPOINT).is_file() and not overwrite:
             self._check_same(config, data)
             if not resume:
-                raise UserError(f"{self.path}: holds a run with these settings already; resume it, or overwrite it")
+                raise UserError(
+                    "holds a run with these settings already", where=self.path, advice="resume it, or overwrite it"
+                )
             return True
         if self.path.exists() and (not self.path.is_dir() or any(map(self._is_foreign, self.path.iterdir()))):
-            raise UserError(f"{self.path}: not an empty folder and not a training run; choose another")
+            raise UserError("not an empty folder and not a training run", where=self.path, advice="choose another")
         self._remove_run()
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / DATA, json.dumps(data, indent=1) + "\n")
@@ -58,15 +60,19 @@ class RunFolder:
         if changed:
             difference = "; ".join(f"{key} was {before[key]}, is {now[key]}" for key in changed)
             raise UserError(
-                f"{self.path}: holds a run with other settings ({difference}); choose another folder, or overwrite"
+                f"holds a run with other settings ({difference})",
+                where=self.path,
+                advice="choose another folder, or overwrite",
             )
         try:
             before = from_json(read_bounded(self.path / DATA, _LARGEST))
         except (OSError, ValueError):
-            raise UserError(f"{self.path / DATA}: damaged; choose another folder, or overwrite") from None
+            raise UserError("damaged", where=self.path / DATA, advice="choose another folder, or overwrite") from None
         if before != data:
             raise UserError(
-                f"{self.path}: holds a run on other {self.data} (see {DATA}); choose another folder, or overwrite"
+                f"holds a run on other {self.data} (see {DATA})",
+                where=self.path,
+                advice="choose another folder, or overwrite",
             )
 
     def _remove_run(self) -> None:

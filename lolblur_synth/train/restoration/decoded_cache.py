@@ -40,10 +40,12 @@ class Decoded:
         line = picture.width * 3
         first = self.offsets[number] + start * line * np.dtype(picture.dtype).itemsize
         count = (stop - start) * line
-        with refused(f"{self.path}: cannot be read", "start again to make it anew"):
+        with refused(self.path, "cannot be read", "start again to make it anew"):
             values = np.fromfile(self.path, picture.dtype, count, offset=first)
         if values.size != count:
-            raise UserError(f"{self.path}: has become shorter since training started; start again to make it anew")
+            raise UserError(
+                "has become shorter since training started", where=self.path, advice="start again to make it anew"
+            )
         return cast(Pixels, values.reshape(stop - start, picture.width, 3))
 
 
@@ -61,7 +63,7 @@ def decode_all(folder: Path, pairs: Sequence[PairFiles], notify: Notify | None =
     pictures, place = _pictures(pairs), _place(pairs)
     target = folder / f"{place}-{_content(pairs)}.pixels"
     advice = "name a folder on another disk, or train without the cache"
-    with refused(f"decoded cache {folder}", advice), _locked(folder, place):
+    with refused(f"decoded cache {folder}", "", advice), _locked(folder, place):
         if not target.exists() or target.stat().st_size != decoded_bytes(pairs):
             for old in (*folder.glob(f"{place}-*"), *folder.glob(f".{place}-*")):
                 old.unlink()
@@ -97,8 +99,9 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"decoded cache {folder}: needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; make room, name a "
-            "folder on another disk, or train without the cache"
+            f"needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where=f"decoded cache {folder}",
+            advice="make room, name a folder on another disk, or train without the cache",
         )
 
 

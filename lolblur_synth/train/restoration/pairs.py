@@ -197,7 +197,8 @@ class PairLoader(DataLoader[Sample]):
                 raise
             reason = str(error).split("\n", 1)[0] or type(error).__name__
             raise UserError(
-                f"a process that reads pairs was lost ({reason}); use fewer workers or none, or more shared memory"
+                f"a process that reads pairs was lost ({reason})",
+                advice="use fewer workers or none, or more shared memory",
             ) from None
 
 

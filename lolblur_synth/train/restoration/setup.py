@@ -53,7 +53,7 @@ def accelerator_for(config: TrainLEDNet) -> Accelerator:
     """Join the processes that were launched together; raises `UserError` for a device or precision that is not here."""
     device = choose_device(config.device)
     if config.precision == "fp16" and device.type == "cpu":
-        raise UserError("precision=fp16: needs a CUDA device; take bf16 or fp32 on the CPU")
+        raise UserError("precision=fp16: needs a CUDA device", advice="take bf16 or fp32 on the CPU")
     try:
         return Accelerator(
             cpu=device.type == "cpu",
@@ -62,7 +62,7 @@ def accelerator_for(config: TrainLEDNet) -> Accelerator:
             kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
         )
     except ValueError as error:
-        raise UserError(f"accelerate refuses device={device.type}, precision={config.precision}: {error}") from None
+        raise UserError(error, where=f"accelerate refuses device={device.type}, precision={config.precision}") from None
 
 
 def first_network(config: TrainLEDNet, start: str | None) -> tuple[LEDNet, str | None]:
@@ -74,7 +74,11 @@ def first_network(config: TrainLEDNet, start: str | None) -> tuple[LEDNet, str |
     net, digest = load_lednet(start)
     wanted = config.net.model_dump(mode="json")
     if net.arguments() != wanted:
-        raise UserError(f"weights {start}: of LEDNet with {net.arguments()}, the settings have {wanted}; set net alike")
+        raise UserError(
+            f"of LEDNet with {net.arguments()}, the settings have {wanted}",
+            where=f"weights {start}",
+            advice="set net alike",
+        )
     return net.requires_grad_(True), digest
 
 
@@ -176,7 +180,7 @@ def load(run: Run, state: dict[str, Any]) -> None:
         standing = standing_of(state)
         run.step, run.best, run.history = standing.step, standing.best, standing.history
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: not a checkpoint of this run ({error}); overwrite it") from None
+        raise UserError(f"not a checkpoint of this run ({error})", where=path, advice="overwrite it") from None
     run.good = snapshot(state_of(run))
 
 
