@@ -47,8 +47,9 @@ def run(
     from lolblur_synth.core.devices import choose_device, threads_for
     from lolblur_synth.dataset.settings import settle
     from lolblur_synth.nets.weights.load import load_ec_zero_dce
-    from lolblur_synth.run.build_sequence import estimate
-    from lolblur_synth.run.denoised_cache import opened
+    from lolblur_synth.run.build_sequence import Place
+    from lolblur_synth.run.denoised_cache import hold_cache
+    from lolblur_synth.run.estimate import estimate
     from lolblur_synth.run.plan import make_plan
 
     console = console_for(stderr=True)
@@ -57,7 +58,7 @@ def run(
     if not dry_run:
         settle(out)
         if cache:
-            click.get_current_context().with_resource(opened(cache, videos, out))
+            click.get_current_context().with_resource(hold_cache(cache, videos, out))
     with console.status("reading videos") as status:
         plan = make_plan(
             videos,
@@ -69,7 +70,7 @@ def run(
         )
     if dry_run:
         show_plan(console_for(), plan)
-        show_estimate(console_for(), plan, estimate(plan, device, threads_for(config.run.workers, device)))
+        show_estimate(console_for(), plan, estimate(plan, Place(device, threads_for(config.run.workers, device))))
         return
     if verbose:
         show_plan(console, plan)
@@ -80,14 +81,14 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
     from lolblur_synth.dataset.records import read_records
-    from lolblur_synth.run.runner import execute
+    from lolblur_synth.run.execute import execute
 
     if not verbose:  # else the plan has told it
         show_left_out(console, plan)
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
-    pairs = sum(len(sequence.slots) for sequence in plan.sequences if sequence.status != "keep")
+    pairs = sum(len(sequence.recipe.slots) for sequence in plan.sequences if sequence.status != "keep")
     with RunProgress(console, pairs, verbose) as progress:
-        outcome = execute(plan, progress, fail_fast)
+        outcome = execute(plan, progress, fail_fast=fail_fast)
     show_outcome(console_for(), plan, outcome, read_records(plan.out))
     if outcome.failures:
         raise SequenceError(

@@ -10,9 +10,9 @@ from rich.table import Table
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
-from lolblur_synth.run.build_sequence import Estimate
+from lolblur_synth.run.estimate import Estimate
+from lolblur_synth.run.execute import Outcome
 from lolblur_synth.run.plan import Plan, VideoPlan
-from lolblur_synth.run.runner import Outcome
 from lolblur_synth.video.find import summed_up
 
 
@@ -29,7 +29,7 @@ def show_plan(console: Console, plan: Plan) -> None:
             console.print(shown(f"{video.name}: {line}", option), highlight=False, markup=False, soft_wrap=True)
     show_left_out(console, plan)
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
-    pairs = sum(len(sequence.slots) for sequence in due)
+    pairs = sum(len(sequence.recipe.slots) for sequence in due)
     console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
     if plan.stale:
@@ -45,7 +45,7 @@ def show_left_out(console: Console, plan: Plan) -> None:
 def show_estimate(console: Console, plan: Plan, estimate: Estimate | None) -> None:
     """Print what a run would cost."""
     due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
-    pairs = sum(len(sequence.slots) for sequence in due)
+    pairs = sum(len(sequence.recipe.slots) for sequence in due)
     if estimate is None:
         return
     seconds = estimate.seconds_per_pair * pairs / min(plan.config.run.workers, len(due))
@@ -71,14 +71,14 @@ def _plan_row(video: VideoPlan) -> list[str]:
     info = video.scan.info
     number = "-" if video.number is None else f"{video.number:04d}"
     rate = escape(shown(f"{float(info.capture_fps):g} fps ({info.capture_source})"))
-    pairs = sum(len(sequence.slots) for sequence in video.sequences)
+    pairs = sum(len(sequence.recipe.slots) for sequence in video.sequences)
     counts = [str(len(video.sequences)), str(pairs), str(len(video.rejects))]
     return [number, escape(video.name), rate, str(video.scan.frames), video.split or "-", *counts]
 
 
 def _drop_reasons(video: VideoPlan) -> list[str]:
-    reasons = Counter(reject.reason.split(" at frame")[0] for reject in video.rejects)
-    return [f"{count} windows dropped: {reason}" for reason, count in reasons.most_common()]
+    causes = Counter(reject.cause for reject in video.rejects)
+    return [f"{count} windows dropped: {cause}" for cause, count in causes.most_common()]
 
 
 def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[str, SequenceRecord]) -> None:

@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from lolblur_synth.config.run import Denoise
 from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import file_hash, open_lock, read_bounded, write_text
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.records import STRICT, Denoising, Sha256
-from lolblur_synth.run.plan import Plan, SequencePlan, versions
+from lolblur_synth.run.plan import Plan, SequencePlan
+from lolblur_synth.run.provenance import versions
 from lolblur_synth.synthesis.pipeline import VERSION
+from lolblur_synth.video.geometry import Size
 from lolblur_synth.video.reader import read_codes
 from lolblur_synth.video.writer import video_writer
 
-Parts = dict[str, Any]
 _LARGEST = 1 << 20  # bytes of what is said about frames
 _DECIDING = ("av", "bm4d", "numba", "opencv-python", "torch")  # packages that decode and denoise
 _DRAFT = ".denoising-"
@@ -35,7 +36,7 @@ _FPS = Fraction(25)  # of the files; nobody asks
 
 
 @contextmanager
-def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
+def hold_cache(folder: Path, videos: Path, out: Path) -> Iterator[None]:
     """Hold a folder ready for a run; what killed runs left in it goes, unless another run is at work there."""
     place = folder.resolve()
     if place == videos.resolve() or place.is_relative_to(out.resolve()):
@@ -59,36 +60,53 @@ def opened(folder: Path, videos: Path, out: Path) -> Iterator[None]:
         yield
 
 
-def parts_of(task: SequencePlan, plan: Plan, span: range, device: torch.device) -> Parts:
-    """All that decides the denoised frames `span` of a video, but for rounding that differs between machines."""
-    return {
-        "source": task.scan.content,
-        "rendering": task.scan.info.rendering,
-        "frames": [span.start, span.stop],
-        "breaks": task.scan.breaks_within(span),
-        "size": plan.config.video.size,
-        "flicker": plan.config.video.flicker == "remove",
-        "denoise": plan.config.denoise.model_dump(mode="json"),
-        "pipeline": VERSION,
-        "device": device.type,
-        "versions": {name: version for name, version in versions().items() if name in _DECIDING},
-    }
+class Key(BaseModel):
+    """All that decides the denoised frames of a range, but for rounding that differs between machines."""
+
+    model_config = STRICT
+    source: Sha256
+    rendering: dict[str, int | str]
+    frames: tuple[int, int]
+    breaks: list[int]
+    size: Size
+    flicker: bool  # removed
+    denoise: Denoise
+    pipeline: int
+    device: str
+    versions: dict[str, str]
+
+
+def key_of(task: SequencePlan, plan: Plan, device: torch.device) -> Key:
+    """The key of a sequence's frames."""
+    span = task.recipe.span
+    return Key(
+        source=task.scan.content,
+        rendering=task.scan.info.rendering,
+        frames=(span.start, span.stop),
+        breaks=task.scan.breaks_within(span),
+        size=plan.config.video.size,
+        flicker=plan.config.video.flicker == "remove",
+        denoise=plan.config.denoise,
+        pipeline=VERSION,
+        device=device.type,
+        versions={name: version for name, version in versions().items() if name in _DECIDING},
+    )
 
 
 class _Facts(BaseModel):
     """What `KEY.json` says of the frames beside it."""
 
     model_config = STRICT
-    of: Parts  # for people; the key is made of it
+    of: Key  # for people; the name is made of it
     noise: Denoising
     sha256: Sha256  # of the file of frames
 
 
 def recall(
-    folder: Path, parts: Parts, device: torch.device, warn: Callable[[str], None]
+    folder: Path, key: Key, device: torch.device, warn: Callable[[str], None]
 ) -> tuple[Iterator[Tensor], Denoising] | None:
     """Denoised frames on a device, and the noise that was removed; None where they are not kept or are damaged."""
-    video, facts = _paths(folder, parts)
+    video, facts = _paths(folder, key)
     if not facts.exists():
         return None
     try:
@@ -115,9 +133,9 @@ def _read(video: Path, device: torch.device) -> Iterator[Tensor]:
 
 
 @contextmanager
-def storing(folder: Path, parts: Parts, noise: Denoising) -> Iterator[Callable[[Tensor], None]]:
+def storing(folder: Path, key: Key, noise: Denoising) -> Iterator[Callable[[Tensor], None]]:
     """Keep the frames that the function is given one by one: all of them, or else none. Raises `UserError`."""
-    video, facts = _paths(folder, parts)
+    video, facts = _paths(folder, key)
     count = 0
     with _naming(folder):
         draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
@@ -131,8 +149,8 @@ def storing(folder: Path, parts: Parts, noise: Denoising) -> Iterator[Callable[[
                 count += 1
 
             yield store
-        if count == parts["frames"][1] - parts["frames"][0]:
-            kept = _Facts(of=parts, noise=noise, sha256=file_hash(draft / video.name))
+        if count == key.frames[1] - key.frames[0]:
+            kept = _Facts(of=key, noise=noise, sha256=file_hash(draft / video.name))
             with _naming(folder):
                 write_text(draft / facts.name, kept.model_dump_json(indent=1) + "\n")
                 (draft / video.name).replace(video)
@@ -141,9 +159,9 @@ def storing(folder: Path, parts: Parts, noise: Denoising) -> Iterator[Callable[[
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _paths(folder: Path, parts: Parts) -> tuple[Path, Path]:
-    key = fingerprint(parts)
-    return folder / f"{key}.mkv", folder / f"{key}.json"
+def _paths(folder: Path, key: Key) -> tuple[Path, Path]:
+    name = fingerprint(key.model_dump(mode="json"))
+    return folder / f"{name}.mkv", folder / f"{name}.json"
 
 
 def _naming(folder: Path) -> AbstractContextManager[None]:

@@ -1,35 +1,30 @@
 """What a run will make: videos, their numbers and splits, sequences, windows that are dropped, and why."""
 
-import importlib.metadata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
-from lolblur_synth import __version__
-from lolblur_synth.config.run import SMALLEST_SIDE, Config
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.fingerprint import fingerprint
-from lolblur_synth.core.rng import rng_for
 from lolblur_synth.dataset.layout import FOLDERS, Split
-from lolblur_synth.dataset.records import SequenceRecord, Source
+from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.settings import has_settings, pixel_settings, read_existing
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
-from lolblur_synth.synthesis.draws import SPLIT, Draws, draw
-from lolblur_synth.synthesis.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.run.footage import scan_or_fault, warnings
+from lolblur_synth.run.splits import assign
+from lolblur_synth.synthesis.draws import draw
+from lolblur_synth.synthesis.pipeline import VERSION
+from lolblur_synth.synthesis.sequences import Metering, Recipe, Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video import scan_cache
 from lolblur_synth.video.find import find_videos
 from lolblur_synth.video.kinds import LeftOut
-from lolblur_synth.video.metadata import Flaw, FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
-from lolblur_synth.video.probe import probe
-from lolblur_synth.video.scan import scan
-
-LOW_FPS, TOO_LOW_FPS = 120, 48
+from lolblur_synth.video.metadata import Flaw, FlawKind, VideoScan
 
 
 @dataclass(frozen=True)
@@ -37,16 +32,13 @@ class SequencePlan:
     """One sequence to make: the unit of work."""
 
     id: str  # VVVV-S
-    key: str  # of its draws: content and place in the video, so that numbering and file names change no pixel
     split: Split
     video: int
     index: int
     name: str  # of the video
     scan: VideoScan
-    slots: tuple[Slot, ...]
+    recipe: Recipe
     first_number: int
-    shutter: Shutter
-    draws: Draws
     rejects: tuple[Reject, ...]
     fingerprint: str
     status: Literal["make", "keep", "remake"]
@@ -107,7 +99,7 @@ def make_plan(
     made by several.
     """
     _check_kernel(config)
-    config, chosen = _settle(config)
+    config, chosen = _choose_backend(config)
     weights = weights | chosen.weights
     found = find_videos(videos.resolve(), (out, cache_dir()), FOLDERS)
     names = {footage.path: footage.name for footage in found.videos}
@@ -117,7 +109,7 @@ def make_plan(
     for path, name in names.items():
         if notify:
             notify(path)
-        cuts.append(_cut(path, name, _scan_or_fault(path, config), config))
+        cuts.append(_cut(path, name, scan_or_fault(path, config), config))
     scan_cache.prune()
     cuts = _without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
@@ -138,7 +130,7 @@ def make_plan(
     return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}", found.left_out)
 
 
-def _settle(config: Config) -> tuple[Config, Choice]:
+def _choose_backend(config: Config) -> tuple[Config, Choice]:
     """The configuration with a backend by name instead of `auto`."""
     section, run = config.interpolate, config.run
     chosen = choose_backend(section.backend, section.weights, choose_device(run.device), vulkan=run.device != "cpu")
@@ -162,45 +154,6 @@ def _check_kernel(config: Config) -> None:
         )
 
 
-def _rate_fault(info: VideoInfo, config: Config) -> str | None:
-    told = f"{float(info.capture_fps):g} fps ({info.capture_source}) is below"
-    if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
-        return (
-            f"{told} {TOO_LOW_FPS}: if it is slow motion, give its real rate with {setting('video.capture_fps')}; "
-            "to use it as it is, set video.allow_low_fps=true"
-        )
-    if info.capture_fps < Fraction(str(config.sequences.fps)):
-        return f"{told} the {config.sequences.fps:g} of sequences.fps: pairs would repeat"
-    return None
-
-
-def _size_fault(info: VideoInfo, config: Config) -> str | None:
-    if config.video.size != "source" or min(info.width, info.height) >= SMALLEST_SIDE:
-        return None
-    return (
-        f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
-        f"give a {setting('video.size')}, or larger footage"
-    )
-
-
-def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
-    def make() -> VideoScan | str:
-        info = probe(path, config.video.capture_fps, config.run.max_pixels)
-        told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
-        return (told and _rate_fault(info, config)) or _size_fault(info, config) or scan(info)
-
-    told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
-    try:
-        found = scan_cache.recall_or_scan(path, told_to_it, make)
-        if isinstance(found, str):
-            return found
-        return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
-    except SequenceError as error:
-        return error.told(setting, where=error.where != path)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-
-
 def _without_copies(cuts: Iterable[VideoPlan]) -> list[VideoPlan]:
     """Of videos that show the same frames at the same times, in whatever files, the first that can be used."""
     first: dict[str, VideoPlan] = {}
@@ -210,32 +163,6 @@ def _without_copies(cuts: Iterable[VideoPlan]) -> list[VideoPlan]:
         copy = None if used is cut else f"same content as {used.name}, which is used"
         left.append(VideoPlan(cut.path, cut.name, fault=copy) if copy else cut)
     return left
-
-
-def assign(
-    sources: dict[Path, str], existing: dict[str, SequenceRecord], config: Config
-) -> dict[Path, tuple[int, Split]]:
-    """Give each video its number and split: those already in the dataset keep theirs, new ones fill up.
-
-    The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
-    """
-    known: dict[str, tuple[int, Split]] = {r.source.content: (r.video, r.split) for r in existing.values()}
-    new = sorted(path for path, content in sources.items() if content not in known)
-    total = len(known) + len(new)
-    wanted = round(config.dataset.test_fraction * total)
-    if total > 1 and config.dataset.test_fraction > 0:
-        wanted = max(1, min(wanted, total - 1))
-    wanted -= sum(split == "test" for _, split in known.values())
-    by_lot = sorted(new, key=lambda path: rng_for(config.seed, SPLIT, sources[path]).random())
-    test = set(by_lot[: max(0, wanted)])
-    taken = {number for number, _ in known.values()}
-    free = (number for number in range(10000) if number not in taken)
-    if total > 10000:
-        raise UserError(
-            "the layout has room for 10000", where=f"{total} videos", advice="split them over several datasets"
-        )
-    numbers: dict[Path, tuple[int, Split]] = {path: (next(free), "test" if path in test else "train") for path in new}
-    return {path: known.get(content) or numbers[path] for path, content in sources.items()}
 
 
 def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> VideoPlan:
@@ -253,11 +180,11 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
         scan=found,
         chunks=tuple(tuple(chunk) for chunk in chunks),
         rejects=tuple(rejects),
-        warnings=(*_warnings(found.info, shutters, config), *_damage(found), *_flicker(found, config)),
+        warnings=tuple(warnings(found, shutters, config)),
     )
     if chunks:
         return cut
-    reasons = sorted({reject.reason.split(" at frame")[0] for reject in rejects})
+    reasons = sorted({reject.cause for reject in rejects})
     fault = (
         f"too few frames: {found.frames} at {float(fps):g} fps hold {len(candidates)} windows of {2 * half + 1} frames"
         + (f", dropped for {' / '.join(reasons)}" if reasons else "")
@@ -293,17 +220,17 @@ def _plan_sequence(
     sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.content}/{index}"
     draws = draw(config, key)
     shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
-    span = range(shutter.window(chunk[0].center).start, shutter.window(chunk[-1].center).stop)
+    recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter))
     mark = fingerprint(
         {
             "source": video.scan.content,
             "capture_fps": str(video.scan.info.capture_fps),
             "rendering": video.scan.info.rendering,
             "centers": [slot.center for slot in chunk],
-            "breaks": video.scan.breaks_within(span),  # across which the denoiser does not look
+            "breaks": video.scan.breaks_within(recipe.span),  # across which the denoiser does not look
             "config": pixel_settings(config),
             "weights": weights,
-            "pipeline": _pipeline_version(),
+            "pipeline": VERSION,
             # flow samples by Lanczos's kernel on the CPU, by a cubic one elsewhere
             "device": choose_device(config.run.device).type if config.interpolate.backend == "flow" else None,
         }
@@ -314,83 +241,29 @@ def _plan_sequence(
         status = "keep" if record.fingerprint == mark else "remake"
     return SequencePlan(
         id=sequence_id,
-        key=key,
         split=video.split,
         video=video.number,
         index=index,
         name=video.name,
         scan=video.scan,
-        slots=chunk,
+        recipe=recipe,
         first_number=1 + index * config.sequences.pairs,
-        shutter=shutter,
-        draws=draws,
         rejects=video.rejects,
         fingerprint=mark,
         status=status,
     )
 
 
-def _pipeline_version() -> int:
-    from lolblur_synth.synthesis.pipeline import VERSION
-
-    return VERSION
-
-
-def _warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
-    found, fps = [], info.capture_fps
-    if info.used_bits:
-        found.append(few_bits(info))
-    if fps < LOW_FPS:
-        found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
-    period = 1000 / config.sequences.fps
-    for shutter in shutters:
-        if shutter.milliseconds > period:
-            found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
-    return tuple(dict.fromkeys(found))
-
-
-def _damage(found: VideoScan) -> Iterator[str]:
-    """What the footage hides of its state."""
-    counts = Counter(flaw.kind for flaw in found.flaws)
-    if counts[FlawKind.CONCEALED_DAMAGE]:
-        yield (
-            f"{counts[FlawKind.CONCEALED_DAMAGE]} frames are damaged or follow from damaged ones, which their decoder "
-            "conceals: their windows are dropped; copy the file again"
-        )
-    if counts[FlawKind.UNSTABLE_DECODE]:
-        yield (
-            f"{counts[FlawKind.UNSTABLE_DECODE]} frames come out otherwise at each decoding, so there is damage: their "
-            "windows are dropped; copy the file again"
-        )
-
-
-def _flickering(found: VideoScan, config: Config) -> Iterator[Flaw]:
-    """The frames with flicker, where their windows are to be left out."""
-    if found.flicker and config.video.flicker == "drop":
-        for start, stop in found.flicker.parts:
-            yield from (Flaw(frame, frame, FlawKind.FLICKER) for frame in range(start, stop))
-
-
-def _flicker(found: VideoScan, config: Config) -> Iterator[str]:
-    if found.flicker:
-        done = {
-            "tell": "set video.flicker=remove or drop",
-            "remove": "it is removed",
-            "drop": "windows with it are dropped",
-        }
-        spans = ", ".join(f"{start} to {stop - 1}" for start, stop in found.flicker.parts[:3])
-        yield (
-            f"light flickers at {found.flicker.hertz} Hz by {found.flicker.percent:g} % in frames {spans}"
-            f"{', ...' * (len(found.flicker.parts) > 3)}: {done[config.video.flicker]}"
-        )
+def _metering(scan: VideoScan, slots: tuple[Slot, ...], shutter: Shutter) -> Metering:
+    """What makes the mean exposure of the sequence the one that was drawn, by what the scan saw of its lightness."""
+    windows = [fmean(scan.lightness[at] for at in shutter.window(slot.center)) for slot in slots]
+    return Metering(fmean(windows), windows[0])
 
 
 def _is_alike(record: SequenceRecord, config: Config, weights: dict[str, str]) -> bool:
     """Whether a sequence was made as this run makes them, whatever its video."""
     return (
-        has_settings(record, config)
-        and record.weights == weights
-        and record.versions.get("pipeline") == str(_pipeline_version())
+        has_settings(record, config) and record.weights == weights and record.versions.get("pipeline") == str(VERSION)
     )
 
 
@@ -408,30 +281,8 @@ def _refuse_changes(out: Path, planned: Iterable[VideoPlan], others: Iterable[st
         )
 
 
-def describe_source(found: VideoScan, name: str) -> Source:
-    """The source of a record."""
-    info = found.info
-    return Source(
-        name=shown(name),
-        content=found.content,
-        frames=found.frames,
-        width=info.width,
-        height=info.height,
-        stored_fps=str(info.stored_fps),
-        capture_fps=str(info.capture_fps),
-        capture_source=shown(info.capture_source),
-        codec=info.codec,
-        pixel_format=info.pixel_format,
-        bit_depth=info.bit_depth,
-        used_bits=info.used_bits,
-        color_matrix=info.color_matrix,
-        color_range=info.color_range,
-        rotation=info.rotation,
-    )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides pixels."""
-    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
-    own = {"lolblur-synth": __version__, "pipeline": str(_pipeline_version())}
-    return own | {name: importlib.metadata.version(name) for name in names}
+def _flickering(found: VideoScan, config: Config) -> Iterator[Flaw]:
+    """The frames with flicker, where their windows are to be left out."""
+    if found.flicker and config.video.flicker == "drop":
+        for start, stop in found.flicker.parts:
+            yield from (Flaw(frame, frame, FlawKind.FLICKER) for frame in range(start, stop))

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from lolblur_synth.config.run import Config, Noise
-from lolblur_synth.core.rng import rng_for
+from lolblur_synth.core.rng import rng_for, torch_rng_for
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
-NOISE_FIELD = "noise field"
+_NOISE_FIELD = "noise field"
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,8 @@ def draw_noise(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:
     return exp(log_shot), exp(
         noise.read_slope * log_shot + noise.read_offset + noise.read_spread * rng.standard_normal()
     )
+
+
+def draw_noise_field(seed: int, sequence: str, slot: int, shape: torch.Size) -> Tensor:
+    """Standard normal noise of a picture, (3, H, W), on the CPU, so that a GPU adds the same."""
+    return torch.randn(shape, generator=torch_rng_for(seed, sequence, _NOISE_FIELD, slot))

@@ -1,30 +1,57 @@
-"""The method, in order: from the frames of a slow-motion video to pairs in the dark (LEDNet, ECCV 2022, section 3)."""
+"""The method, in order: from the frames of a slow-motion video to pairs in the dark (LEDNet, ECCV 2022, section 3).
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    clip  = open_clip(scan, span, config.video, device)   # source frames, numbered as in the video
+    noise = estimate_noise(clip.head(HEAD), config.denoise)
+    clean = denoised(clip, noise, config.denoise, tools)
+    pairs = synthesize(clean, recipe, config, tools)
+
+All frames are (3, H, W), float32, sRGB in [0, 1], on one device, and stream: memory does not grow with the sequence.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from lolblur_synth.config.run import Config
+from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.core.profiler import Clock
 from lolblur_synth.core.threads import Map
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
-from lolblur_synth.ops.darken import darken, mean_lightness
+from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
-from lolblur_synth.ops.denoise.denoise import denoise
+from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.estimate import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.ops.unclip import unclip
-from lolblur_synth.synthesis.draws import Draws
-from lolblur_synth.synthesis.sequences import Shutter, Slot
+from lolblur_synth.synthesis.clip import Clip, Frame
+from lolblur_synth.synthesis.draws import draw_noise_field
+from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
 VERSION = 13  # raised whenever the same input and configuration give other pixels
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the method works with; nothing of it decides what is drawn."""
+
+    net: ECZeroDCE  # darkens
+    interpolator: Interpolator  # makes sub-frames
+    profiler: Clock
+    map: Map = map  # may spread its work over threads, results in order
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """The noise of a clip, and whether it is too little to be removed."""
+
+    model: NoiseModel | None  # None: not measured, as nothing is to be denoised
+    negligible: bool
 
 
 @dataclass(frozen=True)
@@ -37,34 +64,33 @@ class Pair:
     low_sharp: Tensor  # darkened
     low_blur: Tensor  # darkened, exposed over the whole window
     low_blur_noise: Tensor  # and noisy: the input of a network
-    untrusted: tuple[float, ...]  # of each gap of the exposure: the share of the picture with inconsistent motion
+    flow_inconsistency: tuple[float, ...]  # of each gap of the exposure: the share of the picture, [0, 1]
+
+
+def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
+    """Noise estimation from the first frames of a clip, or white noise of the standard deviation that is set."""
+    if settings.backend == "none":
+        return NoiseEstimate(None, negligible=True)
+    return NoiseEstimate(*find_noise(head, None if settings.sigma == "auto" else settings.sigma))
+
+
+def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) -> Iterator[Frame]:
+    """Denoising of a clip, as a stream; across its breaks, where a scene or a gap ends, the denoiser does not look."""
+    decoded = tools.profiler.each("decode", clip.read())
+    breaks = {at - clip.span.start for at in clip.breaks}
+    model = None if noise.negligible else noise.model
+    stream = denoise(decoded, model, settings.backend, settings.preset, breaks, tools.map)
+    return map(Frame, clip.span, tools.profiler.each("denoise", stream))
 
 
 @torch.inference_mode()
-def synthesize(
-    frames: Iterable[Tensor],
-    first: int,
-    breaks: Container[int],
-    slots: Sequence[Slot],
-    shutter: Shutter,
-    draws: Draws,
-    relate: Callable[[float], float],
-    noise: NoiseModel | None,
-    net: ECZeroDCE,
-    interpolator: Interpolator,
-    noise_field: Callable[[Slot, torch.Size], Tensor],
-    config: Config,
-    clock: Clock,
-    each: Map = map,
-    keep: Callable[[Iterator[Tensor]], Iterator[Tensor]] = iter,
-) -> Iterator[Pair]:
-    """Make the pairs of one sequence; `frames` start at source frame `first` and stream: one window is held at a time.
+def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: Tools) -> Iterator[Pair]:
+    """Synthesis of the pairs of one sequence from denoised frames; one window is held at a time.
 
-    Frames are (3, H, W), sRGB in [0, 1], on any device. Across `breaks`, positions in the stream where a scene or a gap
-    ends, the denoiser does not look; `noise_field(slot, shape)` is standard normal; `each` is a `map` that may spread
-    its work over threads; `keep` sees the denoised frames pass. `relate` gives, for the lightness of the first window,
-    the relation that the lightness of the dark frames has to the bright ones', from the first to the last of them.
+    The lightness of the first window's frames decides one relation between dark and bright frames for all windows.
+    Raises `SequenceError` when the frames end before the last window.
     """
+    profiler, draws, shutter = tools.profiler, recipe.draws, recipe.shutter
     to_light, to_srgb = space_of(config.average.space)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
@@ -72,47 +98,44 @@ def synthesize(
     def lit(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
-    decoded = clock.each("decode", frames)
-    clean = denoise(decoded, noise, config.denoise.backend, config.denoise.preset, breaks, each)
-    for slot, window in windows(keep(clock.each("denoise", clean)), first, slots, shutter):
-        with clock("darken"):
+    for slot, window in windows(clean, recipe.slots, shutter):
+        with profiler("darken"):
             bright = [dim(frame, draws.dim) for frame in window]
-            levels = list(each(mean_lightness, bright))
-            relation = relate(fmean(levels)) if relation is None else relation
+            levels = list(tools.map(mean_lightness, bright))
+            if relation is None:
+                relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
-            dark = list(each(lambda lit: darken(*lit, net), zip(bright, exposures, strict=True)))
+            dark = list(tools.map(lambda lit: darken(*lit, tools.net), zip(bright, exposures, strict=True)))
 
-        untrusted: list[float] = []
-        moving = interpolate(dark, bright, shutter.factor, interpolator, each, untrusted.append)
-        sub_frames = clock.each("interpolate", moving)
-        with clock("average"):
-            exposed = average(each(lit, sub_frames))
+        inconsistency: list[float] = []
+        moving = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        with profiler("average"):
+            exposed = average(tools.map(lit, profiler.each("interpolate", moving)))
 
-        with clock("defocus"):
+        with profiler("defocus"):
             low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
-        with clock("noise"):
-            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, noise_field(slot, low_blur.shape))
+        with profiler("noise"):
+            field = draw_noise_field(config.seed, recipe.key, slot.index, low_blur.shape)
+            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, field)
 
         middle = shutter.gaps // 2
         sharp = window[middle], bright[middle], dark[middle]
-        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(untrusted))
+        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
 
 
-def windows(
-    frames: Iterable[Tensor], first: int, slots: Sequence[Slot], shutter: Shutter
-) -> Iterator[tuple[Slot, list[Tensor]]]:
-    """Cut a stream of frames that starts at index `first` into the windows of `slots`, which may overlap."""
-    stream = enumerate(frames, first)
+def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:
+    """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers."""
+    stream = iter(frames)
     held: dict[int, Tensor] = {}
     for slot in slots:
         window = shutter.window(slot.center)
-        held = {index: frame for index, frame in held.items() if index >= window.start}
+        held = {number: image for number, image in held.items() if number >= window.start}
         while window[-1] not in held:
-            index, frame = next(stream, (None, None))
-            if index is None or frame is None:
+            frame = next(stream, None)
+            if frame is None:
                 raise SequenceError(
-                    "is the file damaged?", where=f"the frames end before frame {window[-1]}, the last of a window"
+                    f"the frames end before frame {window[-1]}, the last of a window", advice="is the file damaged?"
                 )
-            if index >= window.start:
-                held[index] = frame
-        yield slot, [held[index] for index in window]
+            if frame.number >= window.start:
+                held[frame.number] = frame.image
+        yield slot, [held[number] for number in window]

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from math import floor
+from typing import NamedTuple
 
 from lolblur_synth.config.run import Sequences
-from lolblur_synth.video.metadata import Flaw
+from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.video.metadata import Flaw, FlawKind
+
+_NAMED = 3  # of many frames
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,41 @@ class Slot:
     center: int
 
 
+class RejectKind(StrEnum):
+    """Why a slot yields no pair, beside the flaws of the footage."""
+
+    TOO_SHORT = "its sequence would be shorter than min_pairs"
+    MOTION = "motion too large to be trusted"
+
+
 @dataclass(frozen=True)
 class Reject:
     """A slot that yields no pair, and why."""
 
     slot: Slot
-    reason: str
+    kinds: tuple[FlawKind | RejectKind, ...]
+    frames: tuple[int, ...] = ()  # of the window, where that is
+    detail: str = ""  # a figure: how short, how much of the picture
+
+    @property
+    def cause(self) -> str:
+        """In words, the same for all slots that share it."""
+        return " and ".join(self.kinds) + (f" = {self.detail}" if RejectKind.TOO_SHORT in self.kinds else "")
+
+    @property
+    def reason(self) -> str:
+        """In words, with where it is and how much."""
+        if not self.frames:
+            return self.cause
+        frames = ", ".join(str(frame) for frame in self.frames[:_NAMED]) + (", ..." * (len(self.frames) > _NAMED))
+        return f"{self.cause} at frame {frames}" + (f" ({self.detail})" if self.detail else "")
+
+
+class Metering(NamedTuple):
+    """Lightness of the bright frames of a sequence as the scan saw it, CIE L*/100."""
+
+    mean: float  # over all windows
+    first: float  # in the first
 
 
 @dataclass(frozen=True)
@@ -46,6 +80,23 @@ class Shutter:
     def window(self, center: int) -> range:
         """The source frames of the exposure centred on `center`."""
         return range(center - self.gaps // 2, center + self.gaps // 2 + 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is decided of a sequence before its frames are read."""
+
+    key: str  # of its draws
+    slots: tuple[Slot, ...]
+    shutter: Shutter
+    draws: Draws
+    metering: Metering
+
+    @property
+    def span(self) -> range:
+        """The source frames from the first window to the last."""
+        first, last = (self.shutter.window(self.slots[at].center) for at in (0, -1))
+        return range(first.start, last.stop)
 
 
 def round_half_up(value: Fraction) -> int:
@@ -93,7 +144,7 @@ def choose(
         chunks = [sound[:length], sound[length:]]
     kept = [chunk for chunk in chunks if len(chunk) >= sequences.min_pairs]
     short = [slot for chunk in chunks if len(chunk) < sequences.min_pairs for slot in chunk]
-    rejects += [Reject(slot, f"its sequence would be shorter than min_pairs = {sequences.min_pairs}") for slot in short]
+    rejects += [Reject(slot, (RejectKind.TOO_SHORT,), detail=str(sequences.min_pairs)) for slot in short]
     return kept, sorted(rejects, key=lambda reject: reject.slot.index)
 
 
@@ -112,9 +163,8 @@ def _without_flaws(candidates: Sequence[Slot], flaws: list[Flaw], half: int) -> 
             if flaw.last <= high:
                 inside.append(flaw)
         if inside:
-            reasons = sorted({flaw.kind for flaw in inside})
-            frames = ", ".join(str(flaw.last) for flaw in inside[:3]) + (", ..." if len(inside) > 3 else "")
-            rejects.append(Reject(slot, f"{' and '.join(reasons)} at frame {frames}"))
+            kinds = tuple(sorted({flaw.kind for flaw in inside}))
+            rejects.append(Reject(slot, kinds, tuple(flaw.last for flaw in inside)))
         else:
             sound.append(slot)
     return sound, rejects

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,12 +13,11 @@ import torch
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.run import Config, Denoise, load
 from lolblur_synth.core.errors import UserError
-from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.records import Denoising, NoiseLevel, read_records
 from lolblur_synth.run import build_sequence, denoised_cache
-from lolblur_synth.run.denoised_cache import opened, parts_of, recall, storing
+from lolblur_synth.run.denoised_cache import Key, hold_cache, key_of, recall, storing
 from lolblur_synth.run.plan import make_plan
 from lolblur_synth.synthesis import pipeline
 from lolblur_synth.video.images import quantize
@@ -158,12 +158,23 @@ def clip(size: tuple[int, int] = (24, 32), count: int = 3) -> list[torch.Tensor]
     return list(torch.from_numpy(codes.astype(np.float32)).div(65535))
 
 
-def parts(count: int = 3) -> dict[str, object]:
-    return {"frames": [5, 5 + count]}
+def key(first: int = 5, count: int = 3) -> Key:
+    return Key(
+        source="0" * 64,
+        rendering={},
+        frames=(first, first + count),
+        breaks=[],
+        size="source",
+        flicker=False,
+        denoise=Denoise(),
+        pipeline=1,
+        device="cpu",
+        versions={},
+    )
 
 
 def store(folder: Path, frames: list[torch.Tensor]) -> None:
-    with storing(folder, parts(), NOISE) as write:
+    with storing(folder, key(), NOISE) as write:
         for frame in frames:
             write(frame)
 
@@ -180,10 +191,10 @@ def test_frames_of_16_bits_come_back_the_same(tmp_path, size):
 
 def test_what_is_stored_is_recalled_to_the_bit(tmp_path):
     store(tmp_path, clip((71, 99)))
-    frames, noise = recall(tmp_path, parts(), CPU, pytest.fail)
+    frames, noise = recall(tmp_path, key(), CPU, pytest.fail)
     assert noise == NOISE
     assert torch.equal(torch.stack(list(frames)), torch.stack(clip((71, 99))))
-    assert recall(tmp_path, {"frames": [6, 9]}, CPU, pytest.fail) is None
+    assert recall(tmp_path, key(6), CPU, pytest.fail) is None
 
 
 @pytest.mark.parametrize(
@@ -202,10 +213,10 @@ def test_what_is_damaged_is_not_recalled_but_replaced(tmp_path, damage: Callable
     store(tmp_path, clip())
     damage(*(next(tmp_path.glob(f"*{suffix}")) for suffix in (".mkv", ".json")))
     warnings: list[str] = []
-    assert recall(tmp_path, parts(), CPU, warnings.append) is None
+    assert recall(tmp_path, key(), CPU, warnings.append) is None
     assert len(warnings) == 1
     store(tmp_path, clip())
-    assert recall(tmp_path, parts(), CPU, pytest.fail) is not None
+    assert recall(tmp_path, key(), CPU, pytest.fail) is not None
 
 
 def test_what_is_not_complete_is_not_kept(tmp_path):
@@ -220,46 +231,54 @@ def test_frames_without_their_facts_do_not_count(tmp_path):
     """A run that was killed between the two."""
     store(tmp_path, clip())
     next(tmp_path.glob("*.json")).unlink()
-    assert recall(tmp_path, parts(), CPU, pytest.fail) is None
+    assert recall(tmp_path, key(), CPU, pytest.fail) is None
 
 
 def test_two_may_store_the_same(tmp_path):
-    with storing(tmp_path, parts(), NOISE) as one, storing(tmp_path, parts(), NOISE) as other:
+    with storing(tmp_path, key(), NOISE) as one, storing(tmp_path, key(), NOISE) as other:
         for frame in clip():
             one(frame)
             other(frame)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".mkv"]
-    frames, _ = recall(tmp_path, parts(), CPU, pytest.fail)
+    frames, _ = recall(tmp_path, key(), CPU, pytest.fail)
     assert torch.equal(torch.stack(list(frames)), torch.stack(clip()))
 
 
 def test_what_killed_runs_left_goes_when_nobody_is_at_work(tmp_path):
     cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
-    with opened(cache, elsewhere, elsewhere):
+    with hold_cache(cache, elsewhere, elsewhere):
         (cache / ".denoising-1").mkdir()
         (cache / ".denoising-1/half.mkv").write_text("half")
-        with opened(cache, elsewhere, elsewhere):
+        with hold_cache(cache, elsewhere, elsewhere):
             assert (cache / ".denoising-1/half.mkv").exists()
-    with opened(cache, elsewhere, elsewhere):
+    with hold_cache(cache, elsewhere, elsewhere):
         assert [path.name for path in cache.iterdir()] == [".lock"]
 
 
 def test_the_key_follows_what_decides_the_frames_and_nothing_else(videos, tmp_path):
-    def key(*assignments: str, span: range = range(4, 20), device: str = "cpu") -> str:
+    def key_with(*assignments: str, slots: slice = slice(None), device: str = "cpu") -> Key:
         settings = [option for option in SETTINGS if option != "--set"]
         plan = make_plan(videos, tmp_path / "d", load(Config, [], [*settings, *assignments]), {})
-        return fingerprint(parts_of(plan.sequences[0], plan, span, torch.device(device)))
+        task = plan.sequences[0]
+        task = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[slots]))
+        return key_of(task, plan, torch.device(device))
 
-    usual = key()
-    assert key("seed=3", "darken.exposure=0.1", "run.workers=2", "video.capture_fps=120", "unclip.strength=0") == usual
+    usual = key_with()
+    assert (
+        key_with("seed=3", "darken.exposure=0.1", "run.workers=2", "video.capture_fps=120", "unclip.strength=0")
+        == usual
+    )
     others = {
-        key("denoise.preset=best"),
-        key("denoise.backend=bm4d"),
-        key("denoise.sigma=12"),
-        key("video.size=[96,96]"),
-        key(span=range(4, 21)),
-        key(span=range(3, 20)),
-        key(device="cuda"),
+        each.model_dump_json()
+        for each in (
+            key_with("denoise.preset=best"),
+            key_with("denoise.backend=bm4d"),
+            key_with("denoise.sigma=12"),
+            key_with("video.size=[96,96]"),
+            key_with(slots=slice(1, None)),
+            key_with(slots=slice(None, -1)),
+            key_with(device="cuda"),
+        )
     }
     assert len(others) == 7
-    assert usual not in others
+    assert usual.model_dump_json() not in others

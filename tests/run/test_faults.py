@@ -15,7 +15,9 @@ from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SETTINGS, read_records
 from lolblur_synth.dataset.verify import verify
-from lolblur_synth.run import build_sequence, runner
+from lolblur_synth.run import build_sequence
+from lolblur_synth.run.executors import base
+from lolblur_synth.run.failures import Failure, write_failures
 from tests.support.disks import small_files
 from tests.support.footage import film
 
@@ -83,14 +85,14 @@ def test_a_folder_of_pictures_may_be_named_like_a_sequence(videos, tmp_path):
 
 
 def test_both_may_fail(tmp_path):
-    failures = [runner.Failure("0000-0", "a video", kind="video"), runner.Failure("0000-0", "a sequence")]
-    runner._write_failures(tmp_path, failures)
+    failures = [Failure("0000-0", "a video", kind="video"), Failure("0000-0", "a sequence")]
+    write_failures(tmp_path, failures)
     told = {path.name: json.loads(path.read_text())["message"] for path in (tmp_path / "failed").iterdir()}
     assert told == {"0000-0.json": "a sequence", "0000-0-2.json": "a video"}
     (tmp_path / "elsewhere").mkdir()
     shutil.rmtree(tmp_path / "failed")
     (tmp_path / "failed").symlink_to(tmp_path / "elsewhere")
-    runner._write_failures(tmp_path, failures)
+    write_failures(tmp_path, failures)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert len(list((tmp_path / "failed").iterdir())) == 2
 
@@ -126,7 +128,7 @@ def test_a_disk_that_is_full_when_all_is_made(videos, tmp_path, monkeypatch):
         "the sequences are kept; make room and run the same command again"
     )
     assert verify(out) == (10, [])
-    monkeypatch.setattr(runner, "make_sequence", lambda *_: pytest.fail("it makes them again"))
+    monkeypatch.setattr(base, "build_sequence", lambda *_: pytest.fail("it makes them again"))
     assert run(videos, out).exit_code == 0
     assert (out / "README.md").is_file()
     assert not list(out.rglob("*.partial"))

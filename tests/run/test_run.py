@@ -9,7 +9,6 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -28,9 +27,12 @@ from lolblur_synth.dataset.verify import verify
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.nets.weights.checkpoint import save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
-from lolblur_synth.run import build_sequence, runner
+from lolblur_synth.run import build_sequence
+from lolblur_synth.run.estimate import estimate
+from lolblur_synth.run.execute import execute
+from lolblur_synth.run.executors import base, serial
+from lolblur_synth.run.executors.serial import Serial
 from lolblur_synth.run.plan import make_plan
-from lolblur_synth.run.runner import execute
 from lolblur_synth.video.images import read_image
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
@@ -123,8 +125,8 @@ def test_cores_change_no_pixel(videos, made, tmp_path, monkeypatch, cores):
     """Neither the threads of a worker nor those of decoders, torch and OpenCV, which follow the cores."""
     monkeypatch.setattr("lolblur_synth.core.devices.cores", lambda: cores)
     seen = []
-    attempt = runner._attempt
-    monkeypatch.setattr(runner, "_attempt", lambda *rest: [seen.append(rest[3]), attempt(*rest)][1])
+    attempt = serial.attempt
+    monkeypatch.setattr(serial, "attempt", lambda *rest: [seen.append(rest[2].threads), attempt(*rest)][1])
     before = cv2.getNumThreads()
     cv2.setNumThreads(cores)
     try:
@@ -141,8 +143,8 @@ def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatc
     (tmp_path / "v").mkdir()
     (tmp_path / "v/2.mkv").symlink_to(videos / "a.mkv")
     (tmp_path / "v/1.mkv").symlink_to(videos / "b.mkv")
-    forward = runner._work
-    monkeypatch.setattr(runner, "_work", lambda plan, due, *rest: forward(plan, due[::-1], *rest))
+    forward = Serial.__call__
+    monkeypatch.setattr(Serial, "__call__", lambda self, job, tasks: forward(self, job, tasks[::-1]))
     assert run(tmp_path / "v", tmp_path / "d").exit_code == 0
     assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
 
@@ -370,7 +372,7 @@ def test_a_finished_sequence_survives_a_failure_to_publish(videos, made, tmp_pat
     def fail(root, staging):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runner, "publish", fail)
+    monkeypatch.setattr(base, "publish", fail)
     assert isinstance(run(videos, tmp_path / "d").exception, UserError)
     assert len(list((tmp_path / "d").glob(".*.partial/record.json"))) == 1
     monkeypatch.undo()
@@ -436,18 +438,18 @@ def test_dry_run_tells_everything_and_writes_nothing(videos, tmp_path):
 
 def test_an_estimate_leaves_out_what_was_compiled_for_it(videos, tmp_path, monkeypatch):
     def first_compiles(task, plan, staging, *others):
-        make_sequence(task, plan, staging, *others)
+        build(task, plan, staging, *others)
         made.append(task.id)
         if len(made) == 1:
             KernelCache.compiled += 1
             record = json.loads((staging / RECORD).read_text())
             (staging / RECORD).write_text(json.dumps(record | {"seconds": {"denoise": 1000.0}}))
 
-    made, make_sequence = [], build_sequence.make_sequence
-    monkeypatch.setattr(build_sequence, "make_sequence", first_compiles)
+    made, build = [], build_sequence.build_sequence
+    monkeypatch.setattr("lolblur_synth.run.estimate.build_sequence", first_compiles)
     weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce", "cpu")[1]}
     plan = make_plan(videos, tmp_path / "d", load(Config, [], SMALL[1::2]), weights)
-    assert build_sequence.estimate(plan, torch.device("cpu"), 1).seconds_per_pair < 500
+    assert estimate(plan, build_sequence.Place(torch.device("cpu"), 1)).seconds_per_pair < 500
     assert len(made) == 2
 
 
@@ -519,14 +521,14 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_done(videos, made, tmp_pat
 
 
 def test_a_failing_sequence_is_recorded_and_the_others_are_made(videos, tmp_path, monkeypatch):
-    make = runner.make_sequence
+    make = base.build_sequence
 
     def make_all_but_one(task, *rest):
         if task.id == "0000-1":
             raise RuntimeError("boom")
         make(task, *rest)
 
-    monkeypatch.setattr(runner, "make_sequence", make_all_but_one)
+    monkeypatch.setattr(base, "build_sequence", make_all_but_one)
     result = run(videos, tmp_path / "d")
     assert isinstance(result.exception, SequenceError)
     failure = json.loads((tmp_path / "d/failed/0000-1.json").read_text())
@@ -655,13 +657,3 @@ def test_rife_and_its_weights_decide_what_is_kept(videos, tmp_path):
     save_weights(weights, random_rife("4.25"), {})
     assert "come from other settings, weights" in str(run(tmp_path / "v", tmp_path / "d", *options).exception)
     assert verify(tmp_path / "d")[1] == []
-
-
-@pytest.mark.parametrize(
-    ("breaks", "taken"),
-    [((), (0, 30)), ((103,), (3, 30)), ((112,), (0, 12)), ((105, 108), (8, 30)), ((90, 130), (0, 30))],
-)
-def test_noise_is_measured_within_a_scene(breaks, taken):
-    assert (
-        build_sequence._sound(SimpleNamespace(scan=SimpleNamespace(breaks=frozenset(breaks))), range(100, 130)) == taken
-    )

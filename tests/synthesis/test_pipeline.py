@@ -1,9 +1,9 @@
 """A sequence is metered as one: what is bright in its ground truth is as much brighter in its inputs."""
 
+import itertools
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -19,13 +19,14 @@ from lolblur_synth.core.colorimetry import lightness, linear_to_srgb, srgb_to_li
 from lolblur_synth.core.profiler import Clock
 from lolblur_synth.dataset.records import read_records
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
-from lolblur_synth.ops.darken import brightness_relation, mean_lightness
-from lolblur_synth.ops.interpolation.interpolate import by_blending
+from lolblur_synth.ops.darken import mean_lightness
+from lolblur_synth.ops.interpolation.interpolate import Interpolator, by_blending
 from lolblur_synth.run.plan import make_plan
 from lolblur_synth.scenes import shrink
+from lolblur_synth.synthesis.clip import Frame
 from lolblur_synth.synthesis.draws import draw
-from lolblur_synth.synthesis.pipeline import Pair, synthesize
-from lolblur_synth.synthesis.sequences import Shutter, Slot
+from lolblur_synth.synthesis.pipeline import Pair, Tools, synthesize
+from lolblur_synth.synthesis.sequences import Metering, Recipe, Shutter, Slot
 from lolblur_synth.video.images import read_image
 from lolblur_synth.video.writer import write_video
 
@@ -46,13 +47,13 @@ def made(frames: list[Tensor], slots: list[Slot], exposure: float) -> list[Pair]
     config = load(Config, [], ["denoise.backend=none", "defocus.probability=0", f"darken.exposure={exposure}"])
     seen = [mean_lightness(frame) for frame in frames]
     first = fmean(seen[at] for at in SHUTTER.window(slots[0].center))
-    relate = partial(brightness_relation, exposure, fmean(seen[slot.center] for slot in slots), first)
-    net, device = load_ec_zero_dce("ec_zero_dce")[0], torch.device("cpu")
-    pairs = synthesize(
-        frames, 0, (), slots, SHUTTER, draw(config, "a"), relate, None, net, by_blending,
-        lambda slot, shape: torch.zeros(shape), config, Clock(device),
-    )  # fmt: skip
-    return list(pairs)
+    metering = Metering(fmean(seen[slot.center] for slot in slots), first)
+    recipe = Recipe("a", tuple(slots), SHUTTER, draw(config, "a"), metering)
+    return list(synthesize(itertools.starmap(Frame, enumerate(frames)), recipe, config, tools()))
+
+
+def tools(interpolator: Interpolator = by_blending) -> Tools:
+    return Tools(load_ec_zero_dce("ec_zero_dce")[0], interpolator, Clock(torch.device("cpu")))
 
 
 def spread(values: list[float]) -> float:
