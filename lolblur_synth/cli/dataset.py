@@ -45,29 +45,21 @@ def run(
 
     from lolblur_synth.cli.tables import show_estimate, show_plan
     from lolblur_synth.core.devices import choose_device, threads_for
-    from lolblur_synth.dataset.settings import settle
-    from lolblur_synth.nets.weights.load import load_ec_zero_dce
     from lolblur_synth.run.build_sequence import Place
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
-    from lolblur_synth.run.plan import make_plan
+    from lolblur_synth.run.plan import plan_run
 
     console = console_for(stderr=True)
     device = choose_device(config.run.device)
-    _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
-    if not dry_run:
-        settle(out)
-        if cache:
-            click.get_current_context().with_resource(hold_cache(cache, videos, out))
+    if cache and not dry_run:
+        click.get_current_context().with_resource(hold_cache(cache, videos, out))
     with console.status("reading videos") as status:
-        plan = make_plan(
-            videos,
-            out,
-            config,
-            {"ec_zero_dce": sha256},
-            overwrite,
-            lambda path: status.update(f"reading {escape(shown(path.name))}"),
-        )
+
+        def notify(path: Path) -> None:
+            status.update(f"reading {escape(shown(path.name))}")
+
+        plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run)
     if dry_run:
         show_plan(console_for(), plan)
         show_estimate(console_for(), plan, estimate(plan, Place(device, threads_for(config.run.workers, device))))
@@ -128,17 +120,13 @@ def demo(
 
     from lolblur_synth.apps.demo import render_clips
     from lolblur_synth.core.devices import choose_device
-    from lolblur_synth.dataset.settings import settle
-    from lolblur_synth.nets.weights.load import load_ec_zero_dce
-    from lolblur_synth.run.plan import make_plan
+    from lolblur_synth.run.plan import plan_run
 
     console = console_for(stderr=True)
     choose_device(config.run.device)
-    _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     with console.status("rendering two night clips at 250 fps"):
         videos = render_clips(out / "videos", config.seed)
-    settle(out / "dataset")
-    plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)
+    plan = plan_run(videos, out / "dataset", config, overwrite=overwrite)
     _execute(plan, console, verbose=False, fail_fast=True)
     click.echo(f"clips:    {shown(videos)}")
     click.echo(f"dataset:  {shown(out / 'dataset')}  (README.md explains it)")

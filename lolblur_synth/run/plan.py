@@ -13,7 +13,8 @@ from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.layout import FOLDERS, Split
 from lolblur_synth.dataset.records import SequenceRecord
-from lolblur_synth.dataset.settings import has_settings, pixel_settings, read_existing
+from lolblur_synth.dataset.settings import has_settings, pixel_settings, read_existing, settle
+from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
 from lolblur_synth.run.footage import scan_or_fault, warnings
@@ -83,6 +84,26 @@ class Plan:
     def faults(self) -> list[VideoPlan]:
         """Videos that give nothing."""
         return [video for video in self.videos if video.fault]
+
+
+def plan_run(
+    videos: Path,
+    out: Path,
+    config: Config,
+    notify: Callable[[Path], None] | None = None,
+    *,
+    overwrite: bool = False,
+    dry: bool = False,
+) -> Plan:
+    """Plan a run over a folder of videos; unless `dry`, finish first what a killed run left in `out`.
+
+    `notify` is told of each video before it is read. Raises `UserError` when nothing can be made, or `out` is another's.
+    """
+    choose_device(config.run.device)
+    _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
+    if not dry:
+        settle(out)
+    return make_plan(videos, out, config, {"ec_zero_dce": sha256}, overwrite, notify)
 
 
 def make_plan(

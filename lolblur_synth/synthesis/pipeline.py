@@ -120,6 +120,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 
         middle = shutter.gaps // 2
         sharp = window[middle], bright[middle], dark[middle]
+        del window, bright, dark, moving, exposed  # which would be held while the next frames are denoised
         yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
 
 

@@ -82,7 +82,7 @@ def test_cuda_asked_for_and_absent(tmp_path, monkeypatch):
     (tmp_path / "v").mkdir()
     result = call("run", "--videos", str(tmp_path / "v"), "--device", "cuda")
     assert isinstance(result.exception, UserError)
-    assert "--device cuda" in str(result.exception)
+    assert "device cuda" in str(result.exception)
 
 
 def test_config_show_is_what_a_run_uses(tmp_path):

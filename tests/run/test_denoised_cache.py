@@ -16,7 +16,7 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config, Denoise, load
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.records import Denoising, NoiseLevel, read_records
-from lolblur_synth.run import build_sequence, denoised_cache
+from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.denoised_cache import Key, hold_cache, key_of, recall, storing
 from lolblur_synth.run.plan import make_plan
 from lolblur_synth.synthesis import pipeline
@@ -76,7 +76,7 @@ def test_a_cache_changes_no_pixel_and_no_noise(videos, filled, tmp_path, monkeyp
         return iter(frames)
 
     monkeypatch.setattr(pipeline, "denoise", refuse)
-    monkeypatch.setattr(build_sequence, "find_noise", lambda *_: pytest.fail("it measures again"))
+    monkeypatch.setattr(pipeline, "find_noise", lambda *_: pytest.fail("it measures again"))
     assert run(videos, tmp_path / "with", "--cache-denoised", str(cache)).exit_code == 0
     assert len(hashes(made)) == 10
     assert hashes(tmp_path / "without") == hashes(made) == hashes(tmp_path / "with")
@@ -91,7 +91,7 @@ def test_a_cache_changes_no_pixel_and_no_noise(videos, filled, tmp_path, monkeyp
 
 
 def test_what_is_dark_elsewhere_is_denoised_once(videos, filled, tmp_path, monkeypatch):
-    monkeypatch.setattr(build_sequence, "find_noise", lambda *_: pytest.fail("it measures again"))
+    monkeypatch.setattr(pipeline, "find_noise", lambda *_: pytest.fail("it measures again"))
     changed = ("--set", "darken.exposure=0.07", "--set", "defocus.probability=1", "--set", "dataset.bit_depth=16")
     assert run(videos, tmp_path / "d", "--cache-denoised", str(filled[1]), *changed).exit_code == 0
     assert not set(hashes(tmp_path / "d").values()) & set(hashes(filled[0]).values())
@@ -130,7 +130,7 @@ def test_folders_that_cannot_be_a_cache(tmp_path, cache, told):
     (tmp_path / "file").write_text("x")
     result = run(tmp_path / "v", tmp_path / "d", "--cache-denoised", str(tmp_path / cache))
     assert isinstance(result.exception, UserError)
-    assert str(result.exception).startswith(f"--cache-denoised {tmp_path / cache}: ")
+    assert str(result.exception).startswith(f"cache_denoised {tmp_path / cache}: ")
     assert told in str(result.exception)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "v"]
 
@@ -144,7 +144,7 @@ def test_a_full_cache_stops_the_run_by_its_name(videos, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     result = run(videos, tmp_path / "d", "--cache-denoised", str(cache))
     assert isinstance(result.exception, UserError)
-    assert f"--cache-denoised {cache}: No space left on device; make room" in str(result.exception)
+    assert f"cache_denoised {cache}: No space left on device; make room" in str(result.exception)
     assert files(cache) == {}
     assert not list((tmp_path / "d").glob(".*.partial"))
     monkeypatch.undo()
@@ -258,7 +258,8 @@ def test_what_killed_runs_left_goes_when_nobody_is_at_work(tmp_path):
 def test_the_key_follows_what_decides_the_frames_and_nothing_else(videos, tmp_path):
     def key_with(*assignments: str, slots: slice = slice(None), device: str = "cpu") -> Key:
         settings = [option for option in SETTINGS if option != "--set"]
-        plan = make_plan(videos, tmp_path / "d", load(Config, [], [*settings, *assignments]), {})
+        config = load(Config, [], [*settings, "sequences.shutter_ms=[24]", *assignments])
+        plan = make_plan(videos, tmp_path / "d", config, {})
         task = plan.sequences[0]
         task = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[slots]))
         return key_of(task, plan, torch.device(device))

@@ -111,7 +111,7 @@ def test_an_output_that_is_taken_away_is_told_and_not_half_made_anew(videos, tmp
     monkeypatch.setattr(build_sequence, "write_png", write_and_remove)
     result = run(videos, out)
     assert isinstance(result.exception, UserError)
-    assert str(result.exception) == (f"--out {out}: was removed or emptied during the run; run the same command again")
+    assert str(result.exception) == (f"out {out}: was removed or emptied during the run; run the same command again")
     assert not out.exists()
     monkeypatch.undo()
     assert run(videos, out).exit_code == 0
@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_when_all_is_made(videos, tmp_path, monkeypatch):
         result = run(videos, out)
     assert isinstance(result.exception, UserError)
     assert str(result.exception) == (
-        f"--out {out}: the manifest and the card cannot be written: File too large; "
+        f"out {out}: the manifest and the card cannot be written: File too large; "
         "the sequences are kept; make room and run the same command again"
     )
     assert verify(out) == (10, [])
@@ -148,9 +148,7 @@ def test_damaged_settings_of_a_dataset_are_told_and_can_be_written_anew(videos, 
     assert isinstance(result.exception, UserError)
     told = str(result.exception)
     assert told.startswith(f"{out / SETTINGS}: ")
-    assert told.endswith(
-        "damaged; --overwrite writes it anew and keeps the sequences that the settings of this run made"
-    )
+    assert told.endswith("damaged; overwrite writes it anew and keeps the sequences that the settings of this run made")
     assert (out / SETTINGS).read_bytes() == content
 
 

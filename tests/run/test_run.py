@@ -38,7 +38,7 @@ from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.writer import write_video
-from tests.support.clips import encode, remux, scene, turn
+from tests.support.clips import copies_rates, encode, remux, scene, turn
 from tests.support.footage import SMALL, film
 from tests.support.rife_files import random_rife
 
@@ -149,6 +149,7 @@ def test_order_and_file_names_change_no_pixel(videos, made, tmp_path, monkeypatc
     assert sorted(hashes(tmp_path / "d").values()) == sorted(hashes(made).values())
 
 
+@copies_rates
 def test_footage_that_is_remuxed_and_retagged_is_the_same_video(videos, made, tmp_path):
     """It joins as what is there already, gives the same pixels elsewhere, and is never in both splits."""
     (tmp_path / "v").mkdir()
@@ -238,7 +239,7 @@ def test_other_settings_are_refused_with_their_names(videos, made):
     before = hashes(made)
     result = run(videos, made, "--set", "average.space=srgb", "--seed", "5")
     assert isinstance(result.exception, UserError)
-    for part in ("average.space is linear there, srgb here", "seed is 0 there, 5 here", "--overwrite"):
+    for part in ("average.space is linear there, srgb here", "seed is 0 there, 5 here", "overwrite"):
         assert part in str(result.exception)
     assert hashes(made) == before
     assert verify(made)[1] == []
@@ -411,7 +412,7 @@ def test_known_videos_are_planned_without_a_look_at_a_frame(videos, tmp_path, mo
     weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce")[1]}
     plan = make_plan(videos, tmp_path / "d", config, weights)
     for name in ("probe", "scan"):
-        monkeypatch.setattr(f"lolblur_synth.run.plan.{name}", lambda *_: pytest.fail("it is decoded again"))
+        monkeypatch.setattr(f"lolblur_synth.run.footage.{name}", lambda *_: pytest.fail("it is decoded again"))
     assert make_plan(videos, tmp_path / "d", config, weights) == plan
 
 
