@@ -114,8 +114,8 @@ def _listing(folder: Path) -> set[str]:
             "has no test split, as a dataset of one video",
             where=dataset,
             advice=(
-                f"add videos and run again, or do without: train-lednet {setting('set')} validate_every=0, "
-                f"evaluate {setting('split')} train"
+                "add videos and run again, or do without: train with validate_every=0, evaluate with "
+                f"{setting('split')} train"
             ),
         )
     if not folder.is_dir():

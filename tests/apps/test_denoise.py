@@ -23,6 +23,7 @@ from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
+from tests.support.commands import message
 from tests.support.footage import film
 
 FPS = Fraction(240000, 1001)
@@ -94,7 +95,7 @@ def test_deeper_footage_stays_deep(truth, tmp_path):
     write_video(tmp_path / "deep.mkv", with_noise(truth), FPS, bit_depth=16)
     result = call(tmp_path / "deep.mkv", tmp_path / "out.mp4")
     assert isinstance(result.exception, UserError)
-    assert "the 16 bits of deep.mkv need a file that ends in .mkv" in str(result.exception)
+    assert "the 16 bits of deep.mkv need a file that ends in .mkv" in message(result)
     assert call(tmp_path / "deep.mkv", tmp_path / "out.mkv", "--preset", "fast").exit_code == 0
     clean = frames_of(tmp_path / "out.mkv")
     codes = torch.stack(clean).mul(65535).round().long()
@@ -132,7 +133,7 @@ def test_numbered_images_and_the_other_backend(truth, tmp_path):
     for number, frame in enumerate(with_noise(truth[:3]), 7):
         write_png(tmp_path / f"in/{number:03d}.png", quantize(frame[:, :48, :48]))
     command = (tmp_path / "in", tmp_path / "out.mkv", "--backend", "bm4d", "--sigma", "12")
-    assert "give --capture-fps" in str(call(*command).exception)
+    assert "give --capture-fps" in message(call(*command))
     result = call(*command, "--capture-fps", "30")
     assert result.exit_code == 0, result.exception
     assert "sigma 12.00 of 255" in result.output
@@ -165,7 +166,7 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
 def test_sigmas_that_make_no_sense(noisy, tmp_path, sigma):
     result = call(noisy, tmp_path / "out.mkv", f"--sigma={sigma}")
     assert isinstance(result.exception, UserError)
-    assert f"--sigma {sigma}: write auto" in str(result.exception)
+    assert f"--sigma {sigma}: write auto" in message(result)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +193,8 @@ def test_requests_that_cannot_be_met(tmp_path, source, out, compare, told):
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     result = call(tmp_path / source, tmp_path / out, "--compare", str(tmp_path / compare))
     assert isinstance(result.exception, UserError)
-    assert told in str(result.exception)
-    assert len(str(result.exception).splitlines()) == 1
+    assert told in message(result)
+    assert len(message(result).splitlines()) == 1
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 
 

