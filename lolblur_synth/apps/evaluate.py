@@ -16,7 +16,7 @@ from lolblur_synth.core.devices import choose_device, cores
 from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.pairs import DARK, SHARP, PairFiles, find_pairs
+from lolblur_synth.dataset.pairs import INPUT, TARGET, PairFiles, find_pairs
 from lolblur_synth.metrics.psnr_ssim import WINDOW, Convention, eight_bit, psnr, ssim
 from lolblur_synth.metrics.scores import Evaluation, Score, as_text
 from lolblur_synth.nets.lednet import LEDNet
@@ -42,8 +42,8 @@ class Data:
 
     root: Path
     split: Split = "test"
-    dark: str = DARK
-    sharp: str = SHARP
+    dark: str = INPUT
+    sharp: str = TARGET
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def evaluate_network(
     Raises `UserError` as `evaluate_files` does, for most of its reasons before anything is restored.
     """
     pairs = find_pairs(data.root, data.split, data.dark, data.sharp)
-    _refuse([fault for pair in pairs if (fault := _too_small(pair.dark.path, pair.dark.shape, scale))])
+    _refuse([fault for pair in pairs if (fault := _too_small(pair.input.path, pair.input.shape, scale))])
     targets = _targets(pairs, data, save, overwrite)
     chosen = choose_device(device)
     check(manner, chosen)
@@ -211,12 +211,12 @@ def _too_small(path: Path, shape: tuple[int, ...], scale: Scale) -> str | None:
 def _restored(pair: PairFiles, net: LEDNet, manner: Manner, device: torch.device) -> tuple[Pixels, Pixels]:
     """The result of a pair, of the input's depth, and its truth."""
     try:
-        dark, sharp = read_pixels(pair.dark.path), read_pixels(pair.sharp.path)
-        _refuse([f"{pair.dark.path}: changed meanwhile, or turned by a tag"] * (dark.shape != sharp.shape))
+        dark, sharp = read_pixels(pair.input.path), read_pixels(pair.target.path)
+        _refuse([f"{pair.input.path}: changed meanwhile, or turned by a tag"] * (dark.shape != sharp.shape))
         restored = restore(dequantize(dark).to(device), net, manner)
     except SequenceError as error:
         told = str(error)
-        raise UserError(told if pair.name in told else f"{pair.dark.path}: {told}") from None
+        raise UserError(told if pair.name in told else f"{pair.input.path}: {told}") from None
     return quantize(restored, 8 if dark.dtype == np.uint8 else 16), sharp
 
 

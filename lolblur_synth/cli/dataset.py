@@ -45,7 +45,7 @@ def run(
 
     from lolblur_synth.cli.tables import show_estimate, show_plan
     from lolblur_synth.core.devices import choose_device, threads_for
-    from lolblur_synth.dataset.settings import settle
+    from lolblur_synth.dataset.output import recover_if_dataset
     from lolblur_synth.nets.weights.load import load_ec_zero_dce
     from lolblur_synth.run.build_sequence import estimate
     from lolblur_synth.run.denoised_cache import opened
@@ -55,7 +55,7 @@ def run(
     device = choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry_run:
-        settle(out)
+        recover_if_dataset(out)
         if cache:
             click.get_current_context().with_resource(opened(cache, videos, out))
     with console.status("reading videos") as status:
@@ -79,7 +79,7 @@ def run(
 def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
-    from lolblur_synth.dataset.records import read_records
+    from lolblur_synth.dataset.record_reader import read_records
     from lolblur_synth.run.runner import execute
 
     if not verbose:  # else the plan has told it
@@ -127,7 +127,7 @@ def demo(
 
     from lolblur_synth.apps.demo import render_clips
     from lolblur_synth.core.devices import choose_device
-    from lolblur_synth.dataset.settings import settle
+    from lolblur_synth.dataset.output import recover_if_dataset
     from lolblur_synth.nets.weights.load import load_ec_zero_dce
     from lolblur_synth.run.plan import make_plan
 
@@ -136,7 +136,7 @@ def demo(
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     with console.status("rendering two night clips at 250 fps"):
         videos = render_clips(out / "videos", config.seed)
-    settle(out / "dataset")
+    recover_if_dataset(out / "dataset")
     plan = make_plan(videos, out / "dataset", config, {"ec_zero_dce": sha256}, overwrite)
     _execute(plan, console, verbose=False, fail_fast=True)
     click.echo(f"clips:    {shown(videos)}")

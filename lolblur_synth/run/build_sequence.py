@@ -19,11 +19,11 @@ from lolblur_synth.core.events import Event, Notify, ignore
 from lolblur_synth.core.profiler import Clock
 from lolblur_synth.core.rng import torch_rng_for
 from lolblur_synth.core.threads import Map, ordered_map
-from lolblur_synth.dataset.layout import FOLDERS, image_path
+from lolblur_synth.dataset.layout import FOLDERS, RECORD, image_path
 from lolblur_synth.dataset.publish import stage_record
+from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.dataset.records import (
     FORMAT,
-    RECORD,
     Denoising,
     FlickerRecord,
     NoiseLevel,
@@ -31,7 +31,6 @@ from lolblur_synth.dataset.records import (
     RejectRecord,
     SequenceRecord,
     ShutterRecord,
-    read_record,
 )
 from lolblur_synth.dataset.statistics import measure
 from lolblur_synth.kernels.jit_cache import KernelCache

@@ -16,8 +16,9 @@ from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.dataset.layout import FOLDERS, Split
+from lolblur_synth.dataset.output import read_existing
 from lolblur_synth.dataset.records import SequenceRecord, Source
-from lolblur_synth.dataset.settings import has_settings, pixel_settings, read_existing
+from lolblur_synth.dataset.settings import has_settings, pixel_settings
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
 from lolblur_synth.synthesis.draws import SPLIT, Draws, draw
@@ -111,7 +112,7 @@ def make_plan(
     weights = weights | chosen.weights
     found = find_videos(videos.resolve(), (out, cache_dir()), FOLDERS)
     names = {footage.path: footage.name for footage in found.videos}
-    existing = read_existing(out, config, overwrite)
+    existing = read_existing(out, config, overwrite=overwrite)
     lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
     cuts: list[VideoPlan] = []
     for path, name in names.items():

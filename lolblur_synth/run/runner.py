@@ -24,10 +24,12 @@ from lolblur_synth.core.events import Event, Notify, gathered, ignore
 from lolblur_synth.core.files import write_text
 from lolblur_synth.core.signals import held
 from lolblur_synth.dataset import card
+from lolblur_synth.dataset.layout import RECORD, staging_path
+from lolblur_synth.dataset.locks import locked, publishing
 from lolblur_synth.dataset.manifest import write_manifest
 from lolblur_synth.dataset.publish import check_present, publish, recover, remove
-from lolblur_synth.dataset.records import RECORD, read_records, staging_path
-from lolblur_synth.dataset.settings import locked, publishing, write_settings
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.kernels.jit_cache import tell_where_workers_compile
 from lolblur_synth.run.build_sequence import make_sequence
 from lolblur_synth.run.plan import Plan, SequencePlan

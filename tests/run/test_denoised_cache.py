@@ -15,7 +15,8 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config, load
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.fingerprint import fingerprint
-from lolblur_synth.dataset.records import Denoising, NoiseLevel, read_records
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.records import Denoising, NoiseLevel
 from lolblur_synth.run import build_sequence, denoised_cache
 from lolblur_synth.run.denoised_cache import opened, parts_of, recall, storing
 from lolblur_synth.run.plan import make_plan

