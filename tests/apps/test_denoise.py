@@ -13,7 +13,8 @@ from rich.console import Console
 from torch import Tensor
 
 from lolblur_synth.apps import denoise
-from lolblur_synth.apps.denoise import Manner, denoise_video
+from lolblur_synth.apps.denoise import DenoiseOptions, denoise_video
+from lolblur_synth.apps.transcoding import Listener
 from lolblur_synth.cli.main import cli
 from lolblur_synth.cli.progress import frame_progress
 from lolblur_synth.core.errors import SequenceError, UserError
@@ -157,7 +158,9 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
     write_video(tmp_path / "long.mkv", with_noise([*truth, *truth[-2::-1], *truth[1:]]), FPS)
     monkeypatch.setattr(denoise, "read_stored", count)
     out = tmp_path / "o.mkv"
-    denoise_video(tmp_path / "long.mkv", out, Manner(preset="fast"), "cpu", None, None, False, notice, pytest.fail)
+    denoise_video(
+        tmp_path / "long.mkv", out, DenoiseOptions(preset="fast", device="cpu"), listener=Listener(notice, pytest.fail)
+    )
     assert read[0] == 46
     assert most[0] < 20
 
@@ -177,8 +180,8 @@ def test_sigmas_that_make_no_sense(noisy, tmp_path, sigma):
         ("in.mkv", "o.mkv", "no/c.png", "does not exist; make it first"),
         ("in.mkv", "o.avi", "c.png", "ends in .mkv or .mp4"),
         ("in.mkv", "o.mkv", "c.jpg", "ends in .png"),
-        ("in.mkv", "there.mkv", "c.png", "exists; name another file, or --overwrite"),
-        ("in.mkv", "o.mkv", "there.png", "exists; name another file, or --overwrite"),
+        ("in.mkv", "there.mkv", "c.png", "there.mkv: exists; name another file, or --overwrite"),
+        ("in.mkv", "o.mkv", "there.png", "there.png: exists; name another file, or --overwrite"),
         ("in.mkv", "in.mkv", "c.png", "would replace the input"),
         ("in.mkv", "link.mkv", "c.png", "would replace the input"),
         ("in.mkv", "folder.mkv", "c.png", "is a folder"),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.apps import interpolate
-from lolblur_synth.apps.interpolate import UNTRUSTED, Manner, _moments, interpolate_video
+from lolblur_synth.apps.interpolate import UNTRUSTED, InterpolateOptions, interpolate_video, output_times
+from lolblur_synth.apps.transcoding import Listener
 from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError
@@ -118,8 +119,8 @@ def test_any_higher_rate_at_exact_times(clip, tmp_path):
 @settings(max_examples=50)
 def test_moments_of_all_gaps_are_those_of_the_whole(ratio: Fraction, frames: int):
     step = 1 / ratio
-    parts = [moment for gap in range(frames) for moment in _moments(gap, gap + 1, step)]
-    assert parts == _moments(0, frames, step)
+    parts = [moment for gap in range(frames) for moment in output_times(gap, gap + 1, step)]
+    assert parts == output_times(0, frames, step)
     assert all(later - earlier == step for earlier, later in pairwise(parts))
 
 
@@ -220,7 +221,7 @@ def test_frames_are_written_while_others_are_read(tmp_path, monkeypatch):
     write_video(tmp_path / "long.mkv", shots(0, 40), FPS)
     monkeypatch.setattr(interpolate, "read_stored", count)
     out = tmp_path / "o.mkv"
-    interpolate_video(tmp_path / "long.mkv", out, None, 2, Manner(), None, False, notice, pytest.fail)
+    interpolate_video(tmp_path / "long.mkv", out, InterpolateOptions(factor=2), listener=Listener(notice, pytest.fail))
     assert read[0] == 40
     assert most[0] < 12
 

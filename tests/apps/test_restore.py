@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.apps import restore as restoring
-from lolblur_synth.apps.restore import Manner, in_tiles, restore
+from lolblur_synth.apps.restore import in_tiles, restore
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.nets.lednet import LEDNet, PyramidPooling
@@ -193,7 +193,7 @@ def test_half_precision_is_close():
     """Where CUDA would compute in float16, a CPU does so too, slowly."""
     dark = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0)) / 4
     net = narrow_lednet()
-    half, full = restore(dark, net, Manner(half=True)), restore(dark, net)
+    half, full = restore(dark, net, half=True), restore(dark, net)
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().max() < 0.01
 
@@ -202,7 +202,7 @@ def test_values_that_are_not_finite_are_told(weights, tmp_path):
     net = narrow_lednet()
     net.tail.bias[0] = 1e6  # too much for float16
     with pytest.raises(SequenceError, match="not finite; try without half"):
-        restore(torch.rand(3, 16, 16), net, Manner(half=True))
+        restore(torch.rand(3, 16, 16), net, half=True)
     with torch.no_grad():
         net.tail.bias.fill_(torch.finfo(torch.float32).max)
         net.tail.weight.mul_(1e38)
@@ -315,4 +315,4 @@ def test_more_memory_than_there_is(monkeypatch):
     monkeypatch.setattr(LEDNet, "forward", fail)
     for size, tile, advice in ((2000, None, "give tile 512"), (2000, 512, "give tile 256"), (24, None, "the CPU")):
         with pytest.raises(UserError, match=f"^this needs more memory than cpu has; .*{advice}$"):
-            restore(torch.zeros(3, size, 3000), narrow_lednet(), Manner(tile))
+            restore(torch.zeros(3, size, 3000), narrow_lednet(), tile=tile)

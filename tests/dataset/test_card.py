@@ -20,7 +20,7 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
     for line in (
         "Made by lolblur-synth 0.1.0 with seed 0. 4 pairs from 2 videos, split by video:",
         "| train | 1 | 1 | 2 |",
-        "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 97.",
+        "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 98.",
         "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
         f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
         "Windows dropped: 2 for: cut. Each is listed in the records.",

@@ -170,10 +170,10 @@ def weights_dir() -> Path:
 
 def entry(name: str) -> Entry:
     """The entry of a name; raises `UserError` with all names when there is none."""
-    for found in ENTRIES:
-        if found.name == name:
-            return found
-    names = ", ".join(found.name for found in ENTRIES)
+    for item in ENTRIES:
+        if item.name == name:
+            return item
+    names = ", ".join(item.name for item in ENTRIES)
     raise UserError(
         "no such name, and no .safetensors or .pth file", where=f"weights {name}", advice=f"choose from {names}"
     )
@@ -181,23 +181,23 @@ def entry(name: str) -> Entry:
 
 def locate(name: str) -> Path:
     """The file of weights; raises `UserError`, with how to get them, when it is not there or its content differs."""
-    found = entry(name)
-    if not found.path.is_file():
-        raise UserError(f"not in {found.path.parent}", where=f"weights {name}", advice=f"get them by {found.advice()}")
-    if not intact(found):
+    item = entry(name)
+    if not item.path.is_file():
+        raise UserError(f"not in {item.path.parent}", where=f"weights {name}", advice=f"get them by {item.advice()}")
+    if not intact(item):
         raise UserError(
-            f"{found.path} has another sha256",
+            f"{item.path} has another sha256",
             where=f"weights {name}",
-            advice=f"get them by {found.advice(again=True)}",
+            advice=f"get them by {item.advice(again=True)}",
         )
-    return found.path
+    return item.path
 
 
-def intact(found: Entry) -> bool:
+def intact(item: Entry) -> bool:
     """Whether the file that is there has the content that is pinned; true where nothing is."""
-    if found.tensors is not None:
-        return tensor_hash(found.path) == found.tensors
-    return found.sha256 is None or found.wheel is not None or file_hash(found.path) == found.sha256
+    if item.tensors is not None:
+        return tensor_hash(item.path) == item.tensors
+    return item.sha256 is None or item.wheel is not None or file_hash(item.path) == item.sha256
 
 
 def tensor_hash(path: Path) -> str:
