@@ -1,17 +1,19 @@
 """The `darken` command: pictures, folders of pictures and videos through EC-Zero-DCE alone."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from pydantic import TypeAdapter
 
-from lolblur_synth.apps.conversion import shortcomings, times_kept
-from lolblur_synth.apps.outputs import check_source, check_targets
+from lolblur_synth.apps.outputs import check_files, check_source
+from lolblur_synth.apps.pictures import find_pictures
+from lolblur_synth.apps.transcoding import NOBODY, Listener, losses, variable_rate
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting, shown
 from lolblur_synth.core.files import read_bounded, write_text
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
@@ -43,45 +45,46 @@ def parse_exposure(text: str) -> Range:
     return bounds
 
 
+@dataclass(frozen=True)
+class DarkenOptions:
+    """How dark, by which network, and where."""
+
+    exposure: Range = (0.05, 0.3)  # lightness to darken to, [0, 1]; drawn once per picture or video
+    seed: int = 0
+    weights: str = "ec_zero_dce"
+    device: str = "auto"
+
+
 def darken_path(
-    source: Path,
-    out: Path,
-    exposure: Range,
-    seed: int,
-    weights: str,
-    device: str,
-    overwrite: bool,
-    warn: Callable[[str], None],
+    source: Path, out: Path, options: DarkenOptions, *, overwrite: bool = False, listener: Listener = NOBODY
 ) -> Iterator[tuple[Path, float]]:
     """Darken what `source` is, each picture or video by one draw; yields the files written and their exposures.
 
     Pictures become PNG of their own bit depth, a video becomes lossless FFV1 with every frame once, at its own time.
-    `exposures.json` keeps the draws. `warn` is told of what is lost.
+    `exposures.json` keeps the draws. What cannot be darkened is left out, and a `SequenceError` at the end.
     """
     check_source(source)
-    inputs = sorted(path for path in source.iterdir() if is_picture(path)) if source.is_dir() else [source]
-    if not inputs:
-        raise UserError("no pictures in this folder", where=f"{setting('input')} {source}")
+    inputs = find_pictures(source, recursive=False) if source.is_dir() else [source]
     targets = {path: out / f"{path.stem}{'.png' if is_picture(path) else '.mkv'}" for path in inputs}
-    check_targets(targets.items(), overwrite)
-    chosen = choose_device(device)
-    net, _ = load_ec_zero_dce(weights, chosen)
+    check_files(targets.items(), overwrite=overwrite)
+    device = choose_device(options.device)
+    net, _ = load_ec_zero_dce(options.weights, device)
     out.mkdir(parents=True, exist_ok=True)
     failures = []
     for path, target in targets.items():
-        drawn = float(rng_for(seed, path.name, "exposure").uniform(*exposure))
+        drawn = float(rng_for(options.seed, path.name, "exposure").uniform(*options.exposure))
         try:
             if is_picture(path):
-                _darken_picture(path, target, drawn, net, chosen)
+                _darken_picture(path, target, drawn, net, device)
             else:
-                _darken_video(path, target, drawn, net, chosen, warn)
+                _darken_video(path, target, drawn, net, device, listener)
         except SequenceError as error:
-            failures.append(str(error))
+            failures.append(error.told(setting))
             continue
         _note(out / _DRAWS, target.name, drawn)
         yield target, drawn
     if failures:
-        raise SequenceError(f"{len(failures)} not darkened: " + "; ".join(failures))
+        raise SequenceError(listed(failures), where=f"{len(failures)} not darkened")
 
 
 def _note(path: Path, name: str, drawn: float) -> None:
@@ -102,12 +105,12 @@ def _darken_picture(path: Path, target: Path, exposure: float, net: ECZeroDCE, d
 
 @torch.inference_mode()
 def _darken_video(
-    path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device, warn: Callable[[str], None]
+    path: Path, target: Path, exposure: float, net: ECZeroDCE, device: torch.device, listener: Listener
 ) -> None:
-    found = scan_stored(probe(path))
-    for line in (*times_kept(found), *shortcomings(found, target)):
-        warn(line)
-    relation = brightness_relation(exposure, fmean(found.lightness), 0, 0)
-    bright = (frame.to(device) for frame in read_stored(found))
+    scan = scan_stored(probe(path))
+    for line in (*variable_rate(scan), *losses(scan, target)):
+        listener.warn(line)
+    relation = brightness_relation(exposure, fmean(scan.lightness), 0, 0)
+    bright = (frame.to(device) for frame in read_stored(scan))
     dark = (darken(frame, min(1.0, relation * mean_lightness(frame)), net).cpu() for frame in bright)
-    write_video(target, dark, found.shown, bit_depth=found.info.bits_to_write)
+    write_video(target, dark, scan.shown, bit_depth=scan.info.bits_to_write)

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lolblur_synth.apps.conversion import shortcomings, times_kept
 from lolblur_synth.apps.outputs import check_file, check_source
+from lolblur_synth.apps.transcoding import NOBODY, Listener, losses, variable_rate
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.profiler import Clock
@@ -29,17 +29,19 @@ _ZOOM = 3  # of the details of a comparison
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How to denoise."""
+class DenoiseOptions:
+    """How to denoise, where, and at which rate the frames were filmed."""
 
     backend: Backend = "vbm4d"
     preset: Preset = "best"
     sigma: float | None = None  # of white noise, of 255; None: as measured
+    device: str = "auto"
+    capture_fps: float | None = None  # of numbered images; None: as tags tell
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What was found in the frames from `first` to `last`, and how long it took to remove it."""
+class DenoisedScene:
+    """A scene, the frames from `first` to `last` (a shot): its noise, and how long it took to remove that."""
 
     first: int
     last: int
@@ -65,32 +67,30 @@ def parse_sigma(text: str) -> float | None:
 def denoise_video(
     source: Path,
     out: Path,
-    manner: Manner,
-    device: str,
-    capture_fps: float | None,
-    compare: Path | None,
-    overwrite: bool,
-    notify: Callable[[int, int], None],
-    warn: Callable[[str], None],
-) -> list[Scene]:
-    """Denoise a video, or a folder of numbered images; returns what was found in its scenes.
+    options: DenoiseOptions,
+    *,
+    compare: Path | None = None,
+    overwrite: bool = False,
+    listener: Listener = NOBODY,
+) -> list[DenoisedScene]:
+    """Denoise a video, or a folder of numbered images; returns its scenes with their noise.
 
     `out` has every frame once, at its own time; it is lossless, of 8 bits if the source is, else of 16, and appears
-    whole or not at all. `compare` shows the middle frame before and after. `notify` is told how many frames are done,
-    of how many; `warn` of what is lost.
+    whole or not at all. `compare` shows the middle frame before and after. Raises `UserError` or `SequenceError` for
+    what cannot be done.
     """
     check_source(source)
-    check_file(source, out, overwrite, "out", VIDEOS)
+    check_file(out, VIDEOS, source=source, overwrite=overwrite)
     if compare:
-        check_file(source, compare, overwrite, "compare", (".png",))
-    chosen = choose_device(device)
-    info = probe(source, capture_fps)
+        check_file(compare, (".png",), source=source, overwrite=overwrite, parameter="compare")
+    device = choose_device(options.device)
+    info = probe(source, options.capture_fps)
     depth_for(out, info)
-    found = scan_stored(info)
-    for line in (*times_kept(found), *shortcomings(found, out)):
-        warn(line)
-    notify(0, found.frames)
-    scenes, shown = _convert(found, out, manner, chosen, notify)
+    scan = scan_stored(info)
+    for line in (*variable_rate(scan), *losses(scan, out)):
+        listener.warn(line)
+    listener.progress(0, scan.frames)
+    scenes, shown = _convert(scan, out, options, device, listener.progress)
     if compare:
         write_png(compare, quantize(_side_by_side(*shown)))
     return scenes
@@ -108,48 +108,53 @@ def depth_for(out: Path, info: VideoInfo) -> BitDepth:
 
 @torch.inference_mode()
 def _convert(
-    found: StoredScan, out: Path, manner: Manner, device: torch.device, notify: Callable[[int, int], None]
-) -> tuple[list[Scene], list[Tensor]]:
+    scan: StoredScan, out: Path, options: DenoiseOptions, device: torch.device, progress: Callable[[int, int], None]
+) -> tuple[list[DenoisedScene], list[Tensor]]:
     """Write the denoised video; returns its scenes and the middle frame before and after."""
-    scenes: list[Scene] = []
+    scenes: list[DenoisedScene] = []
     shown: list[Tensor] = []
 
-    def watch(frames: Iterator[Tensor], done: bool) -> Iterator[Tensor]:
+    def watch(frames: Iterator[Tensor], *, done: bool) -> Iterator[Tensor]:
         for number, frame in enumerate(frames):
-            if number == found.frames // 2:
+            if number == scan.frames // 2:
                 shown.append(frame.cpu())
             yield frame
             if done:
-                notify(number + 1, found.frames)
+                progress(number + 1, scan.frames)
 
     with ordered_map(threads_for(1, device)) as each:
-        noisy = (frame.to(device) for frame in watch(read_stored(found), done=False))
-        clean = _by_scene(noisy, found, manner, Clock(device), each, scenes)
-        depth = depth_for(out, found.info)
-        write_video(out, watch(clean, done=True), found.shown, bit_depth=depth)
+        noisy = (frame.to(device) for frame in watch(read_stored(scan), done=False))
+        clean = _by_scene(noisy, scan, options, Clock(device), each, scenes)
+        depth = depth_for(out, scan.info)
+        write_video(out, watch(clean, done=True), scan.shown, bit_depth=depth)
     return scenes, shown
 
 
 def _by_scene(
-    frames: Iterator[Tensor], found: StoredScan, manner: Manner, clock: Clock, each: Map, scenes: list[Scene]
+    frames: Iterator[Tensor],
+    scan: StoredScan,
+    options: DenoiseOptions,
+    clock: Clock,
+    each: Map,
+    scenes: list[DenoisedScene],
 ) -> Iterator[Tensor]:
-    """Denoise between cuts, each scene by the noise of its first frames; adds to `scenes` what was found.
+    """Denoise between cuts, each scene by the noise of its first frames; adds to `scenes`.
 
     Where frames are further apart than usual motion is still followed: a scene of 1 to 15 steps between frames kept an
     error of 2.5 of 255, where its halves apart kept 4.2.
     """
-    for start, stop in pairwise([0, *found.cuts, found.frames]):
+    for start, stop in pairwise([0, *scan.cuts, scan.frames]):
         scene = clock.each("decode", islice(frames, stop - start))
         head = list(islice(scene, HEAD))
-        noise, clean = find_noise(head, manner.sigma)
-        breaks = {at - start for at in found.breaks}
+        noise, clean = find_noise(head, options.sigma)
+        breaks = {at - start for at in scan.breaks}
         before = clock.seconds.get("denoise", 0.0)
         rest = chain(head, scene)
         yield from clock.each(
-            "denoise", denoise(rest, None if clean else noise, manner.backend, manner.preset, breaks, each)
+            "denoise", denoise(rest, None if clean else noise, options.backend, options.preset, breaks, each)
         )
         seconds = (clock.seconds["denoise"] - before) / (stop - start)
-        scenes.append(Scene(start, stop - 1, noise, clean, seconds))
+        scenes.append(DenoisedScene(start, stop - 1, noise, clean, seconds))
 
 
 def _side_by_side(before: Tensor, after: Tensor) -> Tensor:
@@ -166,17 +171,17 @@ def _centre(frame: Tensor) -> Tensor:
     return crop.repeat_interleave(_ZOOM, 1).repeat_interleave(_ZOOM, 2)[:, :height, :width]
 
 
-def describe(scene: Scene, manner: Manner) -> str:
-    """A scene in one line."""
+def describe(scene: DenoisedScene, options: DenoiseOptions) -> str:
+    """A scene and its noise in one line."""
     noise = scene.noise
-    found = f"frames {scene.first} to {scene.last}: sigma {noise.sigma:.2f} of 255"
+    frames = f"frames {scene.first} to {scene.last}: sigma {noise.sigma:.2f} of 255"
     if scene.clean:
-        return f"{found}: clean, left as it is"
+        return f"{frames}: clean, left as it is"
     space = "linear light" if noise.space == "linear" else "sRGB"
     colour = "white" if noise.white else "coloured"
-    way = f"vbm4d {manner.preset}" if manner.backend == "vbm4d" else manner.backend
+    way = f"vbm4d {options.preset}" if options.backend == "vbm4d" else options.backend
     return (
-        f"{found}, variance a x + b in {space}, a {_channels(noise.a)}, b {_channels(noise.b)}, {colour}; "
+        f"{frames}, variance a x + b in {space}, a {_channels(noise.a)}, b {_channels(noise.b)}, {colour}; "
         f"{way}, {scene.seconds:.3g} s per frame"
     )
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import torch
@@ -16,31 +17,35 @@ from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.interpolation.backends import survey
 
 
-def examine() -> Iterator[tuple[str, str, bool]]:
-    """Each thing looked at: its name, what was found, and whether it is as it must be."""
-    yield (
-        "processor",
-        f"{cores()} cores; torch uses {torch.get_num_threads()}, OpenCV {cv2.getNumThreads()}",
-        True,
-    )
-    yield "CUDA", _cuda(), True
+class Finding(NamedTuple):
+    """A part of the machine, what is to be said of it, and whether it is as it must be."""
+
+    name: str
+    told: str
+    in_order: bool = True
+
+
+def examine() -> Iterator[Finding]:
+    """The diagnosis of this machine, part by part."""
+    yield Finding("processor", f"{cores()} cores; torch uses {torch.get_num_threads()}, OpenCV {cv2.getNumThreads()}")
+    yield Finding("CUDA", _cuda())
     for package in ("torch", "opencv-python", "av", "scenedetect"):
-        yield package, *_version(package)
-    (compiler, compiles), (reference, found) = _version("numba"), _version("bm4d")
-    yield "denoise", f"vbm4d (numba {compiler}); bm4d {reference}; none", compiles and found
-    yield "interpolate", "flow (OpenCV DIS); linear", hasattr(cv2, "DISOpticalFlow_create")
-    for backend, found_here in survey(Interpolate().weights, choose_device("auto")):
-        yield f"  {backend}", found_here, True
+        yield Finding(package, *_version(package))
+    (compiler, compiles), (reference, installed) = _version("numba"), _version("bm4d")
+    yield Finding("denoise", f"vbm4d (numba {compiler}); bm4d {reference}; none", compiles and installed)
+    yield Finding("interpolate", "flow (OpenCV DIS); linear", hasattr(cv2, "DISOpticalFlow_create"))
+    for backend, state in survey(Interpolate().weights, choose_device("auto")):
+        yield Finding(f"  {backend}", state)
     try:
         net, sha256 = load_ec_zero_dce("ec_zero_dce", "cpu")
         parameters = sum(p.numel() for p in net.parameters())
-        yield "weights", f"ec_zero_dce, {parameters:,} parameters, sha256 {sha256[:16]}", True
+        yield Finding("weights", f"ec_zero_dce, {parameters:,} parameters, sha256 {sha256[:16]}")
     except UserError as error:
-        yield "weights", str(error), False
-    yield "presets", f"{', '.join(presets())} in {preset_dir()}", bool(presets())
-    yield "caches", _caches(), True
+        yield Finding("weights", str(error), in_order=False)
+    yield Finding("presets", f"{', '.join(presets())} in {preset_dir()}", bool(presets()))
+    yield Finding("caches", _caches())
     disk = shutil.disk_usage(Path.cwd())
-    yield "disk here", f"{disk.free / 1e9:.0f} of {disk.total / 1e9:.0f} GB free", True
+    yield Finding("disk here", f"{disk.free / 1e9:.0f} of {disk.total / 1e9:.0f} GB free")
 
 
 def _cuda() -> str:

@@ -1,139 +1,118 @@
-"""The `evaluate` command: results against their ground truth, from files, or from a network and a split of a dataset.
+"""The `evaluate` command: results against their targets, from files, or from a network and a split of a dataset."""
 
-Scores are decided on pictures of 8 bits, as files hold them, so that both ways agree to the last digit.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lolblur_synth.apps.restore import COMPARISON, Manner, check, find_pictures, restore
+from lolblur_synth.apps.outputs import check_apart, check_file, check_files
+from lolblur_synth.apps.pictures import find_pictures
+from lolblur_synth.apps.restore import COMPARISON, Restorer, located
 from lolblur_synth.core.devices import choose_device, cores
 from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.pairs import DARK, SHARP, PairFiles, find_pairs
-from lolblur_synth.metrics.psnr_ssim import WINDOW, Convention, eight_bit, psnr, ssim
+from lolblur_synth.dataset.pairs import INPUT, TARGET, PairFiles, find_pairs, read_pair
 from lolblur_synth.metrics.scores import Evaluation, Score, as_text
-from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.nets.lpips import SMALLEST, Backbone
-from lolblur_synth.nets.weights.load import load_lednet, load_lpips
-from lolblur_synth.video.images import Pixels, dequantize, quantize, read_pixels, write_png
+from lolblur_synth.metrics.scoring import Distance, Metrics, Result, lpips_distance, score, score_all
+from lolblur_synth.nets.weights.load import load_lpips
+from lolblur_synth.video.images import dequantize, quantize, read_pixels, write_png
 
-Distance = Callable[[Pixels, Pixels], float]
-Notify = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Scale:
-    """By what to score."""
-
-    convention: Convention = "rgb"
-    lpips: Backbone | None = None
-
-
-@dataclass(frozen=True)
-class Data:
-    """Which pairs of a dataset to restore and score."""
+class PairFolders:
+    """Which pairs of a dataset: a split, and the folders of input and target in it."""
 
     root: Path
     split: Split = "test"
-    dark: str = DARK
-    sharp: str = SHARP
+    input: str = INPUT
+    target: str = TARGET
 
 
 @dataclass(frozen=True)
 class _Files:
-    """A result and its truth, and the place that they share."""
+    """A result and its target, and the place that they share."""
 
     name: str
     result: Path
-    truth: Path
+    target: Path
 
 
-def evaluate_files(result: Path, truth: Path, scale: Scale, device: str, notify: Notify) -> Evaluation:
+def evaluate_files(result: Path, target: Path, metrics: Metrics, device: str, progress: Progress) -> Evaluation:
     """Score pictures that have the same place in two folders; their suffixes may differ.
 
     Raises `UserError`, naming files, when a folder has none, when one has no partner, when two differ in size, and when
     one cannot be decoded. What `restore` wrote to compare is passed over.
     """
-    pairs = _partners(result, truth)
-    distance = _distance(scale, device)
+    pairs = _partners(result, target)
+    distance = _distance(metrics, device)
     scores: list[Score] = []
     faults: list[str] = []
     with ThreadPoolExecutor(cores()) as pool:
-        for done, found in enumerate(pool.map(lambda pair: _score_files(pair, scale), pairs), 1):
-            if isinstance(found, Score):
-                scores.append(found)
+        for done, scored in enumerate(pool.map(lambda pair: _score_files(pair, metrics), pairs), 1):
+            if isinstance(scored, Score):
+                scores.append(scored)
             else:
-                faults.append(found)
-            notify(0 if distance else done, len(pairs))
+                faults.append(scored)
+            progress(0 if distance else done, len(pairs))
     _refuse(faults)
     if distance:
         for done, pair in enumerate(pairs):
-            lpips = distance(read_pixels(pair.result), read_pixels(pair.truth))
+            lpips = distance(read_pixels(pair.result), read_pixels(pair.target))
             scores[done] = replace(scores[done], lpips=lpips)
-            notify(done + 1, len(pairs))
-    return Evaluation(scale.convention, scale.lpips, {"result": str(result), "truth": str(truth)}, scores)
+            progress(done + 1, len(pairs))
+    return Evaluation(metrics.convention, metrics.lpips, {"result": str(result), "truth": str(target)}, scores)
 
 
 def evaluate_network(
-    weights: str,
-    data: Data,
-    scale: Scale,
-    manner: Manner,
-    device: str,
-    save: Path | None,
-    overwrite: bool,
-    notify: Notify,
+    restorer: Restorer,
+    folders: PairFolders,
+    metrics: Metrics,
+    *,
+    save: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress,
 ) -> Evaluation:
-    """Restore the dark pictures of a split and score them; `save` keeps what is restored, as PNG of the input's depth.
+    """Restore the inputs of a split and score them; `save` keeps what is restored, as PNG of the input's depth.
 
     Raises `UserError` as `evaluate_files` does, for most of its reasons before anything is restored.
     """
-    pairs = find_pairs(data.root, data.split, data.dark, data.sharp)
-    _refuse([fault for pair in pairs if (fault := _too_small(pair.dark.path, pair.dark.shape, scale))])
-    targets = _targets(pairs, data, save, overwrite)
-    chosen = choose_device(device)
-    check(manner, chosen)
-    net, sha256 = load_lednet(weights, chosen)
-    distance = _distance(scale, device)
-    pending, distances = [], []
-    with ThreadPoolExecutor(cores()) as pool:  # it measures while the next picture is restored
-        for done, (pair, target) in enumerate(zip(pairs, targets, strict=True)):
-            notify(done, len(pairs))
-            restored, sharp = _restored(pair, net, manner, chosen)
-            pending.append(pool.submit(_measure, pair.name, restored, sharp, scale))
-            distances.append(distance(restored, sharp) if distance else None)
-            if target:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                write_png(target, restored)
-    scores = [replace(one.result(), lpips=lpips) for one, lpips in zip(pending, distances, strict=True)]
-    notify(len(pairs), len(pairs))
-    folder = data.root / data.split
-    compared = {"weights": sha256, "dark": str(folder / data.dark), "truth": str(folder / data.sharp)}
-    return Evaluation(scale.convention, scale.lpips, compared, scores)
+    pairs = find_pairs(folders.root, folders.split, folders.input, folders.target)
+    _refuse([fault for pair in pairs if (fault := _too_small(pair.input.path, pair.input.shape, metrics))])
+    if save:
+        check_apart(save, folders.root, "lies in the dataset", parameter="save")
+        targets = ((pair.input.path, _kept(save, pair)) for pair in pairs)
+        check_files(targets, overwrite=overwrite, parameter="save")
+    distance = _distance(metrics, restorer.device.type)
+
+    def results() -> Iterator[Result]:
+        for done, pair in enumerate(pairs):
+            progress(done, len(pairs))
+            result = _restored(pair, restorer)
+            if save:
+                _kept(save, pair).parent.mkdir(parents=True, exist_ok=True)
+                write_png(_kept(save, pair), result.pixels)
+            yield result
+
+    scores = score_all(results(), metrics.convention, distance)
+    progress(len(pairs), len(pairs))
+    split = folders.root / folders.split
+    compared = {
+        "weights": restorer.sha256,
+        "dark": str(split / folders.input),
+        "truth": str(split / folders.target),
+    }
+    return Evaluation(metrics.convention, metrics.lpips, compared, scores)
 
 
-def check_outputs(paths: Sequence[Path], overwrite: bool) -> None:
+def check_outputs(paths: Sequence[Path], *, overwrite: bool) -> None:
     """Raise `UserError` where scores cannot be written."""
     for path in paths:
-        if path.suffix not in {".csv", ".json"}:
-            raise UserError("name a file that ends in .csv or .json", where=f"{setting('out')} {path}")
-        if not path.parent.is_dir():
-            raise UserError(
-                f"the folder {path.parent} does not exist", where=f"{setting('out')} {path}", advice="make it first"
-            )
-        if path.is_dir():
-            raise UserError("is a folder", where=f"{setting('out')} {path}", advice="name a file")
-        if path.exists() and not overwrite:
-            raise UserError(
-                "exists", where=f"{setting('out')} {path}", advice=f"name another file, or {setting('overwrite')}"
-            )
+        check_file(path, (".csv", ".json"), overwrite=overwrite)
 
 
 def write_scores(evaluation: Evaluation, paths: Sequence[Path]) -> None:
@@ -142,12 +121,14 @@ def write_scores(evaluation: Evaluation, paths: Sequence[Path]) -> None:
         write_text(path, as_text(evaluation, path.suffix))
 
 
-def _partners(result: Path, truth: Path) -> list[_Files]:
-    one, other = (_by_place(folder, parameter) for folder, parameter in ((result, "result"), (truth, "gt")))
-    faults = [f"{truth / name}: missing, its partner {one[name]} is there" for name in sorted(one.keys() - other)]
-    faults += [f"{result / name}: missing, its partner {other[name]} is there" for name in sorted(other.keys() - one)]
-    _refuse(faults)
-    return [_Files(name, one[name], other[name]) for name in sorted(one)]
+def _partners(result: Path, target: Path) -> list[_Files]:
+    results, targets = _by_place(result, "result"), _by_place(target, "gt")
+    lost, extra = sorted(results.keys() - targets), sorted(targets.keys() - results)
+    _refuse(
+        [f"{target / name}: missing, its partner {results[name]} is there" for name in lost]
+        + [f"{result / name}: missing, its partner {targets[name]} is there" for name in extra]
+    )
+    return [_Files(name, results[name], targets[name]) for name in sorted(results)]
 
 
 def _by_place(folder: Path, parameter: str) -> dict[str, Path]:
@@ -156,84 +137,54 @@ def _by_place(folder: Path, parameter: str) -> dict[str, Path]:
         raise UserError(
             f"{'is no' if folder.exists() else 'there is no such'} folder", where=f"{setting(parameter)} {folder}"
         )
-    found: dict[str, Path] = {}
-    for path in find_pictures(folder):
+    pictures: dict[str, Path] = {}
+    for path in find_pictures(folder, recursive=True, parameter=parameter):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name.endswith(COMPARISON):
-            continue
-        if name in found:
+        if name in pictures:
             raise UserError(
-                f"{found[name]} and {path} have one name", where=setting(parameter), advice="keep one of them"
+                f"{pictures[name]} and {path} have one name", where=setting(parameter), advice="keep one of them"
             )
-        found[name] = path
-    if not found:
-        raise UserError(
-            "no pictures in this folder or below",
-            where=f"{setting(parameter)} {folder}",
-            advice="give one that has some",
-        )
-    return found
+        if not name.endswith(COMPARISON):
+            pictures[name] = path
+    return pictures
 
 
-def _score_files(pair: _Files, scale: Scale) -> Score | str:
+def _score_files(pair: _Files, metrics: Metrics) -> Score | str:
     try:
-        result, truth = read_pixels(pair.result), read_pixels(pair.truth)
+        result = Result(pair.name, read_pixels(pair.result), read_pixels(pair.target))
     except SequenceError as error:
-        return str(error)
-    if result.shape != truth.shape:
-        return f"{pair.result}: {_size(result.shape)}, its partner {pair.truth} {_size(truth.shape)}"
-    return _too_small(pair.result, result.shape, scale) or _measure(pair.name, result, truth, scale)
+        return error.told(setting)
+    shape, wanted = result.pixels.shape, result.target.shape
+    if shape != wanted:
+        return f"{pair.result}: {_size(shape)}, its partner {pair.target} {_size(wanted)}"
+    return _too_small(pair.result, shape, metrics) or score(result, metrics.convention)
 
 
-def _measure(name: str, result: Pixels, truth: Pixels, scale: Scale) -> Score:
-    return Score(name, psnr(result, truth, scale.convention), ssim(result, truth, scale.convention))
+def _kept(save: Path, pair: PairFiles) -> Path:
+    return save / f"{pair.name}.png"
 
 
-def _targets(pairs: list[PairFiles], data: Data, save: Path | None, overwrite: bool) -> list[Path | None]:
-    """Where to keep each result, if anywhere."""
-    if save and save.resolve().is_relative_to(data.root.resolve()):
-        raise UserError("lies in the dataset", where=f"{setting('save')} {save}", advice="name another folder")
-    targets = [save / f"{pair.name}.png" if save else None for pair in pairs]
-    there = [path for path in targets if path and path.exists()]
-    if there and not overwrite:
-        raise UserError(
-            f"{there[0]} exists", where=setting("save"), advice=f"name another folder, or {setting('overwrite')}"
-        )
-    return targets
+def _too_small(path: Path, shape: tuple[int, ...], metrics: Metrics) -> str | None:
+    small = min(shape[:2]) < metrics.smallest
+    return f"{path}: {_size(shape)}, and the metrics need {metrics.smallest} pixels each way" if small else None
 
 
-def _too_small(path: Path, shape: tuple[int, ...], scale: Scale) -> str | None:
-    needed = max(WINDOW, SMALLEST[scale.lpips] if scale.lpips else 0)
-    small = min(shape[:2]) < needed
-    return f"{path}: {_size(shape)}, and the metrics need {needed} pixels each way" if small else None
-
-
-def _restored(pair: PairFiles, net: LEDNet, manner: Manner, device: torch.device) -> tuple[Pixels, Pixels]:
-    """The result of a pair, of the input's depth, and its truth."""
+def _restored(pair: PairFiles, restorer: Restorer) -> Result:
+    """The result of a pair, of the input's depth, and its target."""
+    source, target = read_pair(pair)
     try:
-        dark, sharp = read_pixels(pair.dark.path), read_pixels(pair.sharp.path)
-        _refuse([f"{pair.dark.path}: changed meanwhile, or turned by a tag"] * (dark.shape != sharp.shape))
-        restored = restore(dequantize(dark).to(device), net, manner)
+        restored = restorer(dequantize(source))
     except SequenceError as error:
-        told = str(error)
-        raise UserError(told if pair.name in told else f"{pair.dark.path}: {told}") from None
-    return quantize(restored, 8 if dark.dtype == np.uint8 else 16), sharp
+        raise UserError(located(error, pair.input.path)) from None
+    return Result(pair.name, quantize(restored, 8 if source.dtype == np.uint8 else 16), target)
 
 
-def _distance(scale: Scale, device: str) -> Distance | None:
-    """LPIPS of two pictures, if asked for; `paper` exchanges red and blue."""
-    if scale.lpips is None:
+def _distance(metrics: Metrics, device: str) -> Distance | None:
+    """LPIPS, if asked for."""
+    if metrics.lpips is None:
         return None
     chosen = choose_device(device)
-    net = load_lpips(scale.lpips, chosen)
-    order = slice(None, None, -1 if scale.convention == "paper" else 1)
-
-    @torch.inference_mode()
-    def distance(result: Pixels, truth: Pixels) -> float:
-        one, other = (dequantize(eight_bit(pixels)[..., order])[None].to(chosen) for pixels in (result, truth))
-        return float(net(one, other).item())
-
-    return distance
+    return lpips_distance(load_lpips(metrics.lpips, chosen), chosen, metrics.convention)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lolblur_synth.apps.conversion import shortcomings, times_kept
-from lolblur_synth.apps.outputs import check_source, check_targets
+from lolblur_synth.apps.outputs import check_apart, check_files, check_source
+from lolblur_synth.apps.pictures import find_pictures
+from lolblur_synth.apps.transcoding import NOBODY, Listener, losses, variable_rate
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import SequenceError, UserError, listed, setting, shown
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.video.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
@@ -24,18 +25,38 @@ COMPARISON = ".compare"  # ends the name of a picture or video that shows before
 SMALLEST_TILE = 64  # pixels
 _STEP = 8  # pixels: the network halves three times, so that what starts at a multiple meets the same cells
 
-Notify = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
-class Manner:
-    """How to restore."""
+class Restorer:
+    """LEDNet on a device, ready for inference on pictures of any size; see `restore`."""
 
+    net: LEDNet
+    sha256: str  # of its weights
+    device: torch.device
     tile: int | None = None  # pixels each way; None: the picture as a whole
     half: bool = False  # in float16
 
+    def __call__(self, dark: Tensor) -> Tensor:
+        """Restore sRGB (3, H, W) in [0, 1], wherever it is, to the same on the device."""
+        return restore(dark.to(self.device), self.net, tile=self.tile, half=self.half)
 
-WHOLE = Manner()
+
+def load_restorer(weights: str, device: str = "auto", *, tile: int | None = None, half: bool = False) -> Restorer:
+    """Load LEDNet by the name of its weights or from a file, to restore pictures whole or in tiles.
+
+    Raises `UserError` for weights that are not there or of another network, and for what cannot be done as asked.
+    """
+    chosen = choose_device(device)
+    if half and chosen.type != "cuda":
+        raise UserError(
+            f"float16 is faster on CUDA only, and this runs on {chosen.type}",
+            where=setting("half"),
+            advice="leave it out",
+        )
+    if tile is not None and tile < SMALLEST_TILE:
+        raise UserError(f"give {SMALLEST_TILE} pixels or more, or leave it out", where=f"{setting('tile')} {tile}")
+    net, sha256 = load_lednet(weights, chosen)
+    return Restorer(net, sha256, chosen, tile, half)
 
 
 @dataclass(frozen=True)
@@ -45,7 +66,7 @@ class _Job:
     comparison: Path | None
 
 
-def restore(dark: Tensor, net: LEDNet, manner: Manner = WHOLE) -> Tensor:
+def restore(dark: Tensor, net: LEDNet, *, tile: int | None = None, half: bool = False) -> Tensor:
     """Restore sRGB (3, H, W) in [0, 1] of any size, to the same, clipped; `SequenceError` for values not finite.
 
     In tiles, what the network holds does not grow with the picture. Neighbours overlap by a quarter and fade into each
@@ -55,20 +76,20 @@ def restore(dark: Tensor, net: LEDNet, manner: Manner = WHOLE) -> Tensor:
     """
 
     def run(part: Tensor) -> Tensor:
-        with torch.autocast(part.device.type, torch.float16, enabled=manner.half):
+        with torch.autocast(part.device.type, torch.float16, enabled=half):
             restored: Tensor = net(part[None])[0]
         return restored[0].float()
 
     try:
         with torch.inference_mode():
-            restored = run(dark) if manner.tile is None else in_tiles(dark, run, manner.tile)
+            restored = run(dark) if tile is None else in_tiles(dark, run, tile)
     except torch.OutOfMemoryError:
-        tile = min(manner.tile or 1024, *dark.shape[1:]) // 2
-        advice = f"give {setting('tile')} {tile}" if tile >= SMALLEST_TILE else "compute on the CPU"
+        smaller = min(tile or 1024, *dark.shape[1:]) // 2
+        advice = f"give {setting('tile')} {smaller}" if smaller >= SMALLEST_TILE else "compute on the CPU"
         raise UserError(f"this needs more memory than {dark.device} has", advice=advice) from None
     if not bool(restored.isfinite().all()):
         raise SequenceError(
-            "the network gives values that are not finite", advice=f"try without {setting('half')}" * manner.half
+            "the network gives values that are not finite", advice=f"try without {setting('half')}" * half
         )
     return restored.clamp(0, 1)
 
@@ -113,56 +134,42 @@ def _fade(place: slice, size: int, tile: int, like: Tensor) -> Tensor:
 def restore_path(
     source: Path,
     out: Path,
-    weights: str,
-    manner: Manner,
-    device: str,
-    compare: bool,
-    overwrite: bool,
-    notify: Notify,
-    warn: Callable[[str], None],
+    restorer: Restorer,
+    *,
+    compare: bool = False,
+    overwrite: bool = False,
+    listener: Listener = NOBODY,
 ) -> Iterator[Path]:
     """Restore a picture, a video, or the pictures of a folder and those below it; yields the files as they are written.
 
     Pictures become PNG of their own bit depth, a video lossless FFV1 of 8 bits or 16 with every frame once, at its own
     time; each file appears whole or not at all. `compare` adds before and after side by side. What cannot be restored
-    is left out, and a `SequenceError` at the end; `warn` is told of what is lost of a video.
+    is left out, and a `SequenceError` at the end.
     """
     jobs = _jobs(source, out, compare)
-    check_targets(((job.source, path) for job in jobs for path in (job.target, job.comparison) if path), overwrite)
-    chosen = choose_device(device)
-    check(manner, chosen)
-    net, _ = load_lednet(weights, chosen)
+    targets = ((job.source, path) for job in jobs for path in (job.target, job.comparison) if path)
+    check_files(targets, overwrite=overwrite)
     failures = []
     for done, job in enumerate(jobs):
         job.target.parent.mkdir(parents=True, exist_ok=True)
         try:
             if is_picture(job.source):
-                notify(done, len(jobs))
-                _restore_picture(job, net, manner, chosen)
-                notify(done + 1, len(jobs))
+                listener.progress(done, len(jobs))
+                _restore_picture(job, restorer)
+                listener.progress(done + 1, len(jobs))
             else:
-                _restore_video(job, net, manner, chosen, notify, warn)
+                _restore_video(job, restorer, listener)
         except SequenceError as error:
-            told = str(error)
-            failures.append(told if shown(job.source) in told else f"{job.source}: {told}")
+            failures.append(located(error, job.source).told(setting))
             continue
         yield job.target
     if failures:
         raise SequenceError(listed(failures), where=f"{len(failures)} not restored")
 
 
-def check(manner: Manner, device: torch.device) -> None:
-    """Raise `UserError` for what cannot be done as asked."""
-    if manner.half and device.type != "cuda":
-        raise UserError(
-            f"float16 is faster on CUDA only, and this runs on {device.type}",
-            where=setting("half"),
-            advice="leave it out",
-        )
-    if manner.tile is not None and manner.tile < SMALLEST_TILE:
-        raise UserError(
-            f"give {SMALLEST_TILE} pixels or more, or leave it out", where=f"{setting('tile')} {manner.tile}"
-        )
+def located(error: SequenceError, path: Path) -> SequenceError:
+    """The error, with the file that it arose at where it does not tell."""
+    return error if error.where is not None else SequenceError(error.what, *error.more, where=path, advice=error.advice)
 
 
 def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
@@ -179,53 +186,33 @@ def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
 
 
 def _pictures(folder: Path, out: Path) -> list[Path]:
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise UserError(
-            "lies in the input, whose pictures are all restored",
-            where=f"{setting('out')} {out}",
-            advice="name another folder",
-        )
-    found = find_pictures(folder)
-    if not found:
-        raise UserError(
-            "no pictures in this folder or below",
-            where=f"{setting('input')} {folder}",
-            advice="give a video by its own name",
-        )
-    return found
+    check_apart(out, folder, "lies in the input, whose pictures are all restored")
+    return find_pictures(folder, recursive=True)
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """All pictures in a folder and below, in order; what begins with a dot is left out."""
-    found = (path for path in folder.rglob("*") if is_picture(path) and path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
-def _restore_picture(job: _Job, net: LEDNet, manner: Manner, device: torch.device) -> None:
+def _restore_picture(job: _Job, restorer: Restorer) -> None:
     pixels = read_pixels(job.source)
     depth: BitDepth = 8 if pixels.dtype.itemsize == 1 else 16
     dark = dequantize(pixels)
-    restored = restore(dark.to(device), net, manner).cpu()
+    restored = restorer(dark).cpu()
     if job.comparison:
         write_png(job.comparison, quantize(torch.cat([dark, restored], 2), depth))
     write_png(job.target, quantize(restored, depth))
 
 
-def _restore_video(
-    job: _Job, net: LEDNet, manner: Manner, device: torch.device, notify: Notify, warn: Callable[[str], None]
-) -> None:
+def _restore_video(job: _Job, restorer: Restorer, listener: Listener) -> None:
     """Frame by frame; both videos appear at the end."""
-    found = scan_stored(probe(job.source))
-    for line in (*times_kept(found), *shortcomings(found, job.target)):
-        warn(line)
-    depth = found.info.bits_to_write
-    notify(0, found.frames)
+    scan = scan_stored(probe(job.source))
+    for line in (*variable_rate(scan), *losses(scan, job.target)):
+        listener.warn(line)
+    depth = scan.info.bits_to_write
+    listener.progress(0, scan.frames)
     with ExitStack() as stack:
         targets = [path for path in (job.target, job.comparison) if path]
-        write, *show = [stack.enter_context(video_writer(path, found.shown, bit_depth=depth)) for path in targets]
-        for number, dark in enumerate(read_stored(found), 1):
-            restored = restore(dark.to(device), net, manner).cpu()
+        write, *show = [stack.enter_context(video_writer(path, scan.shown, bit_depth=depth)) for path in targets]
+        for number, dark in enumerate(read_stored(scan), 1):
+            restored = restorer(dark).cpu()
             write(restored)
             for write_both in show:
                 write_both(torch.cat([dark, restored], 2))
-            notify(number, found.frames)
+            listener.progress(number, scan.frames)

@@ -72,7 +72,7 @@ def run(
 def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
-    from lolblur_synth.dataset.records import read_records
+    from lolblur_synth.dataset.record_reader import read_records
     from lolblur_synth.run.execute import execute
 
     if not verbose:  # else the plan has told it

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace files in --out.")
 def darken(source: Path, out: Path, exposure: str, seed: int, weights: str, device: str, overwrite: bool) -> None:
     """Darken pictures or a video by EC-Zero-DCE."""
-    from lolblur_synth.apps.darken import darken_path, parse_exposure
+    from lolblur_synth.apps.darken import DarkenOptions, darken_path, parse_exposure
+    from lolblur_synth.apps.transcoding import Listener
 
-    warn = warner(console_for(stderr=True))
-    for path, drawn in darken_path(source, out, parse_exposure(exposure), seed, weights, device, overwrite, warn):
+    options = DarkenOptions(parse_exposure(exposure), seed, weights, device)
+    listener = Listener(warn=warner(console_for(stderr=True)))
+    for path, drawn in darken_path(source, out, options, overwrite=overwrite, listener=listener):
         click.echo(f"{shown(path)}  exposure {drawn:.4f}")
 
 
@@ -73,14 +75,17 @@ def denoise(
     overwrite: bool,
 ) -> None:
     """Remove the noise of a video, as run does before anything else."""
-    from lolblur_synth.apps.denoise import Manner, denoise_video, describe, parse_sigma
+    from lolblur_synth.apps.denoise import DenoiseOptions, denoise_video, describe, parse_sigma
+    from lolblur_synth.apps.transcoding import Listener
     from lolblur_synth.cli.progress import frame_progress
 
-    manner, console = Manner(backend, preset, parse_sigma(sigma)), console_for(stderr=True)
-    with frame_progress(console) as notify:
-        scenes = denoise_video(source, out, manner, device, capture_fps, compare, overwrite, notify, warner(console))
+    options = DenoiseOptions(backend, preset, parse_sigma(sigma), device, capture_fps)
+    console = console_for(stderr=True)
+    with frame_progress(console) as progress:
+        listener = Listener(progress, warner(console))
+        scenes = denoise_video(source, out, options, compare=compare, overwrite=overwrite, listener=listener)
     for scene in scenes:
-        click.echo(describe(scene, manner))
+        click.echo(describe(scene, options))
 
 
 @click.command()
@@ -113,11 +118,15 @@ def interpolate(
     overwrite: bool,
 ) -> None:
     """Make a video of more frames per second."""
-    from lolblur_synth.apps.interpolate import Manner, describe, interpolate_video
+    from lolblur_synth.apps.interpolate import InterpolateOptions, describe, interpolate_video
+    from lolblur_synth.apps.transcoding import Listener
     from lolblur_synth.cli.progress import frame_progress
 
-    manner, console = Manner(backend, weights, device), console_for(stderr=True)
-    with frame_progress(console) as notify:
-        result = interpolate_video(source, out, fps, factor, manner, capture_fps, overwrite, notify, warner(console))
-    for line in describe(result):
+    options = InterpolateOptions(fps, factor, backend, weights, device, capture_fps)
+    console = console_for(stderr=True)
+    with frame_progress(console) as progress:
+        video = interpolate_video(
+            source, out, options, overwrite=overwrite, listener=Listener(progress, warner(console))
+        )
+    for line in describe(video):
         click.echo(shown(line, option))

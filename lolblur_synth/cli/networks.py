@@ -116,13 +116,14 @@ def restore(
     source: Path, weights: str, out: Path, tile: int | None, half: bool, compare: bool, device: str, overwrite: bool
 ) -> None:
     """Brighten and deblur pictures or a video by LEDNet."""
-    from lolblur_synth.apps.restore import Manner, restore_path
+    from lolblur_synth.apps.restore import load_restorer, restore_path
+    from lolblur_synth.apps.transcoding import Listener
     from lolblur_synth.cli.progress import frame_progress
 
-    console, manner = console_for(stderr=True), Manner(tile, half)
-    with frame_progress(console) as notify:
-        warn = warner(console)
-        for path in restore_path(source, out, weights, manner, device, compare, overwrite, notify, warn):
+    console, restorer = console_for(stderr=True), load_restorer(weights, device, tile=tile, half=half)
+    with frame_progress(console) as progress:
+        listener = Listener(progress, warner(console))
+        for path in restore_path(source, out, restorer, compare=compare, overwrite=overwrite, listener=listener):
             click.echo(shown(path))
 
 
@@ -172,20 +173,22 @@ def evaluate(
     overwrite: bool,
 ) -> None:
     """Score results against their ground truth: PSNR, SSIM, LPIPS; of each picture, each sequence, and in all."""
-    from lolblur_synth.apps.evaluate import Data, Scale, check_outputs, evaluate_files, evaluate_network, write_scores
-    from lolblur_synth.apps.restore import Manner
+    from lolblur_synth.apps.evaluate import PairFolders, check_outputs, evaluate_files, evaluate_network, write_scores
+    from lolblur_synth.apps.restore import load_restorer
     from lolblur_synth.cli.progress import frame_progress
     from lolblur_synth.core.errors import UserError
     from lolblur_synth.metrics.scores import show
+    from lolblur_synth.metrics.scoring import Metrics
 
-    check_outputs(outs, overwrite)
-    scale = Scale(convention, lpips)
-    with frame_progress(console_for(stderr=True)) as notify:
+    check_outputs(outs, overwrite=overwrite)
+    metrics = Metrics(convention, lpips)
+    with frame_progress(console_for(stderr=True)) as progress:
         if result and gt and not (weights or data or save or tile or half):
-            evaluation = evaluate_files(result, gt, scale, device, notify)
+            evaluation = evaluate_files(result, gt, metrics, device, progress)
         elif weights and data and not result and not gt:
-            chosen, manner = Data(data, split, dark, sharp), Manner(tile, half)
-            evaluation = evaluate_network(weights, chosen, scale, manner, device, save, overwrite, notify)
+            folders = PairFolders(data, split, dark, sharp)
+            restorer = load_restorer(weights, device, tile=tile, half=half)
+            evaluation = evaluate_network(restorer, folders, metrics, save=save, overwrite=overwrite, progress=progress)
         else:
             raise UserError(
                 f"give {setting('result')} and {setting('gt')}, or {setting('weights')} and "
@@ -203,7 +206,7 @@ def export(weights: str, out: Path, overwrite: bool) -> None:
     """Write LEDNet as ONNX for pictures of any size, and check it in onnxruntime."""
     from lolblur_synth.apps.export_onnx import export as write
 
-    differs = write(weights, out, overwrite)
+    differs = write(weights, out, overwrite=overwrite)
     click.echo(f"{shown(out)}: in onnxruntime it differs from the network by {differs:.1e} at most")
 
 

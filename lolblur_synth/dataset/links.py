@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lolblur_synth.core.errors import UserError
+from lolblur_synth.dataset.layout import SETTINGS, SPLITS
 
-SPLITS = ("train", "test")
 _ADVICE = "only the dataset itself, train/ and test/ may be links; remove this one"
 
 
@@ -39,7 +39,7 @@ def _check_split(root: Path, split: Path) -> None:
     target = Path(os.path.realpath(split))
     if not target.is_dir():
         raise UserError(f"is a link to {target}, which is no folder", where=split, advice="mount its disk or make it")
-    if (target.parent / "dataset.yaml").exists() and target.parent != Path(os.path.realpath(root)):
+    if (target.parent / SETTINGS).exists() and target.parent != Path(os.path.realpath(root)):
         raise UserError(
             f"is a link into another dataset, {target.parent}", where=split, advice="give it a folder of its own"
         )

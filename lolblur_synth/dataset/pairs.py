@@ -1,4 +1,7 @@
-"""The pairs of a dataset as files: every fault that can be seen without decoding is found before anything starts."""
+"""The reader of pairs, for training, evaluation and everybody else: an input, and the target that it should become.
+
+Every fault that can be seen without decoding is found before anything starts.
+"""
 
 import os
 import struct
@@ -6,7 +9,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -14,7 +17,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
 from lolblur_synth.dataset.layout import Split
 from lolblur_synth.video.images import Pixels, read_pixels
 
-DARK, SHARP = "low_blur_noise", "high_sharp_scaled"  # the input and the ground truth of the paper
+INPUT, TARGET = "low_blur_noise", "high_sharp_scaled"  # folders of the input and the ground truth of the paper
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = _SIGNATURE + b"\0\0\0\rIHDR"
 _END = bytes.fromhex("0000000049454e44ae426082")  # the chunk that is last in a PNG
@@ -48,30 +51,48 @@ class PairFiles:
     """An input and its ground truth, of one size."""
 
     name: str  # VVVV/FFFF
-    dark: Picture
-    sharp: Picture
+    input: Picture
+    target: Picture
 
 
-def find_pairs(root: Path, split: Split, dark: str = DARK, sharp: str = SHARP) -> list[PairFiles]:
-    """The pairs of a split in order of name: of a dataset made by `run`, or of LOL-Blur as released.
+class PairPixels(NamedTuple):
+    """A decoded pair, (H, W, 3) RGB each, of 8 or 16 bits."""
+
+    input: Pixels
+    target: Pixels
+
+
+def find_pairs(root: Path, split: Split, input_folder: str = INPUT, target_folder: str = TARGET) -> list[PairFiles]:
+    """Paired files of a split in order of name: of a dataset made by `run`, or of LOL-Blur as released.
 
     Raises `UserError`, naming files, when there are none, when one has no partner, when the two differ in size, and
     when one is no PNG or is cut off.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lolblur_synth.video.images import write_png
+    >>> with TemporaryDirectory() as root:
+    ...     for folder in (INPUT, TARGET):
+    ...         path = Path(root, "train", folder, "0000", "0001.png")
+    ...         path.parent.mkdir(parents=True)
+    ...         write_png(path, np.zeros((4, 6, 3), np.uint8))
+    ...     (pair,) = find_pairs(Path(root), "train")
+    ...     pair.name, read_pair(pair).input.shape
+    ('0000/0001', (4, 6, 3))
     """
-    folders = [root / split / name for name in (dark, sharp)]
-    inputs, truths = (_listing(folder) for folder in folders)
-    faults = [f"{folders[1] / tail}: missing, its partner is there" for tail in sorted(inputs - truths)]
-    faults += [f"{folders[0] / tail}: missing, its partner is there" for tail in sorted(truths - inputs)]
-    tails = sorted(inputs & truths)
+    folders = [root / split / name for name in (input_folder, target_folder)]
+    inputs, targets = (_listing(folder) for folder in folders)
+    faults = [f"{folders[1] / tail}: missing, its partner is there" for tail in sorted(inputs - targets)]
+    faults += [f"{folders[0] / tail}: missing, its partner is there" for tail in sorted(targets - inputs)]
+    tails = sorted(inputs & targets)
     with ThreadPoolExecutor(_READERS) as pool:
-        found = [list(pool.map(_inspect, (folder / tail for tail in tails))) for folder in folders]
+        inspected = [list(pool.map(_inspect, (folder / tail for tail in tails))) for folder in folders]
     pairs = []
-    for tail, one, other in zip(tails, *found, strict=True):
-        if isinstance(one, Picture) and isinstance(other, Picture):
-            if one.shape != other.shape:
-                faults.append(f"{one.path}: {_size(one)}, its partner in {sharp} {_size(other)}")
-            pairs.append(PairFiles(tail.removesuffix(".png"), one, other))
-        faults += [fault for fault in (one, other) if isinstance(fault, str)]
+    for tail, source, target in zip(tails, *inspected, strict=True):
+        if isinstance(source, Picture) and isinstance(target, Picture):
+            if source.shape != target.shape:
+                faults.append(f"{source.path}: {_size(source)}, its partner in {target_folder} {_size(target)}")
+            pairs.append(PairFiles(tail.removesuffix(".png"), source, target))
+        faults += [fault for fault in (source, target) if isinstance(fault, str)]
     if faults:
         raise UserError(listed(faults), advice="make the dataset whole, or remove such pairs from it")
     return pairs
@@ -80,12 +101,17 @@ def find_pairs(root: Path, split: Split, dark: str = DARK, sharp: str = SHARP) -
 def check_crop(pairs: list[PairFiles], crop: int) -> None:
     """Raise `UserError` when a crop is larger than a picture."""
     for pair in pairs:
-        if min(pair.dark.height, pair.dark.width) < crop:
+        if min(pair.input.height, pair.input.width) < crop:
             raise UserError(
-                f"{_size(pair.dark)} is smaller than the crop of {crop}",
-                where=pair.dark.path,
+                f"{_size(pair.input)} is smaller than the crop of {crop}",
+                where=pair.input.path,
                 advice="set a smaller crop",
             )
+
+
+def read_pair(files: PairFiles) -> PairPixels:
+    """Decode a pair; raises as `read_picture`."""
+    return PairPixels(read_picture(files.input), read_picture(files.target))
 
 
 def read_picture(picture: Picture) -> Pixels:
@@ -114,8 +140,8 @@ def _listing(folder: Path) -> set[str]:
             "has no test split, as a dataset of one video",
             where=dataset,
             advice=(
-                f"add videos and run again, or do without: train-lednet {setting('set')} validate_every=0, "
-                f"evaluate {setting('split')} train"
+                "add videos and run again, or do without: train with validate_every=0, evaluate with "
+                f"{setting('split')} train"
             ),
         )
     if not folder.is_dir():

@@ -5,16 +5,10 @@ from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.files import flush, move, write_whole
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, record_path, staged
 from lolblur_synth.dataset.links import check_inside, placed
-from lolblur_synth.dataset.records import (
-    RECORD,
-    SETTINGS,
-    SequenceRecord,
-    read_record,
-    read_staged,
-    record_path,
-    staged,
-)
+from lolblur_synth.dataset.record_reader import read_record, read_staged
+from lolblur_synth.dataset.records import SequenceRecord
 
 
 def check_present(root: Path) -> None:

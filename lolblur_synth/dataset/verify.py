@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, shown
-from lolblur_synth.dataset.links import SPLITS
-from lolblur_synth.dataset.records import RECORD, SETTINGS, read_records, read_staged, staged
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, staged
+from lolblur_synth.dataset.record_reader import read_records, read_staged
 from lolblur_synth.video.images import pixel_hash, read_pixels
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lolblur_synth.core.events import ignore
-from lolblur_synth.dataset.records import RECORD, read_record
+from lolblur_synth.dataset.layout import RECORD
+from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.run.build_sequence import Place, build_sequence
 from lolblur_synth.run.plan import Plan

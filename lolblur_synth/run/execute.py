@@ -10,10 +10,11 @@ from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import SequenceError, UserError, refused, setting
 from lolblur_synth.core.events import Notify, ignore
 from lolblur_synth.dataset import card
+from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.manifest import write_manifest
 from lolblur_synth.dataset.publish import check_present, recover, remove
-from lolblur_synth.dataset.records import read_records
-from lolblur_synth.dataset.settings import locked, write_settings
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.run.build_sequence import Place
 from lolblur_synth.run.executors.base import Executor, Job
 from lolblur_synth.run.executors.processes import Processes

@@ -12,8 +12,9 @@ from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.layout import FOLDERS, Split
+from lolblur_synth.dataset.output import read_existing, recover_if_dataset
 from lolblur_synth.dataset.records import SequenceRecord
-from lolblur_synth.dataset.settings import has_settings, pixel_settings, read_existing, settle
+from lolblur_synth.dataset.settings import has_settings, pixel_settings
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
@@ -97,12 +98,12 @@ def plan_run(
 ) -> Plan:
     """Plan a run over a folder of videos; unless `dry`, finish first what a killed run left in `out`.
 
-    `notify` is told of each video before it is read. Raises `UserError` when nothing can be made, or `out` is another's.
+    `notify` is told of each video before it is read. Raises `UserError` when nothing can be made or `out` is foreign.
     """
     choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry:
-        settle(out)
+        recover_if_dataset(out)
     return make_plan(videos, out, config, {"ec_zero_dce": sha256}, overwrite, notify)
 
 
@@ -124,7 +125,7 @@ def make_plan(
     weights = weights | chosen.weights
     found = find_videos(videos.resolve(), (out, cache_dir()), FOLDERS)
     names = {footage.path: footage.name for footage in found.videos}
-    existing = read_existing(out, config, overwrite)
+    existing = read_existing(out, config, overwrite=overwrite)
     lasting = {key: record for key, record in existing.items() if _is_alike(record, config, weights)}
     cuts: list[VideoPlan] = []
     for path, name in names.items():

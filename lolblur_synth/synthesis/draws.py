@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,15 @@ SPLIT = "split"  # purposes: part of the key, so that no draw depends on how man
 _NOISE_FIELD = "noise field"
 
 
+class Defocus(NamedTuple):
+    """A generalized Gaussian, the blur of a lens; a list of four in a record."""
+
+    sigma_along: float  # pixels
+    sigma_across: float
+    angle: float  # radians
+    shape: float  # 2 is a Gaussian, 1 has long tails
+
+
 @dataclass(frozen=True)
 class Draws:
     """What one sequence drew; it is in the record."""
@@ -22,7 +32,7 @@ class Draws:
     dim: float  # brightness factor of the ground truth, [0, 1]
     shutter_ms: float
     streak: float  # sRGB value added to clipped lights, 1 is white
-    defocus: tuple[float, float, float, float] | None  # sigma along and across, angle, shape; None: in focus
+    defocus: Defocus | None  # None: in focus
     shot: float  # noise variance per unit of linear light
     read: float  # noise variance in the dark
 
@@ -46,14 +56,14 @@ def draw(config: Config, sequence: str) -> Draws:
     )
 
 
-def draw_defocus(config: Config, rng: np.random.Generator) -> tuple[float, float, float, float] | None:
+def draw_defocus(config: Config, rng: np.random.Generator) -> Defocus | None:
     """Draw a generalized Gaussian's two sigmas in pixels, angle in radians and shape, or None for a sharp lens."""
     drawn = rng.uniform(size=5)
     if drawn[0] >= config.defocus.probability:
         return None
     (low, high), (flat, steep) = config.defocus.sigma, config.defocus.shape
     sigmas = low + (high - low) * drawn[1:3]
-    return float(sigmas[0]), float(sigmas[1]), float(np.pi * drawn[3]), float(flat + (steep - flat) * drawn[4])
+    return Defocus(float(sigmas[0]), float(sigmas[1]), float(np.pi * drawn[3]), float(flat + (steep - flat) * drawn[4]))
 
 
 def draw_noise(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from lolblur_synth.apps import demo
 from lolblur_synth.cli.main import cli
-from lolblur_synth.dataset.records import read_records
+from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan

@@ -13,7 +13,8 @@ from rich.console import Console
 from torch import Tensor
 
 from lolblur_synth.apps import denoise
-from lolblur_synth.apps.denoise import Manner, denoise_video
+from lolblur_synth.apps.denoise import DenoiseOptions, denoise_video
+from lolblur_synth.apps.transcoding import Listener
 from lolblur_synth.cli.main import cli
 from lolblur_synth.cli.progress import frame_progress
 from lolblur_synth.core.errors import SequenceError, UserError
@@ -23,6 +24,7 @@ from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stored import scan_stored
 from lolblur_synth.video.writer import write_video
+from tests.support.commands import message
 from tests.support.footage import film
 
 FPS = Fraction(240000, 1001)
@@ -94,7 +96,7 @@ def test_deeper_footage_stays_deep(truth, tmp_path):
     write_video(tmp_path / "deep.mkv", with_noise(truth), FPS, bit_depth=16)
     result = call(tmp_path / "deep.mkv", tmp_path / "out.mp4")
     assert isinstance(result.exception, UserError)
-    assert "the 16 bits of deep.mkv need a file that ends in .mkv" in str(result.exception)
+    assert "the 16 bits of deep.mkv need a file that ends in .mkv" in message(result)
     assert call(tmp_path / "deep.mkv", tmp_path / "out.mkv", "--preset", "fast").exit_code == 0
     clean = frames_of(tmp_path / "out.mkv")
     codes = torch.stack(clean).mul(65535).round().long()
@@ -132,7 +134,7 @@ def test_numbered_images_and_the_other_backend(truth, tmp_path):
     for number, frame in enumerate(with_noise(truth[:3]), 7):
         write_png(tmp_path / f"in/{number:03d}.png", quantize(frame[:, :48, :48]))
     command = (tmp_path / "in", tmp_path / "out.mkv", "--backend", "bm4d", "--sigma", "12")
-    assert "give --capture-fps" in str(call(*command).exception)
+    assert "give --capture-fps" in message(call(*command))
     result = call(*command, "--capture-fps", "30")
     assert result.exit_code == 0, result.exception
     assert "sigma 12.00 of 255" in result.output
@@ -156,7 +158,9 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
     write_video(tmp_path / "long.mkv", with_noise([*truth, *truth[-2::-1], *truth[1:]]), FPS)
     monkeypatch.setattr(denoise, "read_stored", count)
     out = tmp_path / "o.mkv"
-    denoise_video(tmp_path / "long.mkv", out, Manner(preset="fast"), "cpu", None, None, False, notice, pytest.fail)
+    denoise_video(
+        tmp_path / "long.mkv", out, DenoiseOptions(preset="fast", device="cpu"), listener=Listener(notice, pytest.fail)
+    )
     assert read[0] == 46
     assert most[0] < 20
 
@@ -165,7 +169,7 @@ def test_frames_are_written_while_others_are_read(truth, tmp_path, monkeypatch):
 def test_sigmas_that_make_no_sense(noisy, tmp_path, sigma):
     result = call(noisy, tmp_path / "out.mkv", f"--sigma={sigma}")
     assert isinstance(result.exception, UserError)
-    assert f"--sigma {sigma}: write auto" in str(result.exception)
+    assert f"--sigma {sigma}: write auto" in message(result)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +180,8 @@ def test_sigmas_that_make_no_sense(noisy, tmp_path, sigma):
         ("in.mkv", "o.mkv", "no/c.png", "does not exist; make it first"),
         ("in.mkv", "o.avi", "c.png", "ends in .mkv or .mp4"),
         ("in.mkv", "o.mkv", "c.jpg", "ends in .png"),
-        ("in.mkv", "there.mkv", "c.png", "exists; name another file, or --overwrite"),
-        ("in.mkv", "o.mkv", "there.png", "exists; name another file, or --overwrite"),
+        ("in.mkv", "there.mkv", "c.png", "there.mkv: exists; name another file, or --overwrite"),
+        ("in.mkv", "o.mkv", "there.png", "there.png: exists; name another file, or --overwrite"),
         ("in.mkv", "in.mkv", "c.png", "would replace the input"),
         ("in.mkv", "link.mkv", "c.png", "would replace the input"),
         ("in.mkv", "folder.mkv", "c.png", "is a folder"),
@@ -192,8 +196,8 @@ def test_requests_that_cannot_be_met(tmp_path, source, out, compare, told):
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     result = call(tmp_path / source, tmp_path / out, "--compare", str(tmp_path / compare))
     assert isinstance(result.exception, UserError)
-    assert told in str(result.exception)
-    assert len(str(result.exception).splitlines()) == 1
+    assert told in message(result)
+    assert len(message(result).splitlines()) == 1
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 
 

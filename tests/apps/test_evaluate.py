@@ -13,6 +13,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.metrics.psnr_ssim import eight_bit, psnr, ssim
 from lolblur_synth.metrics.scores import Evaluation, Score, as_text, mean
 from lolblur_synth.video.images import Pixels, dequantize, read_pixels, write_png
+from tests.support.commands import message
 from tests.support.lednets import save_lednet
 from tests.support.lpips_files import put_into_cache, random_lpips
 
@@ -150,7 +151,7 @@ def test_nothing_is_written_unasked(weights, tmp_path):
 def test_other_folders_of_a_dataset(weights, tmp_path):
     data = dataset(tmp_path / "data")
     (data / "test/low_blur_noise").rename(data / "test/low_sharp")
-    assert "low_blur_noise: no such folder" in str(call("--weights", weights, "--data", data).exception)
+    assert "low_blur_noise: no such folder" in message(call("--weights", weights, "--data", data))
     result = call("--weights", weights, "--data", data, "--dark", "low_sharp", "--out", tmp_path / "s.json")
     assert result.exit_code == 0, result.exception
     assert json.loads((tmp_path / "s.json").read_text())["dark"] == str(data / "test/low_sharp")
@@ -158,11 +159,11 @@ def test_other_folders_of_a_dataset(weights, tmp_path):
 
 def test_what_has_no_partner_is_named(trees):
     (trees[0] / "0001/0000.png").unlink()
-    told = str(call("--result", trees[0], "--gt", trees[1]).exception)
+    told = message(call("--result", trees[0], "--gt", trees[1]))
     assert told.startswith(f"{trees[0] / '0001/0000'}: missing, its partner {trees[1] / '0001/0000.png'} is there; ")
     for number in range(4):
         put(trees[0] / f"0003/{number:04d}.png", pixels(0))
-    told = str(call("--result", trees[0], "--gt", trees[1]).exception)
+    told = message(call("--result", trees[0], "--gt", trees[1]))
     assert told.count("missing, its partner") == 3
     assert "; and 2 more; make the folders whole" in told
     assert len(told.splitlines()) == 1
@@ -175,7 +176,7 @@ def test_sizes_that_differ_and_files_that_cannot_be_decoded_are_named(trees, tmp
     (trees[1] / "0002/0000.png").write_bytes(b"")
     result = call("--result", trees[0], "--gt", trees[1], "--out", tmp_path / "s.csv")
     assert isinstance(result.exception, UserError)
-    told = str(result.exception)
+    told = message(result)
     assert f"{trees[0] / '0001/0000.png'}: 40x32, its partner {trees[1] / '0001/0000.png'} 41x32; " in told
     assert f"{trees[0] / '0001/0001.png'}: not a picture that can be decoded" in told
     assert f"{trees[1] / '0002/0000.png'}: not a picture that can be decoded" in told
@@ -186,9 +187,9 @@ def test_sizes_that_differ_and_files_that_cannot_be_decoded_are_named(trees, tmp
 def test_pictures_too_small_for_a_window(weights, tmp_path):
     data = dataset(tmp_path / "data", size=(10, 33))
     truth = data / "test/high_sharp_scaled"
-    told = str(call("--result", truth, "--gt", truth).exception)
+    told = message(call("--result", truth, "--gt", truth))
     assert f"{truth / '0001/0000.png'}: 33x10, and the metrics need 11 pixels each way" in told
-    told = str(call("--weights", weights, "--data", data).exception)
+    told = message(call("--weights", weights, "--data", data))
     assert "low_blur_noise/0001/0000.png: 33x10, and the metrics need 11 pixels each way" in told
 
 
@@ -197,7 +198,7 @@ def test_a_dataset_with_faults(weights, tmp_path):
     (data / "test/high_sharp_scaled/0001/0001.png").unlink()
     whole = (data / "test/low_blur_noise/0002/0000.png").read_bytes()
     (data / "test/low_blur_noise/0002/0000.png").write_bytes(whole[:-20])
-    told = str(call("--weights", weights, "--data", data, "--save", tmp_path / "r").exception)
+    told = message(call("--weights", weights, "--data", data, "--save", tmp_path / "r"))
     assert "high_sharp_scaled/0001/0001.png: missing" in told
     assert "low_blur_noise/0002/0000.png: is cut off" in told
     assert not (tmp_path / "r").exists()
@@ -211,7 +212,7 @@ def test_damage_in_the_middle_of_a_file(weights, tmp_path):
     path.write_bytes(bytes(content))
     result = call("--weights", weights, "--data", data, "--out", tmp_path / "s.csv")
     assert isinstance(result.exception, UserError)
-    assert f"{path}: not a picture that can be decoded" in str(result.exception)
+    assert f"{path}: not a picture that can be decoded" in message(result)
     assert not (tmp_path / "s.csv").exists()
 
 
@@ -249,8 +250,8 @@ def test_requests_that_cannot_be_met(weights, trees, tmp_path, monkeypatch, argu
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     result = call(*arguments.replace("WEIGHTS", str(weights)).split())
     assert isinstance(result.exception, UserError)
-    assert told in str(result.exception)
-    assert len(str(result.exception).splitlines()) == 1
+    assert told in message(result)
+    assert len(message(result).splitlines()) == 1
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
@@ -273,7 +274,7 @@ def test_lpips_that_is_not_there(trees, weights, tmp_path, monkeypatch):
         for option, name in ((["--lpips"], "vgg16"), (["--lpips", "alex"], "alexnet")):
             result = call(*arguments, *option)
             assert isinstance(result.exception, UserError)
-            told = str(result.exception)
+            told = message(result)
             assert f"weights {name}: not in {tmp_path / 'cache'}; get them by " in told
             assert len(told.splitlines()) == 1
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from lolblur_synth.apps.export_onnx import export
+from lolblur_synth.apps.export_onnx import TOLERANCE, export, largest_difference
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import UserError
 from tests.support.lednets import narrow_lednet, save_lednet
@@ -41,9 +41,9 @@ def test_what_stands_in_the_way_is_told_before_any_work(tmp_path: Path) -> None:
     there = tmp_path / "there.onnx"
     there.write_bytes(b"mine")
     for out, told in (
-        (there, "is there already"),
-        (tmp_path / "net.pth", r"must end in \.onnx"),
-        (tmp_path / "no" / "net.onnx", "there is no folder"),
+        (there, "exists; name another file, or overwrite"),
+        (tmp_path / "net.pth", r"name a file that ends in \.onnx"),
+        (tmp_path / "no" / "net.onnx", "does not exist; make it first"),
     ):
         with pytest.raises(UserError, match=told):
             export(weights, out)
@@ -59,8 +59,9 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_graph_of_something_else_is_not_written(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lolblur_synth.apps.export_onnx._write", lambda _, path: shutil.copy(exported, path))
+    monkeypatch.setattr("lolblur_synth.apps.export_onnx.write_graph", lambda _, path: shutil.copy(exported, path))
     other = save_lednet(tmp_path / "other.safetensors", seed=3)
     with pytest.raises(UserError, match="onnxruntime differs from the network by"):
         export(str(other), tmp_path / "net.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
+    assert largest_difference(narrow_lednet(), exported) <= TOLERANCE < largest_difference(narrow_lednet(3), exported)

@@ -36,7 +36,7 @@ def film(folder: Path, frames: int) -> None:
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:
     """Make the dataset of `videos` in this process; seconds per pair by operator, and peak memory."""
-    from lolblur_synth.dataset.records import read_records
+    from lolblur_synth.dataset.record_reader import read_records
     from lolblur_synth.nets.weights.load import load_ec_zero_dce
     from lolblur_synth.run.execute import execute
     from lolblur_synth.run.plan import make_plan

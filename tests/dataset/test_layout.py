@@ -1,51 +1,34 @@
-import numpy as np
+"""Where everything of a dataset lies."""
+
+from pathlib import Path
+
 import pytest
-import torch
 
-from lolblur_synth.dataset.layout import FOLDERS, image_path, pair_paths
-from lolblur_synth.dataset.statistics import measure
-from lolblur_synth.video.contact_sheet import contact_sheet
-from lolblur_synth.video.images import write_png
+from lolblur_synth.dataset.layout import FOLDERS, SPLITS, image_path, record_path, staged, staged_id, staging_path
 
 
-def test_layout_and_its_reader(tmp_path):
-    for folder in FOLDERS:
-        for number in (2, 1):
-            path = tmp_path / image_path("test", folder, 12, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_png(path, np.zeros((4, 4, 3), np.uint8))
-    pairs = list(pair_paths(tmp_path, "test"))
-    assert [str(pair["low_blur"].relative_to(tmp_path)) for pair in pairs] == [
-        "test/low_blur/0012/0001.png",
-        "test/low_blur/0012/0002.png",
-    ]
-    assert all(path.is_file() for pair in pairs for path in pair.values())
-    assert list(pair_paths(tmp_path, "train")) == []
+def test_pictures_lie_where_lol_blur_has_them():
+    assert image_path("test", "low_blur", 12, 3) == Path("test/low_blur/0012/0003.png")
+    assert SPLITS == ("train", "test")
+    assert FOLDERS == ("low_blur_noise", "low_blur", "low_sharp", "high_sharp_scaled", "high_sharp_original")
 
 
-def test_measures_of_a_flat_picture():
-    found = measure(torch.full((3, 32, 32), 0.5))
-    assert found["mean"] == pytest.approx(127.5)
-    assert found["lightness"] == pytest.approx(53.389, abs=1e-2)
-    assert found["p99_grey"] == pytest.approx(127.5, abs=1e-3)
-    assert found["saturated"] == 0
-    assert found["noise_sigma"] == pytest.approx(0, abs=1e-4)
+def test_a_sequence_is_staged_beside_its_record(tmp_path):
+    assert record_path(tmp_path, "0012-1") == tmp_path / "records/0012-1.json"
+    for name in ("0012-1", "0003-0"):
+        staging_path(tmp_path, name).mkdir()
+        assert staged_id(staging_path(tmp_path, name)) == name
+    assert staged(tmp_path) == [tmp_path / ".0003-0.partial", tmp_path / ".0012-1.partial"]
 
 
-def test_measures_of_saturation_and_noise():
-    image = torch.full((3, 100, 100), 0.1)
-    image[0, :10, :10] = 250 / 255
-    assert measure(image)["saturated"] == pytest.approx(1.0)
-    noise = torch.randn(3, 200, 200, generator=torch.Generator().manual_seed(0))
-    assert measure(0.5 + 2 / 255 * noise)["noise_sigma"] == pytest.approx(2, rel=0.03)
+@pytest.mark.parametrize("name", [".letters.partial", ".00012-1.partial", "0012-1.partial", ".0012-1.partial.old"])
+def test_folders_of_others_are_no_staging_folders(name, tmp_path):
+    (tmp_path / name).mkdir()
+    assert staged_id(tmp_path / name) is None
+    assert staged(tmp_path) == []
 
 
-def test_contact_sheet_shows_every_picture_in_its_place():
-    rows = [[np.full((20, 40, 3), 10 * r + c, np.uint8) for c in range(4)] for r in range(2)]
-    sheet = contact_sheet(rows, width=40, gap=2)
-    assert sheet.shape == (2 + 2 * 22, 2 + 4 * 42, 3)
-    assert [int(sheet[12 + 22 * r, 20 + 42 * c, 0]) for r in range(2) for c in range(4)] == [0, 1, 2, 3, 10, 11, 12, 13]
-
-
-def test_contact_sheet_of_sixteen_bit_pictures():
-    assert contact_sheet([[np.full((8, 8, 3), 257 * 77, np.uint16)]], width=8)[8, 8, 0] == 77
+def test_neither_files_nor_links_are_staging_folders(tmp_path):
+    (tmp_path / ".0001-0.partial").write_text("")
+    (tmp_path / ".0002-0.partial").symlink_to(tmp_path)
+    assert staged(tmp_path) == []

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import UserError
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, record_path
 from lolblur_synth.dataset.links import check_layout, placed
+from lolblur_synth.dataset.locks import locked, publishing
 from lolblur_synth.dataset.publish import publish, recover, remove
-from lolblur_synth.dataset.records import RECORD, SETTINGS, read_records, record_path
-from lolblur_synth.dataset.settings import locked, publishing
+from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from tests.support.staged import record, stage
 

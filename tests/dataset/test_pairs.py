@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import image_path
-from lolblur_synth.dataset.pairs import check_crop, find_pairs, read_picture
+from lolblur_synth.dataset.pairs import check_crop, find_pairs, read_pair, read_picture
 from lolblur_synth.video.images import write_png
 from tests.support.lol_blur import FOLDERS, mark, picture, write_pairs
 
@@ -22,12 +22,12 @@ def test_pairs_come_in_order_with_what_their_headers_say(tmp_path):
     write_png(picture(tmp_path, 1, 1), mark(1, 1, (64, 48)))
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found] == ["0000/0000", "0000/0001", "0000/0002", "0001/0000", "0001/0001"]
-    assert [pair.dark.path for pair in found] == [picture(tmp_path, number, 0) for number in range(5)]
-    assert [pair.sharp.path for pair in found] == [picture(tmp_path, number, 1) for number in range(5)]
-    assert (found[0].dark.shape, found[0].dark.dtype) == ((40, 56, 3), "uint8")
-    assert (found[1].dark.shape, found[1].dark.dtype) == ((64, 48, 3), "uint16")
-    assert found[1].dark.decoded_bytes == 64 * 48 * 3 * 2
-    assert found[1].dark.size == picture(tmp_path, 1, 0).stat().st_size
+    assert [pair.input.path for pair in found] == [picture(tmp_path, number, 0) for number in range(5)]
+    assert [pair.target.path for pair in found] == [picture(tmp_path, number, 1) for number in range(5)]
+    assert (found[0].input.shape, found[0].input.dtype) == ((40, 56, 3), "uint8")
+    assert (found[1].input.shape, found[1].input.dtype) == ((64, 48, 3), "uint16")
+    assert found[1].input.decoded_bytes == 64 * 48 * 3 * 2
+    assert found[1].input.size == picture(tmp_path, 1, 0).stat().st_size
 
 
 def test_other_folders_may_be_the_input_and_the_truth(tmp_path):
@@ -36,7 +36,8 @@ def test_other_folders_may_be_the_input_and_the_truth(tmp_path):
         path.parent.mkdir(parents=True)
         write_png(path, np.full((8, 8, 3), value, np.uint8))
     (pair,) = find_pairs(tmp_path, "test", "low_blur", "high_sharp_original")
-    assert (pair.name, read_picture(pair.dark)[0, 0, 0], read_picture(pair.sharp)[0, 0, 0]) == ("0007/0003", 1, 2)
+    pixels = read_pair(pair)
+    assert (pair.name, pixels.input[0, 0, 0], pixels.target[0, 0, 0]) == ("0007/0003", 1, 2)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -61,7 +62,7 @@ def test_folders_that_are_not_there_and_splits_that_are_empty(whole, tmp_path):
         with pytest.raises(UserError, match=f"{split}/low_blur_noise: no such folder; give the folder with train/ and"):
             find_pairs(tmp_path, split)
     with pytest.raises(UserError, match="train/low_sharp: no such folder"):
-        find_pairs(whole, "train", sharp="low_sharp")
+        find_pairs(whole, "train", target_folder="low_sharp")
     for folder in FOLDERS:
         (tmp_path / "test" / folder / "0000").mkdir(parents=True)
     with pytest.raises(UserError, match=r"test/low_blur_noise: no pictures VVVV/FFFF.png in it"):
@@ -112,7 +113,7 @@ def test_another_kind_of_picture_is_found(whole):
 def test_what_is_appended_to_a_whole_picture_does_no_harm(tmp_path):
     path = picture(write_pairs(tmp_path), 1, 0)
     path.write_bytes(path.read_bytes() + b"a note that some program left" * 9)
-    assert np.array_equal(read_picture(find_pairs(tmp_path, "train")[1].dark), mark(1, 0))
+    assert np.array_equal(read_picture(find_pairs(tmp_path, "train")[1].input), mark(1, 0))
 
 
 def test_a_few_faults_are_named_and_the_others_counted(tmp_path):
@@ -143,14 +144,14 @@ def test_damage_that_only_decoding_shows_names_the_file(tmp_path):
     with pytest.raises(
         UserError, match=r"high_sharp_scaled/0000/0001.png: not a picture that can be decoded.*repair it"
     ):
-        read_picture(pair.sharp)
+        read_picture(pair.target)
 
 
 def test_a_picture_that_was_replaced_since_is_not_taken_for_it(tmp_path):
     pair = find_pairs(write_pairs(tmp_path), "train")[0]
-    write_png(pair.dark.path, mark(0, 0, (41, 56)))
+    write_png(pair.input.path, mark(0, 0, (41, 56)))
     with pytest.raises(UserError, match="changed since the dataset was looked through"):
-        read_picture(pair.dark)
+        read_picture(pair.input)
 
 
 def test_grey_pictures_and_those_with_alpha_are_read(tmp_path):
@@ -158,5 +159,5 @@ def test_grey_pictures_and_those_with_alpha_are_read(tmp_path):
     picture(tmp_path, 0, 0).write_bytes(cv2.imencode(".png", mark(0, 0)[..., 0])[1].tobytes())
     picture(tmp_path, 0, 1).write_bytes(cv2.imencode(".png", np.dstack([mark(0, 1), mark(0, 1)[..., :1]]))[1].tobytes())
     pair = find_pairs(tmp_path, "train")[0]
-    assert np.array_equal(read_picture(pair.dark), mark(0, 0)[..., [0, 0, 0]])
-    assert np.array_equal(read_picture(pair.sharp), mark(0, 1)[..., ::-1])
+    assert np.array_equal(read_picture(pair.input), mark(0, 0)[..., [0, 0, 0]])
+    assert np.array_equal(read_picture(pair.target), mark(0, 1)[..., ::-1])

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, record_path
 from lolblur_synth.dataset.publish import publish, recover, remove
-from lolblur_synth.dataset.records import RECORD, SETTINGS, read_record, read_records, read_staged, record_path
+from lolblur_synth.dataset.record_reader import read_record, read_records, read_staged
 from lolblur_synth.dataset.verify import verify
 from tests.support.staged import stage
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lolblur_synth.core.errors import UserError
+from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.publish import publish
-from lolblur_synth.dataset.records import SETTINGS, read_staged
+from lolblur_synth.dataset.record_reader import read_staged
 from lolblur_synth.dataset.verify import verify
 from tests.support.staged import stage
 

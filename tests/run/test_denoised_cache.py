@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config, Denoise, load
 from lolblur_synth.core.errors import UserError
-from lolblur_synth.dataset.records import Denoising, NoiseLevel, read_records
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.records import Denoising, NoiseLevel
 from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.denoised_cache import Key, hold_cache, key_of, recall, storing
-from lolblur_synth.run.plan import make_plan
+from lolblur_synth.run.plan import Plan, make_plan
 from lolblur_synth.synthesis import pipeline
 from lolblur_synth.video.images import quantize
 from lolblur_synth.video.probe import probe
@@ -256,19 +257,20 @@ def test_what_killed_runs_left_goes_when_nobody_is_at_work(tmp_path):
 
 
 def test_the_key_follows_what_decides_the_frames_and_nothing_else(videos, tmp_path):
-    def key_with(*assignments: str, slots: slice = slice(None), device: str = "cpu") -> Key:
+    def plan_with(*assignments: str) -> Plan:
         settings = [option for option in SETTINGS if option != "--set"]
-        config = load(Config, [], [*settings, "sequences.shutter_ms=[24]", *assignments])
-        plan = make_plan(videos, tmp_path / "d", config, {})
-        task = plan.sequences[0]
-        task = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[slots]))
+        return make_plan(videos, tmp_path / "d", load(Config, [], [*settings, *assignments]), {})
+
+    recipe = plan_with().sequences[0].recipe
+
+    def key_with(*assignments: str, slots: slice = slice(None), device: str = "cpu") -> Key:
+        plan = plan_with(*assignments)
+        task = replace(plan.sequences[0], recipe=replace(recipe, slots=recipe.slots[slots]))
         return key_of(task, plan, torch.device(device))
 
     usual = key_with()
-    assert (
-        key_with("seed=3", "darken.exposure=0.1", "run.workers=2", "video.capture_fps=120", "unclip.strength=0")
-        == usual
-    )
+    without = "seed=3", "darken.exposure=0.1", "run.workers=2", "video.capture_fps=120", "unclip.strength=0"
+    assert key_with(*without) == usual
     others = {
         each.model_dump_json()
         for each in (

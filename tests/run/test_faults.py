@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.manifest import MANIFEST
-from lolblur_synth.dataset.records import SETTINGS, read_records
+from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.run import build_sequence
 from lolblur_synth.run.executors import base

@@ -20,9 +20,10 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config, load
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.threads import torch_threads
-from lolblur_synth.dataset import card, settings
-from lolblur_synth.dataset.layout import FOLDERS, pair_paths
-from lolblur_synth.dataset.records import RECORD, read_records
+from lolblur_synth.dataset import card
+from lolblur_synth.dataset.layout import FOLDERS, RECORD
+from lolblur_synth.dataset.locks import locked
+from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.nets.weights.checkpoint import save_weights
@@ -41,6 +42,7 @@ from lolblur_synth.video.writer import write_video
 from tests.support.clips import copies_rates, encode, remux, scene, turn
 from tests.support.footage import SMALL, film
 from tests.support.rife_files import random_rife
+from tests.support.staged import pictures_of
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def made(videos, tmp_path_factory) -> Path:
 
 def test_layout_records_and_card(made):
     assert verify(made) == (2 * 4 * 5, [])
-    train, test = list(pair_paths(made, "train")), list(pair_paths(made, "test"))
+    train, test = pictures_of(made, "train"), pictures_of(made, "test")
     assert (len(train), len(test)) == (4, 4)  # by video
     assert all(path.is_file() for pair in train + test for path in pair.values())
     assert {path.stem for pair in train for path in pair.values()} == {"0001", "0002", "0003", "0004"}
@@ -84,7 +86,7 @@ def test_layout_records_and_card(made):
 
 def test_pictures_are_what_their_folders_say(made):
     for record in read_records(made).values():
-        for pair in pair_paths(made, record.split):
+        for pair in pictures_of(made, record.split):
             picture = {folder: read_image(path) for folder, path in pair.items()}
             assert {tuple(image.shape) for image in picture.values()} == {(3, 96, 128)}
             assert (picture["high_sharp_scaled"] <= picture["high_sharp_original"] + 1e-6).all()
@@ -540,14 +542,14 @@ def test_a_failing_sequence_is_recorded_and_the_others_are_made(videos, tmp_path
 
 def test_sixteen_bit_and_all_folders(videos, tmp_path):
     assert run(videos, tmp_path / "d", "--set", "dataset.bit_depth=16", "--config", "paper").exit_code == 0
-    pair = next(pair_paths(tmp_path / "d", "train"))
+    pair = pictures_of(tmp_path / "d", "train")[0]
     assert set(pair) == set(FOLDERS)
     values = (read_image(pair["low_blur"]) * 65535).round()
     assert ((values % 257) != 0).float().mean() > 0.9  # more than 8-bit levels
 
 
 def test_two_runs_do_not_share_a_folder(videos, tmp_path):
-    with settings.locked(tmp_path / "d"):
+    with locked(tmp_path / "d"):
         result = run(videos, tmp_path / "d")
     assert isinstance(result.exception, UserError)
     assert "another run" in str(result.exception)
@@ -563,7 +565,7 @@ def test_footage_that_is_too_small_for_its_own_size(tmp_path):
 def test_the_size_of_the_source_can_be_kept(tmp_path):
     film(tmp_path / "v/odd.mkv", size=(71, 99))
     assert run(tmp_path / "v", tmp_path / "d", "--size", "source").exit_code == 0
-    pair = next(pair_paths(tmp_path / "d", "train"))
+    pair = pictures_of(tmp_path / "d", "train")[0]
     assert {tuple(read_image(path).shape) for path in pair.values()} == {(3, 71, 99)}
 
 

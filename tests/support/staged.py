@@ -6,18 +6,11 @@ from typing import Any
 import numpy as np
 
 from lolblur_synth.config.run import Config
-from lolblur_synth.dataset.layout import FOLDERS, image_path
+from lolblur_synth.dataset.layout import FOLDERS, image_path, staging_path
 from lolblur_synth.dataset.publish import stage_record
-from lolblur_synth.dataset.records import (
-    FORMAT,
-    Denoising,
-    PairRecord,
-    SequenceRecord,
-    ShutterRecord,
-    Source,
-    staging_path,
-)
-from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.records import FORMAT, Denoising, PairRecord, SequenceRecord, ShutterRecord, Source
+from lolblur_synth.synthesis.draws import Defocus, Draws
 from lolblur_synth.video.images import pixel_hash, write_png
 
 STATISTICS = {"mean": 1.0, "lightness": 2.0, "p99_grey": 9.0, "saturated": 0.0, "noise_sigma": 0.5}
@@ -40,7 +33,7 @@ def record(video: int = 3, sequence: int = 0, numbers: tuple[int, ...] = (1, 2),
         "format": FORMAT, "id": f"{video:04d}-{sequence}", "fingerprint": "f" * 64, "split": "train", "video": video,
         "sequence": sequence, "source": SOURCE,
         "shutter": ShutterRecord(gaps=8, factor=8, milliseconds=32, frames=9, sub_frames=65, sub_frame_fps=2000),
-        "draws": Draws(0.1, 0.9, 32.0, 0.2, (1.0, 0.5, 0.3, 2.0), 1e-5, 1e-6),
+        "draws": Draws(0.1, 0.9, 32.0, 0.2, Defocus(1.0, 0.5, 0.3, 2.0), 1e-5, 1e-6),
         "noise": Denoising(backend="none", preset="best"), "config": Config(), "weights": {"ec_zero_dce": "e" * 64},
         "versions": {"lolblur-synth": "0.1.0", "pipeline": "3"}, "device": "cpu", "seconds": {"darken": 1.5},
         "pairs": [pair(number) for number in numbers], "rejects": [],
@@ -63,3 +56,11 @@ def stage(root: Path, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), valu
         pairs.append(pair(number, hashes))
     stage_record(staging, record(sequence=sequence, pairs=pairs, fingerprint=f"{value:064x}"))
     return staging
+
+
+def pictures_of(root: Path, split: str) -> list[dict[str, Path]]:
+    """Of each pair of a split, in order, the five pictures by the names of their folders."""
+    records = (found for found in read_records(root).values() if found.split == split)
+    images = [root / path for found in records for path, _ in found.images()]
+    five = [images[start : start + len(FOLDERS)] for start in range(0, len(images), len(FOLDERS))]
+    return [{path.parents[1].name: path for path in pair} for pair in five]

@@ -17,7 +17,7 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.config.run import Config, load
 from lolblur_synth.core.colorimetry import lightness, linear_to_srgb, srgb_to_linear
 from lolblur_synth.core.profiler import Clock
-from lolblur_synth.dataset.records import read_records
+from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import mean_lightness
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, by_blending

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.run.plan import describe_source
+from lolblur_synth.run.provenance import describe_source
 from lolblur_synth.video.metadata import RateOrigin
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.apps.conversion import shortcomings, times_kept
+from lolblur_synth.apps.transcoding import losses, variable_rate
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.metadata import StoredScan
 from lolblur_synth.video.probe import probe
@@ -46,7 +46,7 @@ def test_at_a_varying_rate_every_frame_is_there_once_at_its_own_time(tmp_path, p
     assert found.shown[:-1] == tuple(value * TICK for value in pts)
     assert np.array_equal(pictures_of(found), scene(len(pts)))
     assert (found.lost, found.damaged, found.moved, found.sound) == (0, (), 0, False)
-    assert len(list(times_kept(found))) == 1
+    assert len(list(variable_rate(found))) == 1
 
 
 def test_a_rate_that_milliseconds_blur_is_exact(tmp_path):
@@ -56,7 +56,7 @@ def test_a_rate_that_milliseconds_blur_is_exact(tmp_path):
     found = stored(path)
     assert found.steady
     assert found.shown == tuple(number / fps for number in range(41))
-    assert list(times_kept(found)) == []
+    assert list(variable_rate(found)) == []
 
 
 def test_a_rate_that_only_blurred_timestamps_tell_is_exact(tmp_path):
@@ -74,7 +74,7 @@ def test_frames_that_share_a_timestamp_are_kept_one_after_the_other(tmp_path):
     milliseconds = [0, 33, 34, 35, 133, 167, 200]
     assert found.shown[:-1] == tuple(Fraction(value, 1000) for value in milliseconds)
     assert np.array_equal(pictures_of(found), scene(7))
-    assert any(line.endswith("shown right after it: 2") for line in shortcomings(found, tmp_path / "b.mkv"))
+    assert any(line.endswith("shown right after it: 2") for line in losses(found, tmp_path / "b.mkv"))
 
 
 def test_a_video_that_begins_after_its_sound_does_so_still(tmp_path):
@@ -82,7 +82,7 @@ def test_a_video_that_begins_after_its_sound_does_so_still(tmp_path):
     found = stored(add_sound(quiet, tmp_path / "a.mkv", Fraction(43, 1000)))
     assert found.shown == tuple(Fraction(43, 1000) + Fraction(number, 25) for number in range(10))
     assert (found.sound, found.lead) == (True, Fraction(43, 1000))
-    (line,) = shortcomings(found, tmp_path / "b.mkv")
+    (line,) = losses(found, tmp_path / "b.mkv")
     assert f"ffmpeg -itsoffset 0.043 -i {tmp_path}/b.mkv -i {tmp_path}/a.mkv -map 0:v -map 1:a -c copy" in line
 
 
@@ -126,7 +126,7 @@ def test_frames_that_cannot_be_decoded_are_counted_and_what_refers_to_them_is_to
     assert all(np.array_equal(made[at], scene(20)[n]) for at, n in enumerate(there) if at not in damaged)
     assert {0, 1, 2} & found.breaks == set()
     assert set(damaged) <= found.breaks
-    first = next(shortcomings(found, tmp_path / "b.mkv"))
+    first = next(losses(found, tmp_path / "b.mkv"))
     assert first == f"{path}: frames that cannot be decoded, and are missing in b.mkv: {len(numbers)}"
 
 

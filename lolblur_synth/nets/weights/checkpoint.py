@@ -1,4 +1,4 @@
-"""Files of weights, of any network: what is in a file is checked before it is used, what is written appears whole."""
+"""Checkpoints of any network: what is in a file is checked before it is used, what is written appears whole."""
 
 import io
 import json
@@ -24,7 +24,7 @@ Net = TypeVar("Net")
 
 
 class Network(Protocol):
-    """What a network must tell so that a file of its weights can make it again."""
+    """A network whose checkpoint can make it again: its kind, its arguments, its state dict."""
 
     kind: ClassVar[str]
 
@@ -36,7 +36,7 @@ class Network(Protocol):
 
 
 class Checkpoint(NamedTuple):
-    """The content of a file of weights; `metadata` is None for a pickle, which cannot say what it holds."""
+    """The content of a file: a state dict, and metadata, None for a pickle, which cannot say what it holds."""
 
     path: Path
     state: dict[str, Tensor]
@@ -44,7 +44,7 @@ class Checkpoint(NamedTuple):
     sha256: str
 
 
-def read(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read a .safetensors file that `save_weights` wrote, or else a pickle of nothing but tensors by name.
 
     A dictionary under `params` and the prefix `module.` are taken off. Raises `UserError` when the file is missing,
@@ -63,16 +63,11 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, state, _metadata(data, path), digest)
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What `save_weights` was told about a .safetensors file; raises `UserError` when it is not such a file."""
-    return _metadata(_read_bytes(path), path)
-
-
 def arguments_of(checkpoint: Checkpoint, kind: str) -> dict[str, Any]:
     """The arguments of the network in a file with metadata; raises `UserError` when it is of another kind."""
-    found, arguments = ((checkpoint.metadata or {}).get(key) for key in ("network", "arguments"))
-    if found != kind or not isinstance(arguments, dict):
-        raise UserError(f"holds {found}, not {kind}", where=f"weights {checkpoint.path}", advice="give another file")
+    network, arguments = ((checkpoint.metadata or {}).get(key) for key in ("network", "arguments"))
+    if network != kind or not isinstance(arguments, dict):
+        raise UserError(f"holds {network}, not {kind}", where=f"weights {checkpoint.path}", advice="give another file")
     return arguments
 
 
@@ -83,18 +78,18 @@ def build(make: Callable[..., Net], arguments: Mapping[str, Any], path: Path) ->
     except (TypeError, ValueError, RuntimeError) as error:
         given = dict(arguments)
         raise UserError(
-            f"its arguments {given} make no network ({error})", where=f"weights {path}", advice="give another"
+            f"its arguments {given} make no network ({error})", where=f"weights {path}", advice="give another file"
         ) from None
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: Path, kind: str) -> None:
-    """Load weights into a network; raises `UserError` with the first differences in keys and shapes, or non-finites."""
+    """Load a state dict; raises `UserError` with the first differences in keys and shapes, or for non-finite values."""
     wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    faults = [f"lacks {key} {shape}" for key, shape in wanted.items() if key not in found]
-    faults += [f"has unknown {key} {shape}" for key, shape in found.items() if key not in wanted]
-    both = [key for key in wanted if key in found]
-    faults += [f"{key} is {found[key]}, not {wanted[key]}" for key in both if found[key] != wanted[key]]
+    given = {key: tuple(value.shape) for key, value in state.items()}
+    faults = [f"lacks {key} {shape}" for key, shape in wanted.items() if key not in given]
+    faults += [f"has unknown {key} {shape}" for key, shape in given.items() if key not in wanted]
+    both = [key for key in wanted if key in given]
+    faults += [f"{key} is {given[key]}, not {wanted[key]}" for key in both if given[key] != wanted[key]]
     if faults:
         raise UserError(
             f"of another network: {listed(faults)}", where=f"weights {path}", advice=f"give weights of {kind}"
@@ -105,9 +100,10 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: Path, kind:
 
 
 def save_weights(path: Path, net: Network, metadata: Mapping[str, Any]) -> str:
-    """Write weights with the network's kind, arguments and `metadata` (JSON values) in the file; returns its sha256.
+    """Write a checkpoint (safetensors) and return its sha256; `metadata` are JSON values.
 
-    The file appears whole or not at all. Raises `UserError` when it cannot be written.
+    The network's kind and arguments go into the file, which appears whole or not at all. Raises `UserError` when it
+    cannot be written.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     header = {"network": net.kind, "arguments": net.arguments(), **metadata}

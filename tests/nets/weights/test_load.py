@@ -7,7 +7,7 @@ import torch
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.nets.weights.checkpoint import read_metadata, save_weights
+from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce, load_lednet
 from tests.support.lednets import narrow_lednet, released_lednet
 
@@ -26,7 +26,7 @@ def test_round_trip(tmp_path):
     assert not again.training
     assert not any(p.requires_grad for p in again.parameters())
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in again.state_dict().items())
-    assert read_metadata(path)["config"] == {"steps": 3}
+    assert read_checkpoint(path).metadata["config"] == {"steps": 3}
     assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
 
 
@@ -156,7 +156,7 @@ def test_lednet_round_trip_keeps_its_units(signed, tmp_path):
     digest = save_weights(path, net, {})
     again, found = load_lednet(str(path))
     assert found == digest
-    assert read_metadata(path)["arguments"] == {"channels": [4, 4, 4, 8], "signed": signed}
+    assert read_checkpoint(path).metadata["arguments"] == {"channels": [4, 4, 4, 8], "signed": signed}
     assert again.arguments() == net.arguments()
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in again.state_dict().items())
 

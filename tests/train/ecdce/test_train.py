@@ -12,7 +12,7 @@ from lolblur_synth.config.run import load
 from lolblur_synth.config.training import CurveNet, TrainECDCE
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
-from lolblur_synth.nets.weights.checkpoint import read_metadata
+from lolblur_synth.nets.weights.checkpoint import read_checkpoint
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.train.ecdce.train import initialize, losses, train_ecdce
 from lolblur_synth.video.images import write_png
@@ -50,7 +50,7 @@ def test_a_run_leaves_all_that_is_needed_to_know_it(photographs, tmp_path):
     assert list((out / "tensorboard").glob("events.*"))
     net, _ = load_ec_zero_dce(str(path))
     assert net.arguments() == {"width": 6, "iterations": 4, "scale": 4, "context": True}
-    assert read_metadata(path)["config"] == config.model_dump(mode="json")
+    assert read_checkpoint(path).metadata["config"] == config.model_dump(mode="json")
     assert checkpoint(out)["arguments"] == net.arguments()
 
 

@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 def assert_same(decoded: Decoded, pairs: list[PairFiles]) -> None:
     """Every picture, and some of its rows, equal the file."""
     for index, pair in enumerate(pairs):
-        for which, of in enumerate((pair.dark, pair.sharp)):
+        for which, of in enumerate((pair.input, pair.target)):
             pixels = read_picture(of)
             whole = decoded.rows(2 * index + which, of, 0, of.height)
             assert whole.dtype == pixels.dtype
@@ -98,7 +98,7 @@ def test_a_training_that_goes_on_never_reads_what_its_dataset_has_become(root, t
     write_png(picture(root, 0, 0), mark(30, 0))
     decode_all(tmp_path / "cache", find_pairs(root, "train"))
     with pytest.raises(UserError, match="cannot be read: No such file or directory; start again"):
-        decoded.rows(0, pairs[0].dark, 0, 40)
+        decoded.rows(0, pairs[0].input, 0, 40)
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_and_nothing_is_left(root, tmp_path):
@@ -135,10 +135,10 @@ def test_a_file_that_is_cut_or_deleted_while_it_is_used_is_told(root, tmp_path):
     decoded = decode_all(tmp_path / "cache", pairs)
     os.truncate(decoded.path, decoded.path.stat().st_size - 1)
     with pytest.raises(UserError, match="has become shorter since training started"):
-        decoded.rows(9, pairs[4].sharp, 0, 40)
+        decoded.rows(9, pairs[4].target, 0, 40)
     decoded.path.unlink()
     with pytest.raises(UserError, match="cannot be read: No such file"):
-        decoded.rows(0, pairs[0].dark, 0, 40)
+        decoded.rows(0, pairs[0].input, 0, 40)
 
 
 def test_only_one_process_decodes_at_a_time(root, tmp_path):

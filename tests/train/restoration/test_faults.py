@@ -13,7 +13,7 @@ from lolblur_synth.config.run import to_yaml
 from lolblur_synth.config.training import RestorationNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import Split, image_path
-from lolblur_synth.nets.weights.checkpoint import read_metadata
+from lolblur_synth.nets.weights.checkpoint import read_checkpoint
 from lolblur_synth.train.restoration.pairs import batches
 from lolblur_synth.train.restoration.train import train_lednet
 from lolblur_synth.video.images import write_png
@@ -146,7 +146,7 @@ def test_a_full_disk_while_saving_leaves_the_checkpoint_before_whole(data, tmp_p
     assert (out / "last.pt").stat().st_size > 20_000
     assert checkpoint(out)["step"] == 2
     assert not list(out.glob(".*"))
-    assert read_metadata(out / "last.safetensors")["step"] == 2
+    assert read_checkpoint(out / "last.safetensors").metadata["step"] == 2
     train_lednet(data, out, config)
     train_lednet(data, tmp_path / "whole", config)
     left, right = checkpoint(out)["net"], checkpoint(tmp_path / "whole")["net"]

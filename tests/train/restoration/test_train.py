@@ -24,7 +24,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import image_path
 from lolblur_synth.metrics.psnr_ssim import psnr, ssim
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.nets.weights.checkpoint import read_metadata, save_weights
+from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.train.restoration.setup import FREE, accelerator_for, assemble, first_network
 from lolblur_synth.train.restoration.train import train_lednet
@@ -74,10 +74,10 @@ def test_a_run_leaves_all_that_is_needed_to_know_it(data, tmp_path):
     net, _ = load_lednet(str(path))
     assert net.arguments() == {"channels": [4, 4, 4, 4], "signed": False}
     best = max(rows, key=lambda row: row["psnr"])
-    metadata = read_metadata(path)
+    metadata = read_checkpoint(path).metadata
     assert (metadata["step"], metadata["validation"]) == (best["step"], best)
     assert metadata["config"] == config.model_dump(mode="json", exclude=set(FREE))
-    assert read_metadata(out / "last.safetensors")["step"] == 4
+    assert read_checkpoint(out / "last.safetensors").metadata["step"] == 4
     wanted = "on 5 pairs, 2 crops a step, fp32 on cpu, PSNR and SSIM of 3 of 3 test pairs; 0 of 4 steps are done"
     assert wanted in told[0]
 
@@ -105,7 +105,7 @@ def test_what_is_validated_is_what_the_weights_give(data, tmp_path):
         truth = read_pixels(data / image_path("test", "high_sharp_scaled", 1, number))
         restored = quantize(net(dark[None])[0][0])
         scores.append((psnr(restored, truth), ssim(restored, truth)))
-    row = read_metadata(path)["validation"]
+    row = read_checkpoint(path).metadata["validation"]
     assert (row["psnr"], row["ssim"]) == pytest.approx(tuple(np.mean(scores, 0)))
 
 
@@ -123,7 +123,7 @@ def test_lpips_is_measured_where_its_weights_are(data, tmp_path, monkeypatch):
         )
         restored = dequantize(quantize(restorer(dark[None])[0][0]))
         distances.append(float(net(restored[None], light[None])))
-    assert read_metadata(path)["validation"]["lpips"] == pytest.approx(np.mean(distances), rel=1e-5)
+    assert read_checkpoint(path).metadata["validation"]["lpips"] == pytest.approx(np.mean(distances), rel=1e-5)
     assert "validation/lpips" in board(tmp_path / "run").Tags()["scalars"]
     train_lednet(data, tmp_path / "without", tiny(steps=1, lpips="none"), tell=told.append)
     assert "LPIPS" not in told[1]
@@ -233,7 +233,7 @@ def test_other_folders_of_the_dataset_may_be_learned(data, tmp_path):
         (data / split / "low_blur_noise").rename(data / split / "low_blur")
         (data / split / "high_sharp_scaled").rename(data / split / "high_sharp_original")
     path = train_lednet(data, tmp_path / "run", tiny(steps=1, input="low_blur", target="high_sharp_original"))
-    assert read_metadata(path)["step"] == 1
+    assert read_checkpoint(path).metadata["step"] == 1
 
 
 def test_training_goes_on_from_given_weights(data, tmp_path):
