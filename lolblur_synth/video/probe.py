@@ -155,7 +155,7 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
     first = next(iter(numbered_images(folder).values()))
     if runs_backwards(folder):
         raise SequenceError(
-            ("its files were written in the order against their numbers, as if the dash before them were a minus"),
+            "its files were written in the order against their numbers, as if the dash before them were a minus",
             where=folder,
             advice="number them from 0 on, in order of time",
         )

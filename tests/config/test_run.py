@@ -38,9 +38,9 @@ def test_later_layers_win(tmp_path):
 
 
 def test_a_preset_of_another_command_is_told_as_one():
-    with pytest.raises(UserError, match=r"^--config train_lednet: a preset of another command; [^\n]*$"):
+    with pytest.raises(UserError, match=r"^config train_lednet: a preset of another command; [^\n]*$"):
         load(Config, ["train_lednet"])
-    with pytest.raises(UserError, match=r"^--config night: a preset of another command"):
+    with pytest.raises(UserError, match=r"^config night: a preset of another command"):
         load(TrainLEDNet, ["night"])
 
 

@@ -102,7 +102,7 @@ def test_a_byte_order_mark_is_no_key(tmp_path):
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"#" * 600_000)
-    with pytest.raises(UserError, match=r"--config .*a\.yaml: cannot be read: larger than 512 KiB"):
+    with pytest.raises(UserError, match=r"config .*a\.yaml: cannot be read: larger than 512 KiB"):
         load(Config, [str(tmp_path / "a.yaml")])
 
 

@@ -149,7 +149,8 @@ def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
 def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
     if int(diverged) >= 0:
         raise UserError(
-            (f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before"),
+            f"the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before",
+            where="training",
             advice="train again with a lower learning_rate",
         )
     values = {name: float(loss.detach()) for name, loss in parts.items()}

@@ -53,7 +53,7 @@ def accelerator_for(config: TrainLEDNet) -> Accelerator:
     """Join the processes that were launched together; raises `UserError` for a device or precision that is not here."""
     device = choose_device(config.device)
     if config.precision == "fp16" and device.type == "cpu":
-        raise UserError("precision=fp16: needs a CUDA device", advice="take bf16 or fp32 on the CPU")
+        raise UserError("needs a CUDA device", where="precision=fp16", advice="take bf16 or fp32 on the CPU")
     try:
         return Accelerator(
             cpu=device.type == "cpu",

@@ -198,11 +198,9 @@ def _look(run: Run, watch: Watch, stop: bool, board: SummaryWriter | None) -> tu
         save(run)
         more = f" and {len(report.names) - _NAMED} more" if len(report.names) > _NAMED else ""
         raise UserError(
-            (
-                f"training: the loss of step {report.bad}, or the weights after it, are not finite; its pairs "
-                f"are {', '.join(report.names[:_NAMED])}{more}; {run.out / CHECKPOINT} has the state after "
-                f"step {run.step}"
-            ),
+            f"the loss of step {report.bad}, or the weights after it, are not finite; its pairs are "
+            f"{', '.join(report.names[:_NAMED])}{more}; {run.out / CHECKPOINT} has the state after step {run.step}",
+            where="training",
             advice="look at those pairs, or train with a lower learning_rate or with clip_gradient",
         )
     run.good = snapshot(state_of(run))
