@@ -32,28 +32,28 @@ def score(
     measured, distances = [], []
     with ThreadPoolExecutor(cores()) as pool:  # it measures while the next picture is restored
         for index in indices:
-            _, restored, truth = _restored(restore, pairs, index, device)
-            measured.append(pool.submit(_measure, restored, truth))
-            distances.append({"lpips": _distance(lpips, restored, truth, device)} if lpips else {})
-    return [one.result() | distance for one, distance in zip(measured, distances, strict=True)]
+            _, restored, target = _compared(restore, pairs, index, device)
+            measured.append(pool.submit(_measure, restored, target))
+            distances.append({"lpips": _distance(lpips, restored, target, device)} if lpips else {})
+    return [scores.result() | distance for scores, distance in zip(measured, distances, strict=True)]
 
 
 def sheet(restore: Restore, pairs: Pairs, indices: Sequence[int], device: torch.device) -> NDArray[np.uint8]:
     """A row of dark, restored and true picture for each index, as one 8-bit RGB picture."""
-    return contact_sheet([list(_restored(restore, pairs, index, device)) for index in indices], _SHOWN)
+    return contact_sheet([list(_compared(restore, pairs, index, device)) for index in indices], _SHOWN)
 
 
 @torch.no_grad()
-def _restored(restore: Restore, pairs: Pairs, index: int, device: torch.device) -> tuple[Pixels, Pixels, Pixels]:
+def _compared(restore: Restore, pairs: Pairs, index: int, device: torch.device) -> tuple[Pixels, Pixels, Pixels]:
     sample = pairs.whole(index)
-    restored = restore(sample.dark[None].to(device))[0]
-    return quantize(sample.dark), quantize(restored), quantize(sample.sharp)
+    restored = restore(sample.input[None].to(device))[0]
+    return quantize(sample.input), quantize(restored), quantize(sample.target)
 
 
 @torch.no_grad()
-def _distance(lpips: LPIPS, restored: Pixels, truth: Pixels, device: torch.device) -> float:
-    return float(lpips(*(dequantize(pixels)[None].to(device) for pixels in (restored, truth))))
+def _distance(lpips: LPIPS, restored: Pixels, target: Pixels, device: torch.device) -> float:
+    return float(lpips(*(dequantize(pixels)[None].to(device) for pixels in (restored, target))))
 
 
-def _measure(restored: Pixels, truth: Pixels) -> Scores:
-    return {"psnr": psnr(restored, truth), "ssim": ssim(restored, truth)}
+def _measure(restored: Pixels, target: Pixels) -> Scores:
+    return {"psnr": psnr(restored, target), "ssim": ssim(restored, target)}
