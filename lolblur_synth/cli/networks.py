@@ -36,7 +36,7 @@ def train_ecdce(
     **shortcuts: str | float | None,
 ) -> None:
     """Train EC-Zero-DCE, without references, on any photographs."""
-    from lolblur_synth.config.run import load
+    from lolblur_synth.config.loading import load
     from lolblur_synth.config.training import TrainECDCE
 
     extra = [f"{name}={value}" for name, value in shortcuts.items() if value is not None]
@@ -75,7 +75,7 @@ def train_lednet(
     **shortcuts: str | float | None,
 ) -> None:
     """Train LEDNet on pairs; on several GPUs by `accelerate launch -m lolblur_synth ...`, on CPUs by `torchrun`."""
-    from lolblur_synth.config.run import load
+    from lolblur_synth.config.loading import load
     from lolblur_synth.config.training import TrainLEDNet
 
     extra = [f"{name}={json.dumps(value)}" for name, value in shortcuts.items() if value is not None]

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lolblur_synth.config.run import Config, to_yaml
+from lolblur_synth.config.loading import to_yaml
+from lolblur_synth.config.run import Config
 from lolblur_synth.config.yaml_reader import Value, read_yaml
 from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import open_lock, write_text

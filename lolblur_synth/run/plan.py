@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from lolblur_synth import __version__
-from lolblur_synth.config.run import SMALLEST_SIDE, Config
+from lolblur_synth.config.run import Config
+from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.errors import SequenceError, UserError, setting, shown

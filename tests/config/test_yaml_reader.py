@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from lolblur_synth.config.run import Config, load, to_yaml
+from lolblur_synth.config.loading import load, to_yaml
+from lolblur_synth.config.run import Config
 from lolblur_synth.config.yaml_reader import parse_yaml, read_yaml
 from lolblur_synth.core.errors import UserError
 

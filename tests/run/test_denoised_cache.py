@@ -12,7 +12,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.records import Denoising, NoiseLevel, read_records

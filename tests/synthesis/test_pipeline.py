@@ -14,7 +14,8 @@ from torch import Tensor
 
 from lolblur_synth.apps.demo import PHOTOS
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import lightness, linear_to_srgb, srgb_to_linear
 from lolblur_synth.core.profiler import Clock
 from lolblur_synth.dataset.records import read_records

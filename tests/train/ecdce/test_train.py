@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lolblur_synth.config.run import load
+from lolblur_synth.config.loading import load
 from lolblur_synth.config.training import CurveNet, TrainECDCE
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE

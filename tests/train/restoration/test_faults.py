@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.config.run import to_yaml
+from lolblur_synth.config.loading import to_yaml
 from lolblur_synth.config.training import RestorationNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import Split, image_path

@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import load
+from lolblur_synth.config.loading import load
 from lolblur_synth.config.training import RestorationNet, TrainLEDNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import image_path
