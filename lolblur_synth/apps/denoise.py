@@ -21,7 +21,7 @@ from lolblur_synth.video.images import BitDepth, quantize, write_png
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 
 VIDEOS = (".mkv", ".mp4")  # what can be written

@@ -24,8 +24,8 @@ from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
 from lolblur_synth.synthesis.draws import SPLIT, Draws, draw
 from lolblur_synth.synthesis.sequences import Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video import scan_cache
+from lolblur_synth.video.file_types import LeftOut
 from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.kinds import LeftOut
 from lolblur_synth.video.metadata import Flaw, FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
@@ -185,16 +185,16 @@ def _size_fault(info: VideoInfo, config: Config) -> str | None:
 
 
 def _scan_or_fault(path: Path, config: Config) -> VideoScan | str:
-    def make() -> VideoScan | str:
+    def make() -> VideoScan:
         info = probe(path, config.video.capture_fps, config.run.max_pixels)
         told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
-        return (told and _rate_fault(info, config)) or _size_fault(info, config) or scan(info)
+        if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
+            raise SequenceError(fault)
+        return scan(info)
 
     told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
     try:
         found = scan_cache.recall_or_scan(path, told_to_it, make)
-        if isinstance(found, str):
-            return found
         return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
     except SequenceError as error:
         return error.told(setting, where=error.where != path)

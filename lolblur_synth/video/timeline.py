@@ -1,4 +1,4 @@
-"""The timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
+"""Timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Lossless and camera-like video files."""
+"""Writer of lossless and camera-like video files."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
