@@ -12,7 +12,7 @@ from lolblur_synth.apps.conversion import shortcomings, times_kept
 from lolblur_synth.apps.outputs import check_file, check_source
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.denoise.denoise import HEAD, Backend, denoise, find_noise
 from lolblur_synth.ops.denoise.estimate import Channels, NoiseModel
@@ -124,14 +124,14 @@ def _convert(
 
     with ordered_map(threads_for(1, device)) as each:
         noisy = (frame.to(device) for frame in watch(read_stored(found), done=False))
-        clean = _by_scene(noisy, found, manner, Clock(device), each, scenes)
+        clean = _by_scene(noisy, found, manner, OperatorTimer(device), each, scenes)
         depth = depth_for(out, found.info)
         write_video(out, watch(clean, done=True), found.shown, bit_depth=depth)
     return scenes, shown
 
 
 def _by_scene(
-    frames: Iterator[Tensor], found: StoredScan, manner: Manner, clock: Clock, each: Map, scenes: list[Scene]
+    frames: Iterator[Tensor], found: StoredScan, manner: Manner, clock: OperatorTimer, each: Map, scenes: list[Scene]
 ) -> Iterator[Tensor]:
     """Denoise between cuts, each scene by the noise of its first frames; adds to `scenes` what was found.
 

@@ -1,4 +1,4 @@
-"""What a run tells while it works: plain values that cross process borders."""
+"""Progress events of a run: plain values that cross process borders, through a named pipe."""
 
 import json
 import os

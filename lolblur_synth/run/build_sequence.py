@@ -16,7 +16,7 @@ from torch import Tensor
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.core.events import Event, Notify, ignore
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.rng import torch_rng_for
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.dataset.layout import FOLDERS, image_path
@@ -66,7 +66,7 @@ def make_sequence(
     for folder in FOLDERS:  # now, for later this would make an output anew that somebody has removed
         (staging / image_path(task.split, folder, task.video, 0)).parent.mkdir(parents=True)
     notify(Event("start", task.id, total=len(task.slots)))
-    clock = Clock(device, lambda name: notify(Event("operator", task.id, name)))
+    clock = OperatorTimer(device, lambda name: notify(Event("operator", task.id, name)))
     net, sha256 = load_ec_zero_dce(config.darken.weights, device)
     if sha256 != plan.weights["ec_zero_dce"]:
         raise UserError(
@@ -146,7 +146,7 @@ class _Source:
 
 @contextmanager
 def _source(
-    task: SequencePlan, plan: Plan, span: range, device: torch.device, clock: Clock, notify: Notify
+    task: SequencePlan, plan: Plan, span: range, device: torch.device, clock: OperatorTimer, notify: Notify
 ) -> Iterator[_Source]:
     """Find the denoised frames in the cache, if there is one, else see to it that they are kept there."""
     config = plan.config

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import darken, mean_lightness
@@ -54,7 +54,7 @@ def synthesize(
     interpolator: Interpolator,
     noise_field: Callable[[Slot, torch.Size], Tensor],
     config: Config,
-    clock: Clock,
+    clock: OperatorTimer,
     each: Map = map,
     keep: Callable[[Iterator[Tensor]], Iterator[Tensor]] = iter,
 ) -> Iterator[Pair]:

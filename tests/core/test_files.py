@@ -13,7 +13,7 @@ from tests.support.disks import small_files
 def test_a_file_is_replaced(tmp_path: Path, durable: bool):
     path = tmp_path / "a.json"
     path.write_bytes(b"what was there before, and longer")
-    write_whole(path, b"new", durable)
+    write_whole(path, b"new", durable=durable)
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -24,7 +24,7 @@ def test_what_was_there_outlives_a_failure(tmp_path: Path, durable: bool):
     path.write_bytes(b"old")
     told = pytest.raises(UserError, match=r"^a\.json: File too large; make room$")
     with told, small_files(1000), refused("a.json", "", "make room"):
-        write_whole(path, bytes(20_000), durable)
+        write_whole(path, bytes(20_000), durable=durable)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -58,19 +58,19 @@ def test_what_is_durable_is_on_the_disk_before_it_has_its_name(tmp_path: Path, m
 @pytest.mark.parametrize("follow", [False, True])
 def test_files_are_read_up_to_a_limit(tmp_path: Path, follow: bool):
     (tmp_path / "a").write_bytes(b"x" * 1024)
-    assert read_bounded(tmp_path / "a", 1024, follow) == b"x" * 1024
+    assert read_bounded(tmp_path / "a", 1024, follow=follow) == b"x" * 1024
     with pytest.raises(OSError, match="larger than 0 KiB"):
-        read_bounded(tmp_path / "a", 1023, follow)
+        read_bounded(tmp_path / "a", 1023, follow=follow)
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(OSError, match="not a file"):
-            read_bounded(path, 1024, follow)
+            read_bounded(path, 1024, follow=follow)
     (tmp_path / "link").symlink_to(tmp_path / "a")
     if follow:
         assert read_bounded(tmp_path / "link", 1024) == b"x" * 1024
     else:
         with pytest.raises(OSError, match="symbolic links"):
-            read_bounded(tmp_path / "link", 1024, follow)
+            read_bounded(tmp_path / "link", 1024, follow=follow)
 
 
 def test_a_lock_is_made_and_never_emptied(tmp_path: Path):

@@ -17,7 +17,7 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import lightness, linear_to_srgb, srgb_to_linear
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.dataset.records import read_records
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import brightness_relation, mean_lightness
@@ -51,7 +51,7 @@ def made(frames: list[Tensor], slots: list[Slot], exposure: float) -> list[Pair]
     net, device = load_ec_zero_dce("ec_zero_dce")[0], torch.device("cpu")
     pairs = synthesize(
         frames, 0, (), slots, SHUTTER, draw(config, "a"), relate, None, net, by_blending,
-        lambda slot, shape: torch.zeros(shape), config, Clock(device),
+        lambda slot, shape: torch.zeros(shape), config, OperatorTimer(device),
     )  # fmt: skip
     return list(pairs)
 
