@@ -31,6 +31,12 @@ def shown(text: object, spell: Callable[[str], str] = str) -> str:
     return "".join(parts)
 
 
+def shortened(text: str, length: int) -> str:
+    """The first `length` characters of a text, or fewer where they would end within a name that `setting` marks."""
+    part = text[:length]
+    return part[: part.rfind(_OPEN)] if part.rfind(_OPEN) > part.rfind(_CLOSE) else part
+
+
 def _escaped(character: str) -> str:
     if character.isprintable():
         return character

@@ -40,7 +40,9 @@ class DecodeStats:
     corrupt_packets: int = 0  # as the container says
     timed: bool = True  # every packet and frame has a pts
 
-    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int, checksum: int) -> None:
+    def add(
+        self, pts: int | None, samples: NDArray[Any], depth: int, checksum: int, *, key: bool, damaged: bool
+    ) -> None:
         """Note one more frame; `samples` are of luma, or green."""
         number = len(self.pts)
         self.pts.append(pts)

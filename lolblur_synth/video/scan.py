@@ -88,7 +88,7 @@ def survey(info: VideoInfo) -> Survey:
 
 def _conclude(info: VideoInfo, survey: Survey) -> VideoScan:
     stats, cuts, time_base = survey.stats, survey.cuts, survey.time_base
-    info, timeline = lay_out(info, stats.pts, stats.timed, time_base)
+    info, timeline = lay_out(info, stats.pts, time_base, timed=stats.timed)
     refuse_sparse(info, timeline)
     numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
@@ -128,8 +128,10 @@ def _watch_stream(
         for frame in frames or ():
             planar = unpacked(frame)
             samples = luma(planar)
-            _refuse_frame(info, frame, len(stats.pts), not stats.latest or stats.latest[-1].shape == samples.shape)
-            stats.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth, frame_checksum(planar))
+            same_size = not stats.latest or stats.latest[-1].shape == samples.shape
+            _refuse_frame(info, frame, len(stats.pts), same_size=same_size)
+            flags = {"key": frame.key_frame, "damaged": frame.is_corrupt}
+            stats.add(frame.pts, samples, info.bit_depth, frame_checksum(planar), **flags)
             digests.add(samples_of(planar))
             yield (to_rgb(planar, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
@@ -142,7 +144,7 @@ def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream
     return container.format.name != "matroska,webm" or step >= 2 or step.denominator == 1
 
 
-def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size: bool) -> None:
+def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, *, same_size: bool) -> None:
     if frame.interlaced_frame:
         raise SequenceError(
             "it is interlaced", where=info.path, advice=f"deinterlace it first: {convert('-vf bwdif -crf 8', info)}"
@@ -163,7 +165,7 @@ def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) ->
                 "it has another size or depth than the images before", where=path, advice="make them all alike"
             )
         samples = np.ascontiguousarray(picture[..., 1])
-        stats.add(number, True, False, samples, info.bit_depth, checksum(picture))
+        stats.add(number, samples, info.bit_depth, checksum(picture), key=True, damaged=False)
         digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)

@@ -22,7 +22,7 @@ def scan_stored(info: VideoInfo) -> StoredScan:
     """Decode all frames once, at whatever rate; raises `SequenceError` for a file that is cut off or interlaced."""
     whole = survey(info)
     stats = whole.stats
-    info, timeline = lay_out(info, stats.pts, stats.timed, whole.time_base)
+    info, timeline = lay_out(info, stats.pts, whole.time_base, timed=stats.timed)
     time_base = whole.time_base if stats.timed else 1 / info.stored_fps
     times = [value * time_base for value in _numbered(stats)]
     shown = _ascending(times, max(time_base, _LEAST))

@@ -6,7 +6,7 @@ import pickle
 import joblib
 import pytest
 
-from lolblur_synth.core.errors import SequenceError, UserError, listed, refused, setting, shown
+from lolblur_synth.core.errors import SequenceError, UserError, listed, refused, setting, shortened, shown
 
 
 def as_option(name: str) -> str:
@@ -42,6 +42,17 @@ def test_settings_are_spelled_for_who_is_told():
     assert shown(text) == r"use device cpu, or run.device\n"
     assert shown(text, as_option) == r"use --device cpu, or --run.device\n"
     assert shown(shown(text, setting), as_option) == shown(text, as_option)
+
+
+def test_a_text_is_not_cut_within_the_name_of_a_setting():
+    text = f"{setting('a')} or {setting('long_name')}, as you like"
+    assert [shown(shortened(text, length), as_option) for length in (6, 7, 12, 18, 19)] == [
+        "--a or",
+        "--a or ",
+        "--a or ",
+        "--a or --long-name",
+        "--a or --long-name,",
+    ]
 
 
 @pytest.mark.parametrize("kind", [UserError, SequenceError])

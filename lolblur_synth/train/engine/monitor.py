@@ -56,7 +56,7 @@ class Monitor:
         self._bad = torch.where((self._bad < 0) & ~total.isfinite(), step, self._bad)
         self._names[step] = names
 
-    def look(self, step: int, weights: Iterable[Tensor], stop: bool) -> Report:
+    def look(self, step: int, weights: Iterable[Tensor], *, stop: bool) -> Report:
         """Read what was noted since the last look; `weights` are those after `step`. Every process must look."""
         whole = torch.stack(torch._foreach_norm(list(weights))).isfinite().all()
         bad = torch.where((self._bad < 0) & ~whole, step, self._bad)

@@ -140,7 +140,7 @@ def batches(
         yield [(epoch, order(epoch)[place]) for epoch, place in places]
 
 
-def workers_for(device: torch.device, ranks: int = 1, decoded: bool = False) -> int:
+def workers_for(device: torch.device, ranks: int = 1, *, decoded: bool = False) -> int:
     """Processes that read pairs for each of the `ranks` that train on this machine, 16 at most.
 
     On CUDA the cores that the ranks leave. On the CPU, where a step takes longer than its pictures, one; none where

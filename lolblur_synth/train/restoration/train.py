@@ -86,13 +86,8 @@ def train_lednet(
     folder = RunFolder(out, [BEST, LAST], "pairs, weights or processes", FREE)
     run = assemble(config, out, accelerator, net)
     if accelerator.is_main_process:
-        pairs = {"train": training} | ({"test": test.pairs} if test else {})
-        made_of = {
-            "pairs": {split: _identity(part) for split, part in pairs.items()},
-            "vgg19": vgg_hash,
-            "start": start_hash,
-            "processes": accelerator.num_processes,
-        }
+        pairs = {"train": _identity(training)} | ({"test": _identity(test.pairs)} if test else {})
+        made_of = {"pairs": pairs, "vgg19": vgg_hash, "start": start_hash, "processes": accelerator.num_processes}
         if not folder.prepare(config, made_of, overwrite=overwrite):
             run.save()
     accelerator.wait_for_everyone()
@@ -128,7 +123,7 @@ def _train(
             saves = last or run.step % config.save_every == 0
             asked = stop.is_set() and accelerator.num_processes == 1  # several stop at a step when all look
             if asked or saves or validates or run.step % _LOG_EVERY[accelerator.device.type] == 0:
-                latest, stops = _look(run, monitor, stop.is_set(), board)
+                latest, stops = _look(run, monitor, board, stop=stop.is_set())
             if test is not None and validates:
                 with _saving(run):
                     _validate(run, test, board)
@@ -183,10 +178,10 @@ def _update(
 
 
 def _look(
-    run: RestorationTraining, monitor: Monitor, stop: bool, board: SummaryWriter | None
+    run: RestorationTraining, monitor: Monitor, board: SummaryWriter | None, *, stop: bool
 ) -> tuple[dict[str, float], bool]:
     """Read the losses since the last look, and whether to stop; raises `UserError` when something is not finite."""
-    report = monitor.look(run.step, run.net.parameters(), stop)
+    report = monitor.look(run.step, run.net.parameters(), stop=stop)
     if report.bad is not None:
         run.load_state_dict(run.finite)
         run.save()
