@@ -22,7 +22,7 @@ from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 
 Range = tuple[float, float]

@@ -12,7 +12,7 @@ from lolblur_synth.apps.outputs import check_file, check_source
 from lolblur_synth.apps.transcoding import NOBODY, Listener, losses, variable_rate
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.denoise.denoise import HEAD, Backend, denoise, find_noise
 from lolblur_synth.ops.denoise.estimate import Channels, NoiseModel
@@ -21,7 +21,7 @@ from lolblur_synth.video.images import BitDepth, quantize, write_png
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 
 VIDEOS = (".mkv", ".mp4")  # what can be written
@@ -124,7 +124,7 @@ def _convert(
 
     with ordered_map(threads_for(1, device)) as each:
         noisy = (frame.to(device) for frame in watch(read_stored(scan), done=False))
-        clean = _by_scene(noisy, scan, options, Clock(device), each, scenes)
+        clean = _by_scene(noisy, scan, options, OperatorTimer(device), each, scenes)
         depth = depth_for(out, scan.info)
         write_video(out, watch(clean, done=True), scan.shown, bit_depth=depth)
     return scenes, shown
@@ -134,7 +134,7 @@ def _by_scene(
     frames: Iterator[Tensor],
     scan: StoredScan,
     options: DenoiseOptions,
-    clock: Clock,
+    clock: OperatorTimer,
     each: Map,
     scenes: list[DenoisedScene],
 ) -> Iterator[Tensor]:

@@ -22,7 +22,7 @@ from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 
 UNTRUSTED = 0.05  # of the picture: what interpolate.untrusted is by default

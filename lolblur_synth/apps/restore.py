@@ -18,7 +18,7 @@ from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.video.images import BitDepth, dequantize, is_picture, quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import video_writer
 
 COMPARISON = ".compare"  # ends the name of a picture or video that shows before and after

@@ -32,7 +32,7 @@ def config() -> None:
 @run_options
 def config_show(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> None:
     """Print the effective settings of a run as YAML."""
-    from lolblur_synth.config.run import to_yaml
+    from lolblur_synth.config.loading import to_yaml
 
     click.echo(to_yaml(load_config(sources, assignments, **shortcuts)), nl=False)
 
@@ -40,7 +40,7 @@ def config_show(sources: tuple[str, ...], assignments: tuple[str, ...], **shortc
 @config.command("presets")
 def config_presets() -> None:
     """List the presets that --config takes by name, each with the command that it is for."""
-    from lolblur_synth.config.run import presets
+    from lolblur_synth.config.loading import presets
 
     for name in presets():
         own = (command for command in _TRAININGS if name.replace("_", "-").startswith(command))

@@ -36,7 +36,7 @@ def train_ecdce(
     **shortcuts: str | float | None,
 ) -> None:
     """Train EC-Zero-DCE, without references, on any photographs."""
-    from lolblur_synth.config.run import load
+    from lolblur_synth.config.loading import load
     from lolblur_synth.config.training import TrainECDCE
 
     extra = [f"{name}={value}" for name, value in shortcuts.items() if value is not None]
@@ -45,10 +45,11 @@ def train_ecdce(
     from lolblur_synth.cli.progress import TrainingProgress
     from lolblur_synth.core.devices import choose_device, memory_used
     from lolblur_synth.train.ecdce.train import train_ecdce as train
+    from lolblur_synth.train.engine.callbacks import Callbacks
 
     memory = partial(memory_used, choose_device(config.device))
     with TrainingProgress(console_for(stderr=True), config.steps, config.validate_every, memory) as progress:
-        weights = train(images, out, config, overwrite=overwrite, on_step=progress)
+        weights = train(images, out, config, overwrite=overwrite, callbacks=Callbacks(on_step=progress))
     click.echo(f"weights: {shown(weights)}")
 
 
@@ -74,7 +75,7 @@ def train_lednet(
     **shortcuts: str | float | None,
 ) -> None:
     """Train LEDNet on pairs; on several GPUs by `accelerate launch -m lolblur_synth ...`, on CPUs by `torchrun`."""
-    from lolblur_synth.config.run import load
+    from lolblur_synth.config.loading import load
     from lolblur_synth.config.training import TrainLEDNet
 
     extra = [f"{name}={json.dumps(value)}" for name, value in shortcuts.items() if value is not None]
@@ -82,23 +83,16 @@ def train_lednet(
 
     from lolblur_synth.cli.progress import TrainingProgress
     from lolblur_synth.core.devices import choose_device, memory_used
+    from lolblur_synth.train.engine.callbacks import Callbacks
+    from lolblur_synth.train.restoration.train import Pretrained
     from lolblur_synth.train.restoration.train import train_lednet as train
 
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate launched
     console, memory = console_for(stderr=True), partial(memory_used, choose_device(config.device))
     console.quiet = not first
     with TrainingProgress(console, config.steps, max(1, min(500, config.steps // 100)), memory) as progress:
-        weights = train(
-            data,
-            out,
-            config,
-            vgg=vgg,
-            start=start,
-            overwrite=overwrite,
-            on_step=progress,
-            notify=progress.decoding,
-            tell=progress.say,
-        )
+        callbacks = Callbacks(progress.say, progress.decoding, progress)
+        weights = train(data, out, config, Pretrained(start, vgg), overwrite=overwrite, callbacks=callbacks)
     if first:
         click.echo(f"weights: {shown(weights)}")
 

@@ -62,7 +62,8 @@ def run_options(command: Command) -> Command:
 
 def load_config(sources: tuple[str, ...], assignments: tuple[str, ...], **shortcuts: str | float | None) -> "Config":
     """The settings of a run: presets and files, then single settings, then the options of their own."""
-    from lolblur_synth.config.run import Config, load
+    from lolblur_synth.config.loading import load
+    from lolblur_synth.config.run import Config
 
     extra = [f"{SHORTCUTS[name]}={value}" for name, value in shortcuts.items() if value is not None]
     return load(Config, sources, [*assignments, *extra])

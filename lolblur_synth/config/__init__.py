@@ -1,1 +1,1 @@
-"""Configuration: sections of a run and of training, loaded from YAML, presets and single settings."""
+"""Configuration: sections of a run and of training; loading from YAML, presets and single settings."""

@@ -1,4 +1,4 @@
-"""What there is to compute on."""
+"""Compute devices: CUDA or the CPU, its cores, and how many threads a worker gets."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,11 @@ _MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for eac
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one; `cuda` without one is a `UserError`, never a silent fallback."""
+    """Torch device by name: `auto` is CUDA where there is one; `cuda` without one is a `UserError`, no silent fallback.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "torch finds no CUDA device here",
@@ -22,14 +26,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def memory_used(device: torch.device) -> int:
-    """Bytes: the most that tensors on a CUDA device took so far; on the CPU, what this process holds now."""
+    """Memory in bytes: the most that tensors on a CUDA device took so far; on the CPU, what this process holds now."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -10,7 +10,12 @@ _MARKED = re.compile(f"{_OPEN}([a-z_.]+){_CLOSE}")
 
 
 def setting(name: str) -> str:
-    """Mark the name of a setting or parameter, such as `video.capture_fps` or `overwrite`, in what a person is told."""
+    """Mark the name of a setting or parameter, such as `video.capture_fps` or `overwrite`, in what a person is told.
+
+    >>> advice = f"give {setting('overwrite')}"
+    >>> shown(advice), shown(advice, lambda name: f"--{name}")
+    ('give overwrite', 'give --overwrite')
+    """
     return f"{_OPEN}{name}{_CLOSE}"
 
 
@@ -24,6 +29,12 @@ def shown(text: object, spell: Callable[[str], str] = str) -> str:
     parts[::2] = (part if part.isprintable() else "".join(map(_escaped, part)) for part in parts[::2])
     parts[1::2] = map(spell, parts[1::2])
     return "".join(parts)
+
+
+def shortened(text: str, length: int) -> str:
+    """The first `length` characters of a text, or fewer where they would end within a name that `setting` marks."""
+    part = text[:length]
+    return part[: part.rfind(_OPEN)] if part.rfind(_OPEN) > part.rfind(_CLOSE) else part
 
 
 def _escaped(character: str) -> str:
@@ -45,7 +56,7 @@ class _ToldError(Exception):
         super().__init__(what, *more)
         self.what, self.more, self.where, self.advice = what, more, where, advice
 
-    def told(self, spell: Callable[[str], str] = str, where: bool = True) -> str:
+    def told(self, spell: Callable[[str], str] = str, *, where: bool = True) -> str:
         """One line, and one for each of `more`; settings as `spell` writes their names; `where` can be left out."""
         what = self.what.told(spell) if isinstance(self.what, _ToldError) else shown(self.what, spell)
         before = f"{shown(self.where, spell)}: " if where and self.where is not None else ""

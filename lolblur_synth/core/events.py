@@ -1,4 +1,4 @@
-"""What a run tells while it works: plain values that cross process borders."""
+"""Progress events of a run: plain values that cross process borders, through a named pipe."""
 
 import json
 import os
@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
+
+from lolblur_synth.core.errors import shortened
 
 _LONGEST = 300  # characters of a text: as JSON a line then fits into what is written at once, whoever else writes
 
@@ -38,8 +40,8 @@ class Sender:
     pipe: Path
 
     def __call__(self, event: Event) -> None:
-        """Tell an event; where nobody listens any more, nothing."""
-        line = json.dumps(asdict(replace(event, text=event.text[:_LONGEST])))
+        """Send an event; where nobody listens any more, nothing."""
+        line = json.dumps(asdict(replace(event, text=shortened(event.text, _LONGEST))))
         self.write(line.encode() + b"\n")
 
     def write(self, line: bytes) -> None:
@@ -51,7 +53,7 @@ class Sender:
 
 @contextmanager
 def gathered(notify: Notify) -> Iterator[Sender]:
-    """Have events of other processes told here, in a thread; what `notify` raises is raised at the end."""
+    """Forward events of other processes to `notify`, in a thread; what `notify` raises is raised at the end."""
     raised: list[Exception] = []
     with tempfile.TemporaryDirectory(prefix="lolblur-") as folder:
         sender = Sender(Path(folder, "events"))

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, what is in them, and reading and locking what a stranger may have left."""
+"""Atomic writes, hashes, and reading and locking files that a stranger may have left."""
 
 import errno
 import hashlib
@@ -15,8 +15,8 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, data: bytes | memoryview, durable: bool = False) -> None:
-    """Write beside a file, then take its place; `durable` waits until the disk has it, its name included.
+def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:
+    """Atomic write: beside a file, then in its place; `durable` waits until the disk has it, its name included.
 
     Raises `OSError`; what was at `path` before is then still there, and nothing is left beside it. No link is followed.
     """
@@ -57,7 +57,7 @@ def move(source: Path, target: Path) -> None:
         source.unlink()
 
 
-def read_bounded(path: Path, limit: int, follow: bool = True) -> bytes:
+def read_bounded(path: Path, limit: int, *, follow: bool = True) -> bytes:
     """A file of `limit` bytes at most; raises `OSError` for a larger one, a pipe, a device, and, unasked, a link."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)

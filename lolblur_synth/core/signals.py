@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP in the process of a command: it unwinds once, says one line, leaves nothing running.
+"""Signal handling, Ctrl-C, SIGTERM and SIGHUP: a command unwinds once, says one line, leaves nothing running.
 
 Only `heeding` installs handlers, and only the command line calls it: a program that uses the package keeps its own.
 """
@@ -106,7 +106,7 @@ _stop: _Stop | None = None  # of this process, while it heeds signals
 
 
 def heeding(command: Callable[[], int]) -> int:
-    """Run a command as a process should that signals can end; returns its exit code, 128 + the signal's if one did.
+    """Handle signals while a command runs; returns its exit code, or 128 + the number of the signal that ended it.
 
     A signal that is ignored already, as SIGHUP under nohup, stays so. The first signal raises `Stopped` in the main
     thread, later ones only hurry it; a command that has not unwound in ten seconds is ended as it is, which loses no
@@ -135,7 +135,7 @@ def heeding(command: Callable[[], int]) -> int:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Start processes: they leave signals to this one, which hears those that come meanwhile when all have started.
+    """Block signals while processes are started: they leave them to this one, which hears those that came after that.
 
     A terminal sends Ctrl-C to all processes of a command; they would each say so, halfway through an import.
     """

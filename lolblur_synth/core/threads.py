@@ -1,4 +1,4 @@
-"""Work spread over threads, results in order: the number of threads decides who computes, not what.
+"""Thread pools with results in order: the number of threads decides who computes, not what.
 
 But for gradients of networks, whose sums are of a part for each thread: their last bits depend on how many there are.
 """

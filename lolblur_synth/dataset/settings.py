@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lolblur_synth.config.run import Config, to_yaml
+from lolblur_synth.config.loading import to_yaml
+from lolblur_synth.config.run import Config
 from lolblur_synth.config.yaml_reader import Value, read_yaml
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.files import write_text

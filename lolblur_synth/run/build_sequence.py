@@ -11,7 +11,7 @@ import torch
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.events import Event, Notify
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.dataset.layout import FOLDERS, image_path
 from lolblur_synth.dataset.publish import stage_record
@@ -90,7 +90,7 @@ def _tools(task: SequencePlan, plan: Plan, place: Place, notify: Notify) -> Iter
     def warn(text: str) -> None:
         notify(Event("warned", task.id, text))
 
-    profiler = Clock(place.device, lambda name: notify(Event("operator", task.id, name)))
+    profiler = OperatorTimer(place.device, lambda name: notify(Event("operator", task.id, name)))
     backend: AbstractContextManager[tuple[Interpolator, str | None]] = opened(
         section.backend, section.weights, place.device, vulkan, place.threads, warn
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from lolblur_synth.config.run import SMALLEST_SIDE, Config
+from lolblur_synth.config.run import Config
+from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.synthesis.sequences import Shutter
 from lolblur_synth.video import scan_cache
@@ -19,16 +20,16 @@ LOW_FPS, TOO_LOW_FPS = 120, 48
 def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
     """The scan of a video, known or made now, or why it gives nothing."""
 
-    def make() -> VideoScan | str:
+    def make() -> VideoScan:
         info = probe(path, config.video.capture_fps, config.run.max_pixels)
         told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
-        return (told and _rate_fault(info, config)) or _size_fault(info, config) or scan(info)
+        if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
+            raise SequenceError(fault)
+        return scan(info)
 
     told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
     try:
         found = scan_cache.recall_or_scan(path, told_to_it, make)
-        if isinstance(found, str):
-            return found
         return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
     except SequenceError as error:
         return error.told(setting, where=error.where != path)

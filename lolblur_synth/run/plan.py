@@ -24,8 +24,8 @@ from lolblur_synth.synthesis.draws import draw
 from lolblur_synth.synthesis.pipeline import VERSION
 from lolblur_synth.synthesis.sequences import Metering, Recipe, Reject, Shutter, Slot, choose, shutter_at, slots
 from lolblur_synth.video import scan_cache
+from lolblur_synth.video.file_types import LeftOut
 from lolblur_synth.video.find import find_videos
-from lolblur_synth.video.kinds import LeftOut
 from lolblur_synth.video.metadata import Flaw, FlawKind, VideoScan
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
@@ -42,7 +42,7 @@ class Tools:
 
     net: ECZeroDCE  # darkens
     interpolator: Interpolator  # makes sub-frames
-    profiler: Clock
+    profiler: OperatorTimer
     map: Map = map  # may spread its work over threads, results in order
 
 

@@ -1,4 +1,4 @@
-"""Advice that a person can run: conversions that keep the frames, their times and the rate of the sensor."""
+"""Advice: ffmpeg command lines for conversions that keep the frames, their times and the rate of the sensor."""
 
 from lolblur_synth.core.errors import setting
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo

@@ -1,4 +1,4 @@
-"""The content of a video: a digest of its decoded samples and of the slots of the timeline that they fill.
+"""Content digest of a video: of its decoded samples and of the slots of the timeline that they fill.
 
 Whatever file holds them: containers, tags, names and lossless codecs may change, the content stays. How samples are to
 be shown (rate, rotation, matrix, range, aspect) is no part of it.

@@ -99,7 +99,7 @@ def check_size(path: Path, width: int, height: int, largest: int) -> None:
         raise SequenceError(
             f"{width}x{height} are more than {largest} pixels",
             where=path,
-            advice=f"make it smaller, or if it is meant: run {setting('set')} run.max_pixels={width * height}",
+            advice=f"make it smaller, or if it is meant, run with {setting('run.max_pixels')}={width * height}",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the headers and the first frame of a video tell, and what of it cannot be used."""
+"""Probe: what the headers and the first frame of a video tell, and what of it cannot be used."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,13 +15,21 @@ from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images, runs_backwards
 from lolblur_synth.video.images import check_size, read_pixels
-from lolblur_synth.video.metadata import MAX_PIXELS, RateOrigin, VideoInfo
+from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
 from lolblur_synth.video.stream import decoded_frames, open_stream
 from lolblur_synth.video.timeline import standard_rate
 
-_MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
+_MATRICES: dict[int, ColorMatrix | None] = {
+    0: None,
+    1: "bt709",
+    2: None,
+    4: "bt601",
+    5: "bt601",
+    6: "bt601",
+    9: "bt2020",
+}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
 _WIDE_GAMUT = {9, 11, 12}  # primaries of BT.2020 and of P3
 _UNSPECIFIED = 2  # as transfer, primaries and matrix
@@ -133,7 +141,8 @@ def _describe(
     full = color.range == ColorRange.JPEG or fmt.is_rgb or fmt.has_palette or fmt.name.startswith("yuvj")
     full = full or (says_nothing and fmt.name.startswith("gray"))  # as FFmpeg takes it
     mixed = len(fmt.components) >= 3 and not fmt.is_rgb  # else its tag decides no pixel, and containers lose tags
-    matrix = (mixed and _MATRICES[color.matrix]) or ("bt709" if frame.height >= 720 or not mixed else "bt601")
+    stated = _MATRICES[color.matrix] if mixed else None
+    matrix: ColorMatrix = stated or ("bt709" if frame.height >= 720 or not mixed else "bt601")
     return VideoInfo(
         path=path,
         width=height if rotation % 180 else width,
@@ -155,7 +164,7 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
     first = next(iter(numbered_images(folder).values()))
     if runs_backwards(folder):
         raise SequenceError(
-            ("its files were written in the order against their numbers, as if the dash before them were a minus"),
+            "its files were written in the order against their numbers, as if the dash before them were a minus",
             where=folder,
             advice="number them from 0 on, in order of time",
         )

@@ -1,4 +1,4 @@
-"""The rate of the sensor: slow motion is stored at a playing rate, and cameras tell elsewhere how fast they filmed."""
+"""Capture rate, of the sensor: slow motion is stored at a playing rate, and cameras tell elsewhere how they filmed."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
-from lolblur_synth.video.boxes import samsung_rate
+from lolblur_synth.video.isobmff import samsung_rate
 from lolblur_synth.video.metadata import RateOrigin
 
 _TAG = "com.android.capture.fps"  # Matroska has it in capitals; Apple's files tell no rate: theirs are stored as filmed

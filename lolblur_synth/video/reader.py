@@ -1,4 +1,4 @@
-"""A range of frames of a video as tensors."""
+"""Reader: a range of frames of a video as tensors."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence

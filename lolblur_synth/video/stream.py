@@ -1,4 +1,4 @@
-"""The demuxer and decoder of a file: its container, its video stream, its frames in order of display."""
+"""Demuxer and decoder of a file: its container, its video stream, its frames in order of display."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.video.boxes import has_edit_rates
+from lolblur_synth.video.isobmff import has_edit_rates
 from lolblur_synth.video.pyav import open_input
 
 _THUMBNAILS = 10  # times as many frames has the video

@@ -1,4 +1,4 @@
-"""The timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
+"""Timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -41,7 +41,9 @@ class Timeline:
         return self.slots[before] + round((pts - self.pts[before]) / self.steps[before])
 
 
-def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: Fraction) -> tuple[VideoInfo, Timeline]:
+def lay_out(
+    info: VideoInfo, pts: Sequence[int | None], time_base: Fraction, *, timed: bool
+) -> tuple[VideoInfo, Timeline]:
     """Place the frames on a timeline of equal steps; corrects the rate of `info` where the headers tell an average.
 
     Where the rate of the sensor is told each stored frame is one step of it, however fast it is played: phones export
@@ -64,7 +66,7 @@ def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: 
     told = info.capture_origin.is_told and not info.path.is_dir()  # numbers of pictures are counted, not played
     if told:
         steps, unclear = local_steps(shown, float(step), float(1 / (info.capture_fps * time_base)))
-    return info, Timeline(shown, place(info, times, steps, told), steps, unclear)
+    return info, Timeline(shown, place(info, times, steps, each=told), steps, unclear)
 
 
 def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
@@ -119,7 +121,7 @@ def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[f
     return [*steps, steps[-1]], unclear
 
 
-def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: bool = False) -> list[int]:
+def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], *, each: bool = False) -> list[int]:
     """The slot nearest to each pts, or with `each` another one for every frame that is later than those before.
 
     The grid follows the camera's clock, as a phase-locked loop of second order: by a tenth of each deviation (0.3

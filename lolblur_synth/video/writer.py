@@ -1,4 +1,4 @@
-"""Lossless and camera-like video files."""
+"""Writer of lossless and camera-like video files."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -107,12 +107,12 @@ def video_writer(
                 stream.codec_context.framerate = Fraction(0)  # a container would tell it
 
             def write(frame: Tensor) -> None:
-                _mux(container, _encode(stream, timing, next(numbers), quantize(frame, bit_depth)), timing, fine)
+                _mux(container, _encode(stream, timing, next(numbers), quantize(frame, bit_depth)), timing, fine=fine)
 
             yield write
             if next(numbers) == 0:
                 raise ValueError("there are no frames to write")
-            _mux(container, stream.encode(None), timing, fine)
+            _mux(container, stream.encode(None), timing, fine=fine)
         if fine:
             count_microseconds(partial)
         partial.replace(path)
@@ -153,7 +153,7 @@ def _encode(stream: VideoStream, timing: Timing, number: int, picture: Pixels) -
     return stream.encode(frame)
 
 
-def _mux(container: OutputContainer, packets: "list[Packet[VideoStream]]", timing: Timing, fine: bool) -> None:
+def _mux(container: OutputContainer, packets: "list[Packet[VideoStream]]", timing: Timing, *, fine: bool) -> None:
     """Write packets with the time that their frames are shown: FFmpeg leaves out a last one that lasts no time.
 
     In a file that is to be `fine` microseconds are called milliseconds meanwhile.

@@ -16,7 +16,7 @@ from lolblur_synth.ops.darken import mean_lightness
 from lolblur_synth.video.images import read_image, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.support.commands import message
 

@@ -22,7 +22,7 @@ from lolblur_synth.video.images import quantize, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.support.commands import message
 from tests.support.footage import film

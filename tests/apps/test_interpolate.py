@@ -25,7 +25,7 @@ from lolblur_synth.video.images import quantize, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.ops.interpolation.test_interpolate import psnr, texture
 from tests.ops.interpolation.test_ncnn import needs_ncnn

@@ -9,7 +9,7 @@ import torch
 from lolblur_synth.apps.transcoding import NOBODY, frame_spacing, losses, variable_rate
 from lolblur_synth.video.metadata import Flaw, FlawKind
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.support.footage import film
 

@@ -8,6 +8,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from lolblur_synth.core.devices import cores
 from lolblur_synth.dataset.layout import image_path
-from lolblur_synth.train.restoration.decoded_cache import decoded_bytes
+from lolblur_synth.train.restoration.decoded_cache import decode_all, decoded_bytes
 from lolblur_synth.train.restoration.pairs import Pairs, loader
 from lolblur_synth.video.images import write_png
 
@@ -97,7 +98,7 @@ def main() -> None:
         size = make(root, arguments.pairs)
         plain = Pairs(root, crop=arguments.crop)
         start = time.perf_counter()
-        cached = Pairs(root, crop=arguments.crop, cache=cache)
+        cached = Pairs(root, crop=arguments.crop, decode=partial(decode_all, cache))
         took = time.perf_counter() - start
         stored = decoded_bytes(cached.files) / len(cached)
         print(

@@ -15,7 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from lolblur_synth.apps.demo import PHOTOS
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.scenes import Scene, render, shake

@@ -1,6 +1,6 @@
 import pytest
 
-from lolblur_synth.config.run import load, to_yaml
+from lolblur_synth.config.loading import load, to_yaml
 from lolblur_synth.config.training import TrainECDCE, TrainLEDNet
 from lolblur_synth.core.errors import UserError
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from lolblur_synth.config.run import Config, load, to_yaml
+from lolblur_synth.config.loading import load, to_yaml
+from lolblur_synth.config.run import Config
 from lolblur_synth.config.yaml_reader import parse_yaml, read_yaml
 from lolblur_synth.core.errors import UserError
 
@@ -102,7 +103,7 @@ def test_a_byte_order_mark_is_no_key(tmp_path):
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"#" * 600_000)
-    with pytest.raises(UserError, match=r"--config .*a\.yaml: cannot be read: larger than 512 KiB"):
+    with pytest.raises(UserError, match=r"config .*a\.yaml: cannot be read: larger than 512 KiB"):
         load(Config, [str(tmp_path / "a.yaml")])
 
 

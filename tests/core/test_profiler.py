@@ -3,43 +3,43 @@ import time
 import pytest
 import torch
 
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 
 CPU = torch.device("cpu")
 
 
 def test_time_in_a_nested_operator_is_its_own():
-    clock = Clock(CPU)
+    timer = OperatorTimer(CPU)
 
     def source():
         for value in range(3):
             time.sleep(0.01)
             yield value
 
-    with clock("outer"):
-        for _ in clock.each("inner", source()):
+    with timer("outer"):
+        for _ in timer.each("inner", source()):
             time.sleep(0.002)
-    assert clock.seconds["inner"] == pytest.approx(0.03, abs=0.015)
-    assert clock.seconds["outer"] == pytest.approx(0.006, abs=0.006)
-    assert clock.seconds["inner"] > clock.seconds["outer"]
+    assert timer.seconds["inner"] == pytest.approx(0.03, abs=0.015)
+    assert timer.seconds["outer"] == pytest.approx(0.006, abs=0.006)
+    assert timer.seconds["inner"] > timer.seconds["outer"]
 
 
 def test_it_tells_which_operator_starts():
     told: list[str] = []
-    clock = Clock(CPU, told.append)
-    with clock("a"), clock("b"):
+    timer = OperatorTimer(CPU, told.append)
+    with timer("a"), timer("b"):
         pass
     assert told == ["a", "b"]
 
 
-def test_an_error_leaves_the_clock_in_order():
-    clock = Clock(CPU)
-    with pytest.raises(ZeroDivisionError), clock("a"):
+def test_an_error_leaves_the_timer_in_order():
+    timer = OperatorTimer(CPU)
+    with pytest.raises(ZeroDivisionError), timer("a"):
         _ = 1 / 0
-    with clock("b"):
+    with timer("b"):
         pass
-    assert set(clock.seconds) == {"a", "b"}
+    assert set(timer.seconds) == {"a", "b"}
 
 
 def test_a_stream_passes_unchanged():
-    assert list(Clock(CPU).each("a", iter(range(5)))) == [0, 1, 2, 3, 4]
+    assert list(OperatorTimer(CPU).each("a", iter(range(5)))) == [0, 1, 2, 3, 4]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.settings import differences, has_settings, pixel_settings, read_settings, write_settings

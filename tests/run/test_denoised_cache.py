@@ -13,7 +13,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, Denoise, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import Denoising, NoiseLevel

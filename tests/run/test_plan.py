@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.run.plan import assign
 
 

@@ -17,7 +17,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.dataset import card

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.config.run import Config, load
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.interpolation.interpolate import by_flow
@@ -44,7 +45,7 @@ def pictures(draws: Draws = DRAWS) -> dict[str, NDArray[np.uint8]]:
     recipe = Recipe("golden", (Slot(0, 22), Slot(1, 27)), shutter, draws, Metering(0.45, 0.45))
     clip = Clip(SPAN, frozenset({26}), film)
     with ordered_map(1) as each:
-        tools = Tools(load_ec_zero_dce("ec_zero_dce")[0], by_flow, Clock(torch.device("cpu")), each)
+        tools = Tools(load_ec_zero_dce("ec_zero_dce")[0], by_flow, OperatorTimer(torch.device("cpu")), each)
         clean = denoised(clip, estimate_noise(clip.head(6), config.denoise), config.denoise, tools)
         pairs = list(synthesize(clean, recipe, config, tools))
     names = ("high_sharp_original", "high_sharp_scaled", "low_sharp", "low_blur", "low_blur_noise")

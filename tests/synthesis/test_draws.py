@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.config.run import Config, Noise, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
 from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise
 

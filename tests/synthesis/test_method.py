@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import by_blending, interpolate
@@ -50,7 +51,7 @@ def clip(count: int = 6, first: int = 10) -> Iterator[Frame]:
 
 @pytest.fixture(scope="module")
 def tools() -> Tools:
-    return Tools(load_ec_zero_dce("ec_zero_dce")[0], by_blending, Clock(torch.device("cpu")))
+    return Tools(load_ec_zero_dce("ec_zero_dce")[0], by_blending, OperatorTimer(torch.device("cpu")))
 
 
 def synthesized(tools: Tools, recipe: Recipe = RECIPE, config: Config = CONFIG) -> Pair:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from lolblur_synth.apps.demo import PHOTOS
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import Config, load
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import lightness, linear_to_srgb, srgb_to_linear
-from lolblur_synth.core.profiler import Clock
+from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import mean_lightness
@@ -53,7 +54,7 @@ def made(frames: list[Tensor], slots: list[Slot], exposure: float) -> list[Pair]
 
 
 def tools(interpolator: Interpolator = by_blending) -> Tools:
-    return Tools(load_ec_zero_dce("ec_zero_dce")[0], interpolator, Clock(torch.device("cpu")))
+    return Tools(load_ec_zero_dce("ec_zero_dce")[0], interpolator, OperatorTimer(torch.device("cpu")))
 
 
 def spread(values: list[float]) -> float:

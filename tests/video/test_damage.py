@@ -74,7 +74,7 @@ def test_a_frame_that_comes_out_otherwise_the_second_time_is_told_as_such(tmp_pa
 
 
 def test_a_sound_file_is_decoded_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(scanning, "look_again", lambda *_: pytest.fail("looked again at a sound file"))
+    monkeypatch.setattr(scanning, "locate_damage", lambda *_: pytest.fail("looked again at a sound file"))
     assert not scan(probe(encode(tmp_path / "a.mp4", scene(12)))).flaws
 
 

@@ -90,7 +90,7 @@ def test_a_rate_of_sonys_that_is_none_is_no_reason_to_guess(tmp_path):
     path = clip(tmp_path / "C0001.MP4")
     (tmp_path / "C0001M01.XML").write_text(SONY.format(' captureFps="fast"'))
     with pytest.raises(
-        SequenceError, match=r"no capture rate in sidecar C0001M01\.XML, but 'fast'; give --capture-fps"
+        SequenceError, match=r"no capture rate in sidecar C0001M01\.XML, but 'fast'; give video\.capture_fps"
     ):
         probe(path)
 
@@ -106,5 +106,5 @@ def test_conversions_keep_the_tags_or_tell_what_to_give(tmp_path):
         probe(mirror(clip(tmp_path / "a.mp4", {TAG: "240"})))
     (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(TAG.encode(), b"x" * len(TAG)))
     (tmp_path / "bM01.XML").write_text(SONY.format(' captureFps="239.76p"'))
-    with pytest.raises(SequenceError, match=keeps[:-1] + ", and give --capture-fps 239.76 from then on"):
+    with pytest.raises(SequenceError, match=keeps[:-1] + ", and give video.capture_fps 239.76 from then on"):
         probe(tmp_path / "b.mp4")

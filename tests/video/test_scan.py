@@ -90,7 +90,7 @@ def test_a_capture_rate_that_is_known_stays(tmp_path):
     pts = [n * 3000 for n in range(30) if n % 5]
     path = encode(tmp_path / "a.mp4", scene(24), options=FAST, fps=30, time_base=NINETY_KHZ, pts=pts.__getitem__)
     found = opened(path, 240)
-    assert (found.info.stored_fps, found.info.capture_fps, found.info.capture_source) == (30, 240, "--capture-fps")
+    assert (found.info.stored_fps, found.info.capture_fps, found.info.capture_source) == (30, 240, "given")
     assert found.frames == 29
 
 

@@ -20,7 +20,7 @@ from lolblur_synth.video.probe import probe
 from lolblur_synth.video.rates import exact_rate
 from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from lolblur_synth.video.writer import write_video
 from tests.support.clips import H273, WEIGHTS, as_planes, encode, encode_sound, frame_of, mirror, scene, textured, turn
 
@@ -88,11 +88,11 @@ def test_sony_tells_the_rate_of_the_sensor_beside_the_clip(tmp_path):
 
 def test_the_rate_that_is_given_wins(tmp_path):
     info = probe(slow_motion(tmp_path / "a.mp4", "240"), 960)
-    assert (info.stored_fps, info.capture_fps, info.capture_source) == (30, 960, "--capture-fps")
+    assert (info.stored_fps, info.capture_fps, info.capture_source) == (30, 960, "given")
 
 
 def test_a_tag_that_is_no_rate_is_no_reason_to_guess(tmp_path):
-    with pytest.raises(SequenceError, match=r"a\.mp4: .*tag com\.android\.capture\.fps.*'fast'.*--capture-fps"):
+    with pytest.raises(SequenceError, match=r"a\.mp4: .*tag com\.android\.capture\.fps.*'fast'.*video\.capture_fps"):
         probe(slow_motion(tmp_path / "a.mp4", "fast"))
 
 
@@ -116,7 +116,7 @@ def test_rates_are_exact(told, exact):
 
 @pytest.mark.parametrize("fps", [0, -25.0, float("nan"), float("inf")])
 def test_a_rate_is_above_0(tmp_path, fps):
-    with pytest.raises(UserError, match=r"--capture-fps .*above 0"):
+    with pytest.raises(UserError, match=r"^video\.capture_fps .*above 0"):
         probe(tmp_path, fps)
 
 
@@ -456,18 +456,16 @@ def test_every_sample_of_a_frame_counts(tmp_path):
 def test_where_seeking_gives_other_frames_the_file_is_read_from_the_beginning(tmp_path, monkeypatch):
     found = opened(encode(tmp_path / "a.mp4", scene(30), options={"g": "8"}))
     truth = torch.stack(list(read_frames(found, 12, 25)))
-    frames_from, starts = reader._frames_from, []
+    checksum, seen = reader.frame_checksum, list[int]()
 
-    def lie(scan: VideoScan, start: int | None):
-        """As a decoder that lacks what the first packet told."""
-        starts.append(start)
-        for pts, frame in frames_from(scan, start):
-            broken = start is not None and pts >= found.pts[20]
-            yield pts, av.VideoFrame(96, 64, "yuv420p") if broken else frame
+    def lie(frame: av.VideoFrame) -> int:
+        """As if it came from a decoder that lacks what the first packet told."""
+        seen.append(found.pts.index(frame.pts))
+        return checksum(frame) + (seen == [*range(12, 21)])
 
-    monkeypatch.setattr(reader, "_frames_from", lie)
+    monkeypatch.setattr(reader, "frame_checksum", lie)
     assert torch.equal(torch.stack(list(read_frames(found, 12, 25))), truth)
-    assert starts == [found.pts[12], None]
+    assert seen == [*range(12, 21), *range(20, 25)]
 
 
 def test_threads_change_no_pixel(tmp_path):
@@ -487,7 +485,7 @@ def test_threads_change_no_pixel(tmp_path):
 def test_a_folder_of_images_is_read_by_number(tmp_path):
     folder = picture_series(tmp_path / "f", [8, 9, 10, 12], "shot2_{}.png")
     found = opened(folder, Fraction(250))
-    assert (found.info.capture_fps, found.info.capture_source) == (250, "--capture-fps")
+    assert (found.info.capture_fps, found.info.capture_source) == (250, "given")
     assert (found.info.codec, found.info.pixel_format, found.info.bit_depth) == ("png", "rgb24", 8)
     assert found.pts == (0, 1, 2, None, 4)
     assert [(flaw.first, flaw.last, flaw.kind) for flaw in found.flaws] == [(3, 3, "missing frame")]
@@ -540,7 +538,7 @@ def test_a_bad_image_is_named(tmp_path, spoil, message):
 
 
 def test_images_carry_no_rate(tmp_path):
-    with pytest.raises(SequenceError, match=r"images carry no frame rate; give --capture-fps"):
+    with pytest.raises(SequenceError, match=r"images carry no frame rate; give video\.capture_fps"):
         probe(picture_series(tmp_path / "f", [1, 2]))
 
 

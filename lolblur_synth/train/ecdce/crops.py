@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lolblur_synth.config.training import TrainECDCE
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.files import file_hash
@@ -67,27 +68,20 @@ def split(photographs: Sequence[Photograph], fraction: float, seed: int) -> tupl
     return training, [photograph for i, photograph in enumerate(photographs) if i in held_out]
 
 
-def batch(
-    photographs: Sequence[Photograph],
-    count: int,
-    crop: int,
-    gain: tuple[float, float],
-    exposure: tuple[float, float],
-    seed: int,
-    step: int,
-) -> tuple[Tensor, Tensor]:
-    """Crops (count, 3, crop, crop), sRGB in [0, 1], and an exposure (count,) for each; the same for a seed and step.
+def batch(photographs: Sequence[Photograph], config: TrainECDCE, step: int) -> tuple[Tensor, Tensor]:
+    """Batch of crops (N, 3, crop, crop), sRGB in [0, 1], and an exposure (N,) for each; the same for a seed and step.
 
     A crop is a square of any size from `crop` to the whole height, scaled, mirrored by chance, and lit by a factor
-    drawn log-uniformly from `gain` in linear light, so that more and fewer lights clip than in the photograph.
+    drawn log-uniformly from `config.gain` in linear light, so that more and fewer lights clip than in the photograph.
     """
-    rng = rng_for(seed, "batch", step)
+    crop, count, gain = config.crop, config.batch, config.gain
+    rng = rng_for(config.seed, "batch", step)
     chosen = rng.integers(len(photographs), size=count)
     crops = np.stack([_crop(photographs[i].pixels, crop, rng) for i in chosen])
     frames = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
     factors = torch.from_numpy(np.exp(rng.uniform(log(gain[0]), log(gain[1]), (count, 1, 1, 1)))).float()
     lit = linear_to_srgb((srgb_to_linear(frames) * factors).clamp(0, 1)).clamp(0, 1)
-    return lit.contiguous(), torch.from_numpy(rng.uniform(*exposure, count)).float()
+    return lit.contiguous(), torch.from_numpy(rng.uniform(*config.exposure, count)).float()
 
 
 def _crop(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -99,7 +93,7 @@ def _crop(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> NDA
 
 
 def whole(photograph: Photograph, crop: int) -> Tensor:
-    """The middle square of a photograph at the size of a crop, (3, crop, crop), sRGB in [0, 1]."""
+    """Central crop: the middle square of a photograph at the size of a crop, (3, crop, crop), sRGB in [0, 1]."""
     height, width = photograph.pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -6,7 +6,7 @@ picture as written, after RGB · L_low / L and the pinning of lights, so that wh
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,22 +32,53 @@ from lolblur_synth.train.ecdce.losses import (
     smoothness_loss,
     spatial_loss,
 )
-from lolblur_synth.train.engine.loop import catch_interrupt, cosine, load_checkpoint, save_checkpoint, standing_of
+from lolblur_synth.train.engine.callbacks import SILENT, Callbacks, OnStep
+from lolblur_synth.train.engine.interrupt import catch_interrupt
+from lolblur_synth.train.engine.learning_rate import cosine_rate, set_learning_rate
 from lolblur_synth.train.engine.run_dir import BOARD, CHECKPOINT, METRICS, RunFolder
-
-OnStep = Callable[[int, Mapping[str, float]], None]
+from lolblur_synth.train.engine.state import load_checkpoint, progress_of, restoring, save_checkpoint
 
 _LOG_EVERY = 10
 _WEIGHTS = "ec_zero_dce.safetensors"
 
 
 @dataclass
-class _Run:
+class CurveTraining:
+    """A training of EC-Zero-DCE between two steps."""
+
+    config: TrainECDCE
+    out: Path
     net: ECZeroDCE
     optimizer: torch.optim.Adam
     step: int = 0  # steps done
     best: float = float("inf")  # the lowest validation loss
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.net.parameters()).device
+
+    def save(self) -> None:
+        """Write all that decides how it goes on; raises `UserError` when the disk refuses."""
+        state: dict[str, Any] = {
+            "arguments": self.net.arguments(),
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "history": self.history,
+        }
+        save_checkpoint(self.out / CHECKPOINT, state)
+
+    def load(self) -> None:
+        """Take back what was saved; raises `UserError` when it is of another training."""
+        state = load_checkpoint(self.out / CHECKPOINT, self.device)
+        with restoring(self.out / CHECKPOINT):
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            progress = progress_of(state)
+            self.step, self.best, self.history = progress.step, progress.best, progress.history
 
 
 def train_ecdce(
@@ -57,63 +88,57 @@ def train_ecdce(
     *,
     resume: bool = True,
     overwrite: bool = False,
-    on_step: OnStep | None = None,
+    callbacks: Callbacks = SILENT,
 ) -> Path:
     """Train on the photographs below `images` and return the path of the best weights, in `out`.
 
     An interrupted run in `out` with the same settings and photographs goes on, to the very same weights; with
-    `resume=False` it is refused, and with `overwrite` it is replaced. `on_step(steps done, latest losses)` is called
-    after every step. Ctrl-C saves and raises `KeyboardInterrupt`. Raises `UserError` for unusable images, an `out` that
-    holds something else, or a loss that is no longer finite.
+    `resume=False` it is refused, and with `overwrite` it is replaced. Ctrl-C saves and raises `KeyboardInterrupt`.
+    Raises `UserError` for unusable images, an `out` that holds something else, or a loss that is no longer finite.
     """
     device = choose_device(config.device)
     photographs = read_photographs(images, config.crop, config.long_side)
     training, validation = split(photographs, config.validation_fraction, config.seed)
     data = _data_list(training, validation)
     goes_on = RunFolder(out, [_WEIGHTS], "photographs").prepare(config, data, resume=resume, overwrite=overwrite)
-    run = _start(config, device)
+    run = _assemble(config, out, device)
     if goes_on:
-        _restore(run, out, device)
+        run.load()
     else:
-        _save(run, out)
+        run.save()
     with SummaryWriter(str(out / BOARD), purge_step=run.step) as board:
-        _train(run, training, validation or training, out, config, board, on_step)
+        _train(run, training, validation or training, board, callbacks.on_step)
     return out / _WEIGHTS
 
 
 def _train(
-    run: _Run,
+    run: CurveTraining,
     training: Sequence[Photograph],
     validation: Sequence[Photograph],
-    out: Path,
-    config: TrainECDCE,
     board: SummaryWriter,
-    on_step: OnStep | None,
+    on_step: OnStep,
 ) -> None:
-    device = next(run.net.parameters()).device
+    config, device = run.config, run.device
     diverged = torch.full((), -1, device=device)  # the first step without a finite loss, kept on the device
     latest: dict[str, float] = {}
     with catch_interrupt() as stop:
         while run.step < config.steps:
-            frames, exposure = batch(
-                training, config.batch, config.crop, config.gain, config.exposure, config.seed, run.step
-            )
+            frames, exposure = batch(training, config, run.step)
             parts = losses(run.net, frames.to(device), exposure.to(device), config)
             diverged = torch.where((diverged < 0) & ~parts["total"].isfinite(), run.step, diverged)
-            _update(run, parts["total"], config)
+            _update(run, parts["total"])
             run.step += 1
             last = run.step == config.steps
             validates, saves = (last or run.step % every == 0 for every in (config.validate_every, config.save_every))
             if run.step % _LOG_EVERY == 0 or validates or saves or stop.is_set():
-                latest = _log(run, parts, diverged, out, board)
+                latest = _log(run, parts, diverged, board)
             if validates:
-                _validate(run, validation, out, config, board)
+                _validate(run, validation, board)
             if saves:
-                _save(run, out)
-            if on_step:
-                on_step(run.step, latest)
+                run.save()
+            on_step(run.step, latest)
             if stop.is_set() and not last:
-                _save(run, out)
+                run.save()
                 stop.end()
 
 
@@ -137,19 +162,19 @@ def losses(net: ECZeroDCE, frames: Tensor, exposure: Tensor, config: TrainECDCE)
     return {"total": torch.stack(weighted).sum(), **parts}
 
 
-def _update(run: _Run, loss: Tensor, config: TrainECDCE) -> None:
-    for group in run.optimizer.param_groups:
-        group["lr"] = cosine(run.step, config.steps, config.learning_rate)
+def _update(run: CurveTraining, loss: Tensor) -> None:
+    set_learning_rate(run.optimizer, cosine_rate(run.step, run.config.steps, run.config.learning_rate))
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.net.parameters(), config.clip_gradient)
+    nn.utils.clip_grad_norm_(run.net.parameters(), run.config.clip_gradient)
     run.optimizer.step()
 
 
-def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, board: SummaryWriter) -> dict[str, float]:
+def _log(run: CurveTraining, parts: Mapping[str, Tensor], diverged: Tensor, board: SummaryWriter) -> dict[str, float]:
     if int(diverged) >= 0:
         raise UserError(
-            (f"training: the loss of step {int(diverged)} is not finite; {out / CHECKPOINT} has the state before"),
+            f"the loss of step {int(diverged)} is not finite; {run.out / CHECKPOINT} has the state before",
+            where="training",
             advice="train again with a lower learning_rate",
         )
     values = {name: float(loss.detach()) for name, loss in parts.items()}
@@ -159,10 +184,8 @@ def _log(run: _Run, parts: Mapping[str, Tensor], diverged: Tensor, out: Path, bo
 
 
 @torch.no_grad()
-def _validate(
-    run: _Run, photographs: Sequence[Photograph], out: Path, config: TrainECDCE, board: SummaryWriter
-) -> None:
-    device = next(run.net.parameters()).device
+def _validate(run: CurveTraining, photographs: Sequence[Photograph], board: SummaryWriter) -> None:
+    config, device = run.config, run.device
     frames = [whole(photograph, config.crop)[None].to(device) for photograph in photographs]
     asked = torch.linspace(*config.exposure, 4, device=device)
     measured = [losses(run.net, frame, exposure[None], config) for frame in frames for exposure in asked]
@@ -175,19 +198,19 @@ def _validate(
     for number, frame in enumerate(frames[:4]):
         shown = [frame[0], *(darken(frame[0], float(exposure), run.net) for exposure in asked.tolist())]
         board.add_image(f"sample/{number}", torch.cat(shown, 2).cpu(), run.step)
-    write_text(out / METRICS, json.dumps(run.history, indent=1) + "\n")
+    write_text(run.out / METRICS, json.dumps(run.history, indent=1) + "\n")
     if row["loss"] < run.best:
         run.best = row["loss"]
         metadata = {"config": config.model_dump(mode="json"), "step": run.step, "validation": row}
-        save_weights(out / _WEIGHTS, run.net, metadata)
+        save_weights(run.out / _WEIGHTS, run.net, metadata)
 
 
-def _start(config: TrainECDCE, device: torch.device) -> _Run:
+def _assemble(config: TrainECDCE, out: Path, device: torch.device) -> CurveTraining:
     net = ECZeroDCE(**config.net.model_dump())
     initialize(net, torch_rng_for(config.seed, "initial weights"))
     net.to(device).train()
     optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return _Run(net, optimizer)
+    return CurveTraining(config, out, net, optimizer)
 
 
 @torch.no_grad()
@@ -208,28 +231,3 @@ def _data_list(training: Sequence[Photograph], validation: Sequence[Photograph])
     return [
         {"name": shown(p.name), "sha256": p.sha256, "part": part} for part, photographs in parts for p in photographs
     ]
-
-
-def _save(run: _Run, out: Path) -> None:
-    state: dict[str, Any] = {
-        "arguments": run.net.arguments(),
-        "net": run.net.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "step": run.step,
-        "best": run.best,
-        "history": run.history,
-    }
-    save_checkpoint(out / CHECKPOINT, state)
-
-
-def _restore(run: _Run, out: Path, device: torch.device) -> None:
-    state = load_checkpoint(out / CHECKPOINT, device)
-    try:
-        run.net.load_state_dict(state["net"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        standing = standing_of(state)
-        run.step, run.best, run.history = standing.step, standing.best, standing.history
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"not a checkpoint of this run ({error})", where=out / CHECKPOINT, advice="overwrite it"
-        ) from None

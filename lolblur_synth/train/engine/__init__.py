@@ -1,1 +1,1 @@
-"""Engine: loop, run directory, monitor."""
+"""Engine of both trainers: learning rate, EMA, state and checkpoints, interrupts, run folder, monitor, callbacks."""

@@ -1,4 +1,4 @@
-"""What a training tells: gathered on the device while steps follow each other, read only when someone looks."""
+"""Monitor of a training: losses and waits, gathered on the device, read only when someone looks."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ class Report(NamedTuple):
     waited: float  # share of the time in which this process waited for its samples
 
 
-class Watch:
-    """Notes of the steps since the last look; no step waits for the device because of them."""
+class Monitor:
+    """Losses of the steps since the last look; no step waits for the device because of them."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
@@ -56,7 +56,7 @@ class Watch:
         self._bad = torch.where((self._bad < 0) & ~total.isfinite(), step, self._bad)
         self._names[step] = names
 
-    def look(self, step: int, weights: Iterable[Tensor], stop: bool) -> Report:
+    def look(self, step: int, weights: Iterable[Tensor], *, stop: bool) -> Report:
         """Read what was noted since the last look; `weights` are those after `step`. Every process must look."""
         whole = torch.stack(torch._foreach_norm(list(weights))).isfinite().all()
         bad = torch.where((self._bad < 0) & ~whole, step, self._bad)

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from lolblur_synth.config.run import Section, load, to_yaml
+from lolblur_synth.config.loading import load, to_yaml
+from lolblur_synth.config.section import Section
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import read_bounded, write_text
 

@@ -27,7 +27,7 @@ def score(
     restore: Restore, pairs: Pairs, indices: Sequence[int], device: torch.device, lpips: LPIPS | None = None
 ) -> list[Scores]:
     """PSNR and SSIM by convention `rgb`, and LPIPS by its network, of each pair restored and rounded as for a file."""
-    results = (Result(str(index), *_restored(restore, pairs, index, device)[1:]) for index in indices)
+    results = (Result(str(index), *_compared(restore, pairs, index, device)[1:]) for index in indices)
     scored = score_all(results, distance=lpips_distance(lpips, device) if lpips else None)
     return [
         {"psnr": each.psnr, "ssim": each.ssim} | ({} if each.lpips is None else {"lpips": each.lpips})
@@ -37,11 +37,11 @@ def score(
 
 def sheet(restore: Restore, pairs: Pairs, indices: Sequence[int], device: torch.device) -> NDArray[np.uint8]:
     """A row of dark, restored and true picture for each index, as one 8-bit RGB picture."""
-    return contact_sheet([list(_restored(restore, pairs, index, device)) for index in indices], _SHOWN)
+    return contact_sheet([list(_compared(restore, pairs, index, device)) for index in indices], _SHOWN)
 
 
 @torch.no_grad()
-def _restored(restore: Restore, pairs: Pairs, index: int, device: torch.device) -> tuple[Pixels, Pixels, Pixels]:
+def _compared(restore: Restore, pairs: Pairs, index: int, device: torch.device) -> tuple[Pixels, Pixels, Pixels]:
     sample = pairs.whole(index)
-    restored = restore(sample.dark[None].to(device))[0]
-    return quantize(sample.dark), quantize(restored), quantize(sample.sharp)
+    restored = restore(sample.input[None].to(device))[0]
+    return quantize(sample.input), quantize(restored), quantize(sample.target)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from lolblur_synth.config.training import TrainECDCE
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.train.ecdce.crops import Photograph, batch, read_photographs, split, whole
 from lolblur_synth.video.images import write_png
@@ -53,7 +54,7 @@ def test_split_is_by_picture_seeded_and_leaves_something_to_train_on(photographs
 
 
 def draw(read: list[Photograph], step: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    return batch(read, 4, 64, (0.5, 2.0), (0.05, 0.3), seed, step)
+    return batch(read, TrainECDCE(batch=4, crop=64, gain=(0.5, 2.0), exposure=(0.05, 0.3), seed=seed), step)
 
 
 def test_a_batch_is_a_function_of_seed_and_step(photographs):
@@ -71,12 +72,12 @@ def test_a_batch_is_a_function_of_seed_and_step(photographs):
 def test_crops_are_mirrored_lit_and_of_every_size(photographs):
     ramp = np.tile(np.linspace(20, 220, 160).astype(np.uint8)[None, :, None], (160, 1, 3))
     read = [Photograph("ramp", "", ramp)]
-    frames, _ = batch(read, 64, 64, (0.5, 2.0), (0.1, 0.1), seed=0, step=0)
+    frames, _ = batch(read, TrainECDCE(batch=64, crop=64, gain=(0.5, 2.0), exposure=(0.1, 0.1)), step=0)
     slopes = (frames[:, 0, 32, -1] - frames[:, 0, 32, 0]).numpy()
     assert (slopes > 0).any()
     assert (slopes < 0).any()
     assert np.abs(slopes).max() > 1.5 * np.abs(slopes).min()
-    plain, _ = batch(read, 8, 64, (1.0, 1.0), (0.1, 0.1), seed=0, step=0)
+    plain, _ = batch(read, TrainECDCE(batch=8, crop=64, gain=(1.0, 1.0), exposure=(0.1, 0.1)), step=0)
     codes = plain * 255
     torch.testing.assert_close(codes, codes.round(), atol=1e-3, rtol=0)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from lolblur_synth.config.run import load
+from lolblur_synth.config.loading import load
 from lolblur_synth.config.training import CurveNet, TrainECDCE
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.nets.weights.checkpoint import read_checkpoint
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.train.ecdce.train import initialize, losses, train_ecdce
+from lolblur_synth.train.engine.callbacks import Callbacks
 from lolblur_synth.video.images import write_png
 
 
@@ -40,7 +41,7 @@ def checkpoint(out: Path) -> dict[str, object]:
 
 def test_a_run_leaves_all_that_is_needed_to_know_it(photographs, tmp_path):
     config, out, steps = tiny(), tmp_path / "run", []
-    path = train_ecdce(photographs, out, config, on_step=lambda step, losses: steps.append(step))
+    path = train_ecdce(photographs, out, config, callbacks=Callbacks(on_step=lambda step, losses: steps.append(step)))
     assert path == out / "ec_zero_dce.safetensors"
     assert steps == [1, 2, 3, 4]
     assert load(TrainECDCE, [str(out / "config.yaml")]) == config
@@ -59,7 +60,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_never_stopped(photographs, tmp_
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_ecdce(photographs, whole, tiny())
     with pytest.raises(KeyboardInterrupt):
-        train_ecdce(photographs, parts, tiny(), on_step=interrupt_at(stop))
+        train_ecdce(photographs, parts, tiny(), callbacks=Callbacks(on_step=interrupt_at(stop)))
     assert checkpoint(parts)["step"] == stop
     train_ecdce(photographs, parts, tiny())
     one, other = checkpoint(whole), checkpoint(parts)

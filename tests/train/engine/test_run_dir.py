@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lolblur_synth.config.run import load
+from lolblur_synth.config.loading import load
 from lolblur_synth.config.training import TrainLEDNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.train.engine.run_dir import RunFolder

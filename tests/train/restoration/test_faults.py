@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from lolblur_synth.config.run import to_yaml
+from lolblur_synth.config.loading import to_yaml
 from lolblur_synth.config.training import RestorationNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import Split, image_path
 from lolblur_synth.nets.weights.checkpoint import read_checkpoint
+from lolblur_synth.train.engine.callbacks import Callbacks
 from lolblur_synth.train.restoration.pairs import batches
 from lolblur_synth.train.restoration.train import train_lednet
 from lolblur_synth.video.images import write_png
@@ -142,7 +143,7 @@ def test_a_full_disk_while_saving_leaves_the_checkpoint_before_whole(data, tmp_p
                 full.enter_context(small_files(20_000))
 
         with pytest.raises(UserError, match=told):
-            train_lednet(data, out, config, on_step=fill)
+            train_lednet(data, out, config, callbacks=Callbacks(on_step=fill))
     assert (out / "last.pt").stat().st_size > 20_000
     assert checkpoint(out)["step"] == 2
     assert not list(out.glob(".*"))

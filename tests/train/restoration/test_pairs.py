@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.core.errors import UserError
-from lolblur_synth.train.restoration.pairs import Batch, Pairs, Sample, batches, loader, workers_for
+from lolblur_synth.train.restoration.decoded_cache import decode_all
+from lolblur_synth.train.restoration.pairs import Batch, Pairs, Sample, Shard, batches, loader, workers_for
 from lolblur_synth.video.images import dequantize, write_png
 from tests.support.lol_blur import SIZE, mark, picture, write_pairs
 
@@ -42,16 +44,16 @@ def test_every_sample_comes_once_in_an_epoch(count, batch, seed, epochs):
 
 @given(**sizes, world=st.integers(1, 5), steps=st.integers(1, 6))
 def test_processes_share_the_samples_of_a_step(count, batch, seed, world, steps):
-    ranks = [islice(batches(count, batch, seed, rank=rank, world=world), steps) for rank in range(world)]
+    ranks = [islice(batches(count, batch, seed, shard=Shard(rank, world)), steps) for rank in range(world)]
     together = [[sample for part in parts for sample in part] for parts in zip(*ranks, strict=True)]
     assert together == list(islice(batches(count, batch * world, seed), steps))
 
 
 @given(**sizes, first=st.integers(0, 40), world=st.integers(1, 3))
 def test_resuming_is_going_on(count, batch, seed, first, world):
-    whole = batches(count, batch, seed, rank=world - 1, world=world)
+    whole = batches(count, batch, seed, shard=Shard(world - 1, world))
     assert list(islice(whole, first, first + 3)) == list(
-        islice(batches(count, batch, seed, first, world - 1, world), 3)
+        islice(batches(count, batch, seed, first, Shard(world - 1, world)), 3)
     )
 
 
@@ -65,7 +67,7 @@ def test_each_epoch_and_seed_has_an_order_of_its_own():
     assert not torch.equal(torch.tensor(order(0, 0)), torch.arange(50))
 
 
-@pytest.mark.parametrize("arguments", [(0, 1, 0), (5, 0, 0), (5, 1, 0, 0, 2, 2), (5, 1, 0, 0, -1, 2)])
+@pytest.mark.parametrize("arguments", [(0, 1, 0), (5, 0, 0), (5, 1, 0, 0, Shard(2, 2)), (5, 1, 0, 0, Shard(-1, 2))])
 def test_batches_that_cannot_be_are_refused(arguments):
     with pytest.raises(ValueError, match="no batches of"):
         next(batches(*arguments))
@@ -80,7 +82,7 @@ def places(crop: Tensor) -> tuple[Tensor, Tensor, int]:
 
 def way(sample: Sample) -> tuple[int, int, tuple[int, ...]]:
     """Top, left and orientation of a crop, found in its pixels, which must be those of a square laid down."""
-    rows, columns, _ = places(sample.dark)
+    rows, columns, _ = places(sample.input)
     steps = [int(codes.diff(dim=axis).unique().item()) for codes in (rows, columns) for axis in (0, 1)]
     assert sorted(map(abs, steps)) == [0, 0, 1, 1]
     assert abs(steps[0] * steps[3] - steps[1] * steps[2]) == 1
@@ -92,17 +94,17 @@ def test_crops_are_squares_of_the_files_laid_down_alike_for_both_partners(root):
     for epoch in range(20):
         for index in range(len(pairs)):
             sample = pairs[epoch, index]
-            assert sample.dark.shape == sample.sharp.shape == (3, CROP, CROP)
-            assert sample.dark.dtype == sample.sharp.dtype == torch.float32
-            assert sample.dark.is_contiguous()
+            assert sample.input.shape == sample.target.shape == (3, CROP, CROP)
+            assert sample.input.dtype == sample.target.dtype == torch.float32
+            assert sample.input.is_contiguous()
             assert sample.name == f"{index // 3:04d}/{index % 3:04d}"
             way(sample)
-            (rows, columns, dark), (same_rows, same_columns, sharp) = places(sample.dark), places(sample.sharp)
+            (rows, columns, dark), (same_rows, same_columns, sharp) = places(sample.input), places(sample.target)
             assert torch.equal(rows, same_rows)
             assert torch.equal(columns, same_columns)
             assert (dark, sharp) == (2 * index, 2 * index + 1)
             exact = dequantize(mark(index, 0))[:, rows.long(), columns.long()]
-            assert torch.equal(sample.dark, exact)
+            assert torch.equal(sample.input, exact)
 
 
 def test_crops_reach_every_border_in_every_orientation(root):
@@ -117,7 +119,7 @@ def test_a_crop_is_a_function_of_seed_epoch_and_sample_alone(root):
     one, other = Pairs(root, crop=CROP, seed=1), Pairs(root, crop=CROP, seed=1)
     keys = [(epoch, index) for epoch in range(3) for index in range(6)]
     read = {key: other[key] for key in reversed(keys)}
-    assert all(torch.equal(one[key].dark, read[key].dark) for key in keys)
+    assert all(torch.equal(one[key].input, read[key].input) for key in keys)
     assert len({way(one[key]) for key in keys}) > 12
     assert any(way(one[key]) != way(Pairs(root, crop=CROP, seed=2)[key]) for key in keys)
 
@@ -132,34 +134,34 @@ def test_a_crop_as_large_as_a_picture_is_the_picture(tmp_path):
 
 
 def test_decoded_pictures_give_the_same_samples(root, tmp_path):
-    plain, cached = Pairs(root, crop=CROP), Pairs(root, crop=CROP, cache=tmp_path)
+    plain, cached = Pairs(root, crop=CROP), Pairs(root, crop=CROP, decode=partial(decode_all, tmp_path))
     for index in range(6):
         for one, other in ((plain[7, index], cached[7, index]), (plain.whole(index), cached.whole(index))):
-            assert torch.equal(one.dark, other.dark)
-            assert torch.equal(one.sharp, other.sharp)
+            assert torch.equal(one.input, other.input)
+            assert torch.equal(one.target, other.target)
             assert one.name == other.name
 
 
 def test_a_pair_as_it_is(root):
     sample = Pairs(root, crop=CROP).whole(4)
-    assert torch.equal(sample.dark, dequantize(mark(4, 0)))
-    assert torch.equal(sample.sharp, dequantize(mark(4, 1)))
+    assert torch.equal(sample.input, dequantize(mark(4, 0)))
+    assert torch.equal(sample.target, dequantize(mark(4, 1)))
 
 
 def test_sixteen_bits_are_kept(tmp_path):
     write_pairs(tmp_path / "data", 1, dtype="uint16")
-    for cache in (None, tmp_path / "cache"):
-        pairs = Pairs(tmp_path / "data", crop=CROP, cache=cache)
-        assert torch.equal(pairs.whole(0).dark, torch.from_numpy(mark(0, 0)).permute(2, 0, 1).float() * 129 / 65535)
-        codes = pairs[0, 0].dark * 65535 / 129
+    for decode in (None, partial(decode_all, tmp_path / "cache")):
+        pairs = Pairs(tmp_path / "data", crop=CROP, decode=decode)
+        assert torch.equal(pairs.whole(0).input, torch.from_numpy(mark(0, 0)).permute(2, 0, 1).float() * 129 / 65535)
+        codes = pairs[0, 0].input * 65535 / 129
         torch.testing.assert_close(codes, codes.round(), atol=1e-3, rtol=0)
 
 
 def test_a_dataset_can_be_sent_to_another_process(root, tmp_path):
-    pairs = Pairs(root, crop=CROP, cache=tmp_path)
+    pairs = Pairs(root, crop=CROP, decode=partial(decode_all, tmp_path))
     again = pickle.loads(pickle.dumps(pairs))
     assert len(pickle.dumps(pairs)) < 10_000
-    assert torch.equal(again[3, 2].dark, pairs[3, 2].dark)
+    assert torch.equal(again[3, 2].input, pairs[3, 2].input)
 
 
 def direct(pairs: Pairs, batch: int, first_step: int = 0) -> Iterator[Batch]:
@@ -171,8 +173,8 @@ def direct(pairs: Pairs, batch: int, first_step: int = 0) -> Iterator[Batch]:
 
 def assert_alike(found: Iterator[Batch], wanted: Iterator[Batch], steps: int) -> None:
     for one, other in zip(islice(found, steps), islice(wanted, steps), strict=True):
-        assert torch.equal(one.dark, other.dark)
-        assert torch.equal(one.sharp, other.sharp)
+        assert torch.equal(one.input, other.input)
+        assert torch.equal(one.target, other.target)
         assert one.names == other.names
 
 
@@ -230,7 +232,7 @@ from lolblur_synth.train.restoration.pairs import Pairs, loader
 if __name__ == "__main__":
     pairs = Pairs(Path(sys.argv[1]), crop=16)
     stream = iter(loader(pairs, 2, 1, torch.device("cpu")))
-    print(sum(len(batch.dark) for batch in islice(stream, 5)))
+    print(sum(len(batch.input) for batch in islice(stream, 5)))
 """
 
 

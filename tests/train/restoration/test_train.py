@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
-from lolblur_synth.config.run import load
+from lolblur_synth.config.loading import load
 from lolblur_synth.config.training import RestorationNet, TrainLEDNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import image_path
@@ -26,8 +26,10 @@ from lolblur_synth.metrics.psnr_ssim import psnr, ssim
 from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_lednet
-from lolblur_synth.train.restoration.setup import FREE, accelerator_for, assemble, first_network
-from lolblur_synth.train.restoration.train import train_lednet
+from lolblur_synth.train.engine.callbacks import Callbacks
+from lolblur_synth.train.restoration.networks import initial_network
+from lolblur_synth.train.restoration.state import FREE, accelerator_for, assemble
+from lolblur_synth.train.restoration.train import Pretrained, train_lednet
 from lolblur_synth.video.images import dequantize, quantize, read_image, read_pixels
 from tests.support.lpips_files import put_into_cache, random_lpips
 from tests.support.trainings import board, checkpoint, interrupt_at, tiny, write_dataset, write_split
@@ -61,9 +63,8 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 def test_a_run_leaves_all_that_is_needed_to_know_it(data, tmp_path):
     config, out, steps, told = tiny(), tmp_path / "run", [], []
-    path = train_lednet(
-        data, out, config, on_step=lambda step, losses: steps.append((step, set(losses))), tell=told.append
-    )
+    callbacks = Callbacks(told.append, on_step=lambda step, losses: steps.append((step, set(losses))))
+    path = train_lednet(data, out, config, callbacks=callbacks)
     assert path == out / "best.safetensors"
     assert steps == [(step, {"total", "l1", "side_l1"}) for step in (1, 2, 3, 4)]
     assert load(TrainLEDNet, [str(out / "config.yaml")]) == config
@@ -112,7 +113,7 @@ def test_what_is_validated_is_what_the_weights_give(data, tmp_path):
 def test_lpips_is_measured_where_its_weights_are(data, tmp_path, monkeypatch):
     net, told = random_lpips("vgg"), []
     put_into_cache(tmp_path / "cache", net, "vgg", monkeypatch)
-    path = train_lednet(data, tmp_path / "run", tiny(steps=1), tell=told.append)
+    path = train_lednet(data, tmp_path / "run", tiny(steps=1), callbacks=Callbacks(told.append))
     assert "PSNR, SSIM and LPIPS of 3 of 3" in told[0]
     restorer, _ = load_lednet(str(path))
     distances = []
@@ -125,7 +126,7 @@ def test_lpips_is_measured_where_its_weights_are(data, tmp_path, monkeypatch):
         distances.append(float(net(restored[None], light[None])))
     assert read_checkpoint(path).metadata["validation"]["lpips"] == pytest.approx(np.mean(distances), rel=1e-5)
     assert "validation/lpips" in board(tmp_path / "run").Tags()["scalars"]
-    train_lednet(data, tmp_path / "without", tiny(steps=1, lpips="none"), tell=told.append)
+    train_lednet(data, tmp_path / "without", tiny(steps=1, lpips="none"), callbacks=Callbacks(told.append))
     assert "LPIPS" not in told[1]
 
 
@@ -134,7 +135,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_never_stopped(data, tmp_path):
     train_lednet(data, tmp_path / "whole", config)
     for asked, number in ((1, signal.SIGINT), (4, signal.SIGTERM)):  # the step that has begun is finished
         with pytest.raises(KeyboardInterrupt):
-            train_lednet(data, tmp_path / "parts", config, on_step=interrupt_at(asked, number))
+            train_lednet(data, tmp_path / "parts", config, callbacks=Callbacks(on_step=interrupt_at(asked, number)))
         assert checkpoint(tmp_path / "parts")["step"] == asked + 1
     train_lednet(data, tmp_path / "parts", config)
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
@@ -144,23 +145,24 @@ def test_processes_that_read_pairs_change_no_weight(data, tmp_path):
     train_lednet(data, tmp_path / "none", tiny(steps=3, validate_every=0))
     workers = tiny(steps=3, validate_every=0, workers=1, cache=str(tmp_path / "cache"))
     with pytest.raises(KeyboardInterrupt):
-        train_lednet(data, tmp_path / "one", workers, on_step=interrupt_at(1))
+        train_lednet(data, tmp_path / "one", workers, callbacks=Callbacks(on_step=interrupt_at(1)))
     train_lednet(data, tmp_path / "one", tiny(steps=3, validate_every=0))  # and the two are the same run
     left, right = checkpoint(tmp_path / "none"), checkpoint(tmp_path / "one")
     assert all(torch.equal(value, right["net"][key]) for key, value in left["net"].items())
 
 
-def test_threads_are_as_many_as_asked_for_a_step_and_then_as_before(data, tmp_path, monkeypatch):
+def test_threads_are_as_many_as_asked_for_a_step_and_then_as_before(data, tmp_path):
     before, within, after = torch.get_num_threads(), list[int](), list[int]()
+    callbacks = Callbacks(on_step=lambda *_: after.append(torch.get_num_threads()))
 
-    def rate(*_: object) -> float:
-        within.append(torch.get_num_threads())
-        return 1e-4
+    def note(module: torch.nn.Module, *_: object) -> None:
+        if isinstance(module, LEDNet):
+            within.append(torch.get_num_threads())
 
-    monkeypatch.setattr("lolblur_synth.train.restoration.train.cosine", rate)
-    for threads in (1, 2, "auto"):
-        config = tiny(steps=1, validate_every=0, threads=threads)
-        train_lednet(data, tmp_path / str(threads), config, on_step=lambda *_: after.append(torch.get_num_threads()))
+    with torch.nn.modules.module.register_module_forward_pre_hook(note):
+        for threads in (1, 2, "auto"):
+            config = tiny(steps=1, validate_every=0, threads=threads)
+            train_lednet(data, tmp_path / str(threads), config, callbacks=callbacks)
     assert within == [1, 2, before]
     assert after == [before] * 3
 
@@ -169,7 +171,7 @@ def test_threads_are_as_many_as_asked_for_a_step_and_then_as_before(data, tmp_pa
 def test_steps_are_adams_whatever_the_layout_of_kernels(channels_last, tmp_path):
     """Fused code takes weights, gradients and moments as they lie in memory: they must lie alike."""
     config = tiny(net={"channels": (32, 32, 32, 32)}, channels_last=channels_last)
-    run = assemble(config, tmp_path, accelerator_for(config), first_network(config, None)[0])
+    run = assemble(config, tmp_path, accelerator_for(config), initial_network(config, None)[0])
     other = copy.deepcopy(run.net)
     plain = torch.optim.Adam(other.parameters(), config.learning_rate, config.betas, foreach=False)
     dark = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -224,7 +226,7 @@ def test_without_validation_no_test_split_is_needed(tmp_path):
     write_split(tmp_path / "data", "train", 2)
     path = train_lednet(tmp_path / "data", tmp_path / "run", tiny(steps=1, validate_every=0))
     assert path == tmp_path / "run/last.safetensors"
-    with pytest.raises(UserError, match=r"data: has no test split, .* do without: train-lednet --set validate_every=0"):
+    with pytest.raises(UserError, match=r"data: has no test split, .*; add videos .* do without: .*validate_every=0"):
         train_lednet(tmp_path / "data", tmp_path / "other", tiny(steps=1))
 
 
@@ -241,11 +243,11 @@ def test_training_goes_on_from_given_weights(data, tmp_path):
     save_weights(tmp_path / "start.safetensors", net, {})
     shape = RestorationNet(channels=(4, 4, 4, 4), signed=True)
     config = tiny(net=shape, steps=1, validate_every=0, learning_rate=1e-6)
-    train_lednet(data, tmp_path / "run", config, start=str(tmp_path / "start.safetensors"))
+    train_lednet(data, tmp_path / "run", config, pretrained=Pretrained(str(tmp_path / "start.safetensors")))
     for key, value in checkpoint(tmp_path / "run")["net"].items():
         torch.testing.assert_close(value, net.state_dict()[key], rtol=0, atol=2e-6)
     with pytest.raises(UserError, match=r"start.safetensors: of LEDNet with .*'signed': True.*set net alike"):
-        train_lednet(data, tmp_path / "other", tiny(), start=str(tmp_path / "start.safetensors"))
+        train_lednet(data, tmp_path / "other", tiny(), pretrained=Pretrained(str(tmp_path / "start.safetensors")))
     with pytest.raises(UserError, match="run on other pairs, weights or processes"):
         train_lednet(data, tmp_path / "run", config)
 

@@ -1,4 +1,4 @@
-"""Frames by their names: which number of a name counts, in which order, and where frames are missing.
+"""Image sequence, frames by their names: which number of a name counts, in which order, and where some are missing.
 
 The numbers show order and gaps only, whether they count frames or tell the time; how fast it went they do not say.
 """
@@ -14,12 +14,12 @@ from statistics import median_low
 _SIGNS = "+-"
 
 
-class NoSeriesError(Exception):
+class NoImageSequenceError(Exception):
     """Names that are no series of frames, and why."""
 
 
 @dataclass(frozen=True)
-class Series:
+class ImageSequence:
     """Frames by the slot of time that they fill, from 0; names of other files; and how the frames are called."""
 
     frames: dict[int, str]
@@ -41,8 +41,8 @@ class _Name:
     numbers: tuple[str, ...]
 
 
-def lay_series(names: Iterable[str]) -> Series:
-    """Order names by the number that varies, steps of the usual size; raises `NoSeriesError`.
+def order_frames(names: Iterable[str]) -> ImageSequence:
+    """Order names by the number that varies, steps of the usual size; raises `NoImageSequenceError`.
 
     A sign counts where it varies, a fraction where both it and the whole seconds do. A frame is at least one slot after
     the one before, and as many as its number is usual steps further, rounded.
@@ -54,15 +54,15 @@ def lay_series(names: Iterable[str]) -> Series:
             groups[name.texts].append(name)
     by_size = sorted(groups.values(), key=len, reverse=True)
     if not by_size or len(by_size[0]) < 2:
-        raise NoSeriesError("fewer than two numbered pictures in it")
+        raise NoImageSequenceError("fewer than two numbered pictures in it")
     taken = by_size[0]
     if len(by_size) > 1 and len(by_size[1]) >= max(2, len(taken) / 2):
         told = " and ".join(f"{_pattern(group)} ({len(group)})" for group in by_size[:2])
-        raise NoSeriesError(f"two series of pictures in one folder, {told}; give each a folder of its own")
+        raise NoImageSequenceError(f"two series of pictures in one folder, {told}; give each a folder of its own")
     column, values = _values(taken)
     ordered = sorted(zip(values, taken, strict=True), key=lambda pair: pair[0])
     slots = _slots([value for value, _ in ordered])
-    return Series(
+    return ImageSequence(
         {slot: name.whole for slot, (_, name) in zip(slots, ordered, strict=True)},
         tuple(sorted({name.whole for name in parsed} - {name.whole for name in taken})),
         _pattern(taken),
@@ -91,14 +91,16 @@ def _pattern(group: Sequence[_Name]) -> str:
 
 
 def _values(group: Sequence[_Name]) -> tuple[int, list[int]]:
-    """The number of each name, all different, and where in the name it begins; raises `NoSeriesError`."""
+    """The number of each name, all different, and where in the name it begins; raises `NoImageSequenceError`."""
     readings = [(column, [read(name) for name in group]) for column, read in _readings(group)]
     telling = [(column, values) for column, values in readings if len(set(values)) == len(values)]
     if not telling:
         _refuse(group, readings)
     orders = {tuple(sorted(range(len(group)), key=values.__getitem__)) for _, values in telling}
     if len(orders) > 1:
-        raise NoSeriesError(f"two numbers in its names {_pattern(group)} that order them differently; keep one of them")
+        raise NoImageSequenceError(
+            f"two numbers in its names {_pattern(group)} that order them differently; keep one of them"
+        )
     spans = [_slots(sorted(values))[-1] for _, values in telling]
     sound = [span for span in spans if span < 2 * len(group)] or [min(spans)]
     return telling[spans.index(max(sound))]  # of a counter and a clock the one that shows more gaps
@@ -106,13 +108,13 @@ def _values(group: Sequence[_Name]) -> tuple[int, list[int]]:
 
 def _refuse(group: Sequence[_Name], readings: Sequence[tuple[int, list[int]]]) -> None:
     if len(readings) > 1:
-        raise NoSeriesError(
+        raise NoImageSequenceError(
             f"several numbers in its names {_pattern(group)} and none is there once only; give each series a folder"
         )
     first = dict[int, str]()
     for name, value in zip(group, readings[0][1] if readings else [0] * len(group), strict=True):
         if value in first:
-            raise NoSeriesError(f"{first[value]} and {name.whole} have one number; keep one of them")
+            raise NoImageSequenceError(f"{first[value]} and {name.whole} have one number; keep one of them")
         first[value] = name.whole
 
 

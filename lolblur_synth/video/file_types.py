@@ -1,4 +1,4 @@
-"""Kinds of files by their names, and why something among footage is left out."""
+"""File types by suffix, and why something among footage is left out."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ VIDEOS = frozenset(_VIDEOS.split())
 FEWEST = 8  # pictures that are taken for frames: fewer hold no exposure
 
 
-class Why(StrEnum):
+class SkipReason(StrEnum):
     """Why something among the footage is left out; the value is how it is told, and what to do."""
 
     PHOTOGRAPH = f"pictures that are no series of {FEWEST} or more numbered frames of one size"
@@ -40,17 +40,17 @@ class LeftOut:
     """What is not taken for footage."""
 
     name: str  # printable, below the folder that was given
-    why: Why
+    why: SkipReason
     detail: str = ""
 
 
 _REASONS = {
-    Why.SPHERE: ".360 .insp .insv",
-    Why.RAW_VIDEO: ".ari .arx .braw .cine .crm .mcraw .mlv .nev .r3d .rmf .vraw",
-    Why.PREVIEW: ".glv .lrf .lrv .thm",
-    Why.OTHER_PICTURE: ".apng .arw .avif .bay .cin .cr2 .cr3 .crw .dcr .dng .dpx .erf .exr .fff .fits .gif .gpr .hdr "
-    ".heic .heif .hif .iiq .j2k .jp2 .jpx .jxl .kdc .mos .mrw .nef .nrw .orf .pbm .pef .pfm .pgm .pnm .ppm .psd .raf "
-    ".raw .rw2 .sr2 .srf .srw .tga .x3f",
+    SkipReason.SPHERE: ".360 .insp .insv",
+    SkipReason.RAW_VIDEO: ".ari .arx .braw .cine .crm .mcraw .mlv .nev .r3d .rmf .vraw",
+    SkipReason.PREVIEW: ".glv .lrf .lrv .thm",
+    SkipReason.OTHER_PICTURE: ".apng .arw .avif .bay .cin .cr2 .cr3 .crw .dcr .dng .dpx .erf .exr .fff .fits .gif .gpr "
+    ".hdr .heic .heif .hif .iiq .j2k .jp2 .jpx .jxl .kdc .mos .mrw .nef .nrw .orf .pbm .pef .pfm .pgm .pnm .ppm .psd "
+    ".raf .raw .rw2 .sr2 .srf .srw .tga .x3f",
 }
 _WHY = {suffix: why for why, suffixes in _REASONS.items() for suffix in suffixes.split()}
 
@@ -60,6 +60,6 @@ def suffix_of(name: str) -> str:
     return PurePath(name).suffix.lower()
 
 
-def why_no_footage(name: str) -> Why:
+def why_no_footage(name: str) -> SkipReason:
     """The reason for a file that is neither a video nor a picture that is read."""
-    return _WHY.get(suffix_of(name), Why.UNKNOWN)
+    return _WHY.get(suffix_of(name), SkipReason.UNKNOWN)

@@ -1,14 +1,14 @@
-"""The frames that a video stores, each once and at its own time: what is converted frame by frame keeps both."""
+"""Scan of stored frames, each once and at its own time (variable frame rate): what is converted keeps both."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from lolblur_synth.video.flaws import Findings, find_flaws
+from lolblur_synth.video.flaws import DecodeStats, find_flaws
 from lolblur_synth.video.metadata import Flaw, FlawKind, StoredScan, VideoInfo
 from lolblur_synth.video.pyav import exact
-from lolblur_synth.video.scan import survey
+from lolblur_synth.video.scan import Survey, survey
 from lolblur_synth.video.stream import open_stream
 from lolblur_synth.video.timeline import Timeline, lay_out
 
@@ -20,10 +20,11 @@ _DISCONTINUOUS = 0x0200  # AVFMT_TS_DISCONT: transport streams and their like co
 
 def scan_stored(info: VideoInfo) -> StoredScan:
     """Decode all frames once, at whatever rate; raises `SequenceError` for a file that is cut off or interlaced."""
-    found, cuts, time_base, reorder = survey(info)
-    info, timeline = lay_out(info, found.pts, found.timed, time_base)
-    time_base = time_base if found.timed else 1 / info.stored_fps
-    times = [value * time_base for value in _numbered(found)]
+    whole = survey(info)
+    stats = whole.stats
+    info, timeline = lay_out(info, stats.pts, whole.time_base, timed=stats.timed)
+    time_base = whole.time_base if stats.timed else 1 / info.stored_fps
+    times = [value * time_base for value in _numbered(stats)]
     shown = _ascending(times, max(time_base, _LEAST))
     step = 1 / info.stored_fps
     steady = _is_steady(shown, timeline.slots, step, time_base)
@@ -31,26 +32,26 @@ def scan_stored(info: VideoInfo) -> StoredScan:
         shown = _on_grid(shown, timeline.slots, step, time_base)
     shown.append(shown[-1] + (step if steady else shown[-1] - shown[-2]))
     origin, begins, sound = _beginning(info, shown[0])
-    losses = _losses(found, timeline.pts, step / time_base)
+    losses = _losses(stats, timeline.pts, step / time_base)
     return StoredScan(
         info=info,
         shown=tuple(time - origin for time in shown),
         slots=tuple(timeline.slots),
         steady=steady,
-        flaws=tuple(_flaws(found, cuts, losses, reorder)),
+        flaws=tuple(_flaws(whole, losses)),
         lost=len(losses),
         moved=sum(after <= before for before, after in pairwise(times)),
-        checksums=tuple(found.checksums),
-        lightness=tuple(found.lightness),
+        checksums=tuple(stats.checksums),
+        lightness=tuple(stats.lightness),
         sound=sound,
         lead=shown[0] - begins,
     )
 
 
-def _numbered(found: Findings) -> Sequence[int]:
+def _numbered(stats: DecodeStats) -> Sequence[int]:
     """The pts of each frame, or its number where they do not tell."""
-    pts = [value for value in found.pts if value is not None]
-    return pts if found.timed else range(len(found.pts))
+    pts = [value for value in stats.pts if value is not None]
+    return pts if stats.timed else range(len(stats.pts))
 
 
 def _ascending(times: Sequence[Fraction], least: Fraction) -> list[Fraction]:
@@ -87,34 +88,34 @@ def _beginning(info: VideoInfo, first: Fraction) -> tuple[Fraction, Fraction, bo
         return begins if container.format.flags & _DISCONTINUOUS else min(first, Fraction(0)), begins, bool(sounds)
 
 
-def _losses(found: Findings, pts: Sequence[int], step: Fraction) -> list[int]:
+def _losses(stats: DecodeStats, pts: Sequence[int], step: Fraction) -> list[int]:
     """For each frame that could not be decoded the number of the one that came next; `step` is the usual, in pts."""
-    if not found.timed:
-        return found.failures
+    if not stats.timed:
+        return stats.failures
     between = (Fraction(after - before) for before, after in pairwise(pts))
     gaps = [2 * step, *between, 2 * step]  # before each frame, and the end
-    places = (bisect_right(pts, lost) for lost in sorted(found.pending))
+    places = (bisect_right(pts, lost) for lost in sorted(stats.pending))
     return [at for at in places if gaps[at] > _ROOM * min(step, *gaps[max(0, at - 1) : at], *gaps[at + 1 : at + 2])]
 
 
-def _flaws(found: Findings, cuts: Sequence[int], losses: Sequence[int], reorder: int) -> Iterator[Flaw]:
+def _flaws(survey: Survey, losses: Sequence[int]) -> Iterator[Flaw]:
     """Cuts, repetitions, damage, and between which frames others are lost."""
-    count = len(found.pts)
+    stats, reorder, count = survey.stats, survey.reorder, len(survey.stats.pts)
     numbers = list(range(count))
     kinds = {
-        FlawKind.UNSTABLE_DECODE: found.unstable,
-        FlawKind.CONCEALED_DAMAGE: found.concealed,
-        FlawKind.DECODE_ERROR: found.damaged,
+        FlawKind.UNSTABLE_DECODE: stats.unstable,
+        FlawKind.CONCEALED_DAMAGE: stats.concealed,
+        FlawKind.DECODE_ERROR: stats.damaged,
     }
-    damaged = {at: kind for kind, hit in kinds.items() for n in hit for at in _unsure(found, n, n + 1, reorder)}
-    damaged |= {at: FlawKind.DECODE_ERROR for number in losses for at in _unsure(found, number, number, reorder)}
-    flaws = find_flaws(found, Timeline(numbers, numbers, [1.0] * count), numbers, cuts, damaged)
+    damaged = {at: kind for kind, hit in kinds.items() for n in hit for at in _unsure(stats, n, n + 1, reorder)}
+    damaged |= {at: FlawKind.DECODE_ERROR for number in losses for at in _unsure(stats, number, number, reorder)}
+    flaws = find_flaws(stats, Timeline(numbers, numbers, [1.0] * count), numbers, survey.cuts, damaged)
     gaps = [Flaw(at - 1, at, FlawKind.MISSING_FRAME) for at in sorted({*losses}) if 0 < at < count]
     yield from sorted([*flaws, *gaps], key=lambda flaw: (flaw.first, flaw.last, flaw.kind))
 
 
-def _unsure(found: Findings, start: int, stop: int, reorder: int) -> range:
+def _unsure(stats: DecodeStats, start: int, stop: int, reorder: int) -> range:
     """Frames that may refer to one of `start` to before `stop`: up to a key frame, and `reorder` before."""
-    keys, count = found.keys, len(found.pts)
+    keys, count = stats.keys, len(stats.pts)
     before, after = bisect_left(keys, start), bisect_left(keys, stop)
     return range(max(start - reorder, keys[before - 1] if before else 0), keys[after] if after < len(keys) else count)

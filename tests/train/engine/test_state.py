@@ -1,37 +1,9 @@
-import os
-import signal
-import threading
-
 import pytest
 import torch
 
 from lolblur_synth.core.errors import UserError
-from lolblur_synth.train.engine.loop import (
-    catch_interrupt,
-    cosine,
-    load_checkpoint,
-    save_checkpoint,
-    snapshot,
-    standing_of,
-)
+from lolblur_synth.train.engine.state import load_checkpoint, progress_of, restoring, save_checkpoint, snapshot
 from tests.support.disks import small_files
-
-
-def test_cosine_rises_and_falls_from_peak_to_floor():
-    rates = [cosine(step, 100, 2.0) for step in range(101)]
-    assert rates[0] == pytest.approx(0.4)
-    assert rates[50] == pytest.approx(1.01)
-    assert rates[100] == pytest.approx(0.02)
-    assert rates[:5] == sorted(rates[:5])
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert cosine(0, 1, 2.0) == 2
-
-
-def test_cosine_without_a_warm_up_begins_at_its_peak():
-    rates = [cosine(step, 10, 2.0, floor=0.001, warm_up=0) for step in range(11)]
-    assert rates[0] == 2
-    assert rates[10] == pytest.approx(0.002)
-    assert rates == sorted(rates, reverse=True)
 
 
 def test_a_snapshot_is_equal_and_keeps_no_memory_of_what_it_is_of():
@@ -86,58 +58,6 @@ def test_a_disk_that_refuses_leaves_the_checkpoint_before(tmp_path):
     assert torch.equal(load_checkpoint(path, torch.device("cpu"))["net"], torch.ones(1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_first_interrupt_is_an_event_and_a_second_is_at_once(number):
-    before = signal.getsignal(number)
-    with catch_interrupt() as stop:
-        assert not stop.is_set()
-        os.kill(os.getpid(), number)
-        assert stop.wait(5)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before
-
-
-def test_signals_that_are_ignored_stay_so():
-    """As SIGHUP does under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with catch_interrupt() as stop:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.wait(0.05)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_a_loop_ends_by_what_its_program_does_at_the_signal():
-    def leave(number, frame):
-        raise SystemExit(number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        with catch_interrupt() as stop:
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert stop.wait(5)
-            with pytest.raises(SystemExit, match="15"):
-                stop.end()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def test_outside_the_main_thread_signals_are_left_alone():
-    seen = []
-
-    def work() -> None:
-        with catch_interrupt() as stop:
-            seen.append(stop.is_set())
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [False]
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -152,8 +72,16 @@ def test_outside_the_main_thread_signals_are_left_alone():
 )
 def test_how_far_a_training_was_is_checked(change):
     state = {"step": 3, "best": float("-inf"), "history": [{"step": 1, "loss": 0.5}]}
-    assert standing_of(state).step == 3
-    with pytest.raises(ValueError, match=r"validation errors? for Standing"):
-        standing_of({**state, **change})
+    assert progress_of(state).step == 3
+    with pytest.raises(ValueError, match=r"validation errors? for Progress"):
+        progress_of({**state, **change})
     with pytest.raises(KeyError):
-        standing_of({})
+        progress_of({})
+
+
+def test_a_state_that_does_not_fit_is_told_with_its_file(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"last\.pt: not a checkpoint of this run \('net'\); overwrite it"),
+        restoring(tmp_path / "last.pt"),
+    ):
+        torch.nn.Linear(1, 1).load_state_dict({}["net"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolblur_synth.video.series import NoSeriesError, lay_series
+from lolblur_synth.video.image_sequence import NoImageSequenceError, order_frames
 
 TEXT = st.text(st.characters(blacklist_categories=["Nd", "Cs"], blacklist_characters="/+-."), max_size=8)
 
@@ -27,11 +27,11 @@ def test_numbers_show_order_and_gaps_whatever_they_count(start, step, gaps, jitt
     slots = [0, *accumulate(gaps)]
     values = [start + slot * step + int(late * step) for slot, late in zip(slots, jitter, strict=False)]
     names = [f"{before}{value:0{24 if padded else 1}d}{after}.png" for value in values]
-    assert lay_series(reversed(names)).frames == dict(zip(slots, names, strict=True))
+    assert order_frames(reversed(names)).frames == dict(zip(slots, names, strict=True))
 
 
 def laid(*names: str) -> dict[int, str]:
-    return lay_series(names).frames
+    return order_frames(names).frames
 
 
 def test_seconds_with_a_fraction_go_on_over_a_full_second():
@@ -55,9 +55,9 @@ def test_signed_numbers_are_in_order_of_time():
 
 def test_a_dash_before_every_number_is_a_dash_and_told():
     names = [f"clip-{number:04d}.png" for number in range(1, 9)]
-    series = lay_series(names)
+    series = order_frames(names)
     assert (list(series.frames.values()), series.dashed) == (names, True)
-    assert not lay_series(["2024-01-0001.png", "2024-01_0002.png", "2024-01_0003.png"]).dashed
+    assert not order_frames(["2024-01-0001.png", "2024-01_0002.png", "2024-01_0003.png"]).dashed
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_dash_before_every_number_is_a_dash_and_told():
     ],
 )
 def test_the_number_that_varies_is_the_number(names, slots):
-    series = lay_series(reversed(names))
+    series = order_frames(reversed(names))
     assert list(series.frames) == slots
     assert list(series.frames.values()) == [name for name in names if name not in series.others]
 
@@ -95,10 +95,10 @@ def test_the_number_that_varies_is_the_number(names, slots):
     ],
 )
 def test_what_is_no_series_is_told(names, told):
-    with pytest.raises(NoSeriesError, match=told):
-        lay_series(names)
+    with pytest.raises(NoImageSequenceError, match=told):
+        order_frames(names)
 
 
 def test_a_series_of_holes_is_not_steady():
-    assert lay_series(["0.png", "1.png", "2.png", "3.png", "9.png"]).steady is True
-    assert lay_series(["0.png", "1.png", "2.png", "3.png", "90000000000000.png"]).steady is False
+    assert order_frames(["0.png", "1.png", "2.png", "3.png", "9.png"]).steady is True
+    assert order_frames(["0.png", "1.png", "2.png", "3.png", "90000000000000.png"]).steady is False

@@ -1,4 +1,7 @@
-"""Boxes of MP4 and QuickTime files (ISO/IEC 14496-12) that FFmpeg does not tell: edits, and Samsung's slow motion."""
+"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell, edits and Samsung's slow motion.
+
+ISO/IEC 14496-12.
+"""
 
 import struct
 from collections.abc import Iterator

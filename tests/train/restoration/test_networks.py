@@ -4,24 +4,9 @@ import pytest
 import torch
 
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.train.engine.loop import cosine
+from lolblur_synth.train.engine.learning_rate import cosine_rate, set_learning_rate
 from lolblur_synth.train.restoration.losses import RestorationLoss
-from lolblur_synth.train.restoration.setup import follow, initialize
-
-
-def test_averaged_weights_follow_the_closed_form():
-    """After n steps they are d^n a + sum (1 - d) d^(n - k) w_k."""
-    generator = torch.Generator().manual_seed(0)
-    average, net = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
-    first = average.weight.detach().clone()
-    seen = []
-    for _ in range(5):
-        with torch.no_grad():
-            net.weight.normal_(generator=generator)
-        seen.append(net.weight.detach().clone())
-        follow(average, net, 0.8)
-    wanted = 0.8**5 * first + sum(0.2 * 0.8 ** (4 - k) * weight for k, weight in enumerate(seen))
-    torch.testing.assert_close(average.weight, wanted)
+from lolblur_synth.train.restoration.networks import initialize
 
 
 @pytest.mark.parametrize("channels", [(8, 16, 32, 32), (32, 64, 128, 128)])
@@ -57,8 +42,7 @@ def test_the_network_of_the_paper_learns_one_batch_by_heart():
     initialize(net, generator)
     optimizer = torch.optim.Adam(net.parameters(), betas=(0.9, 0.99))
     for step in range(200):
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, 200, 7e-4, warm_up=0.1)  # at 1e-3 it is a matter of rounding
+        set_learning_rate(optimizer, cosine_rate(step, 200, 7e-4, warm_up=0.1))  # at 1e-3 it is a matter of rounding
         optimizer.zero_grad()
         restored, side = net(dark)
         loss(restored, side, light)["total"].backward()

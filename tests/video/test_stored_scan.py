@@ -16,7 +16,7 @@ from lolblur_synth.video.metadata import StoredScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
 from lolblur_synth.video.scan import scan
-from lolblur_synth.video.stored import scan_stored
+from lolblur_synth.video.stored_scan import scan_stored
 from tests.support.clips import Picture, add_sound, encode, scene
 
 TICK = Fraction(1, 90_000)
