@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lolblur_synth.kernels import fac_compiled
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac_compiled import SIDE as SIDE
 from lolblur_synth.kernels.layout import channels_last
 
 _CACHED = 2**17  # elements of a band on a CPU: faster than a quarter or four times as many

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from lolblur_synth.kernels.fac import filter_adaptively
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac import SIDE, filter_adaptively
 from lolblur_synth.kernels.prelu import PReLU
 from lolblur_synth.kernels.winograd import Convolution
 

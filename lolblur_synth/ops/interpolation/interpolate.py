@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
-from lolblur_synth.kernels.simd import Floats
+from lolblur_synth.kernels.jit import Floats
 from lolblur_synth.ops.interpolation.occlusion import Layers
 from lolblur_synth.ops.interpolation.patchmatch import refine
 from lolblur_synth.ops.interpolation.warp import blend, interleave, origins

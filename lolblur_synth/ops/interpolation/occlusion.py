@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from lolblur_synth.kernels.simd import HALF, ONE, ZERO, Floats, Real, compiled
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Real, jit
 
 _SURE = 0.8  # trust from which on a motion is taken over by pixels that have none
 _SAME = np.float32(2)  # pixels: motions closer than this, |x| + |y|, belong to one layer
@@ -28,7 +28,7 @@ _PAIR = (0, 1)
 _U0, _U1 = np.uint64(0), np.uint64(1)  # unsigned: numba would look for indices from the end
 
 
-@compiled
+@jit
 def measure_trust(flow: Floats, back: Floats, trust: Floats) -> None:
     """How well the other flow leads back from where a pixel goes: at the best of the four pixels there.
 
@@ -54,7 +54,7 @@ def measure_trust(flow: Floats, back: Floats, trust: Floats) -> None:
             trust[i, j] = ONE / (ONE + least * least)
 
 
-@compiled
+@jit
 def _raise_fronts(
     flow: Floats, trust: Floats, rank: Floats, back: Floats, back_trust: Floats, back_rank: Floats
 ) -> None:
@@ -87,7 +87,7 @@ def _raise_fronts(
                         rank[p, q] = trust[p, q] + ONE
 
 
-@compiled
+@jit
 def _look(flow: Floats, trust: Floats, i: int, j: int, k: int, reach: int) -> Any:
     """What is first trusted along a ray: how far it is, or 0 where nothing is, and its motion."""
     height, width = np.float32(trust.shape[0]), np.float32(trust.shape[1])
@@ -110,14 +110,14 @@ def _look(flow: Floats, trust: Floats, i: int, j: int, k: int, reach: int) -> An
     return distance, u, v
 
 
-@compiled
+@jit
 def _leaves(flow: Floats, i: int, j: int, u: Real, v: Real) -> Any:
     height, width = flow.shape[1:]
     x, y = np.float32(j) + u, np.float32(i) + v
     return x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1)
 
 
-@compiled
+@jit
 def _surround(flow: Floats, trust: Floats, reach: int, filled: Floats) -> None:
     height, width = trust.shape
     far = np.zeros(_RAYS, np.float32)

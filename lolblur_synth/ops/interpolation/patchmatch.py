@@ -15,23 +15,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from lolblur_synth.kernels.simd import (
-    HALF,
-    ONE,
-    ZERO,
-    Eight,
-    Flags,
-    Floats,
-    Ints,
-    Real,
-    absolute,
-    clamp,
-    compiled,
-    load,
-    smaller,
-    total,
-    whole,
-)
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Flags, Floats, Ints, Real, clamp, jit, round_half_up
+from lolblur_synth.kernels.simd import Vec8, absolute, horizontal_sum, load8, minimum
 from lolblur_synth.ops.interpolation.occlusion import Layers, differences, fill_hidden, measure_trust, order
 
 _RADIUS = 3  # pixels: patches have three rows, every other one, and seven columns
@@ -58,7 +43,7 @@ _AROUND, _STEP = 15, 7  # pixels: within so many, motion has to differ by as muc
 _MASK = 0xFFFFFFFF
 
 
-@compiled
+@jit
 def _hash(seed: int) -> int:
     """Thirty-two bits that look random: Wellons, "Prospecting for Hash Functions", 2018, lowbias32."""
     x = seed & _MASK
@@ -67,20 +52,20 @@ def _hash(seed: int) -> int:
     return x ^ (x >> 16)
 
 
-@compiled
-def _likeness(guide: Floats, middle: int, row: int) -> Eight:
+@jit
+def _likeness(guide: Floats, middle: int, row: int) -> Vec8:
     """Weights of a patch's row, `row` samples from the one in its middle, by likeness of colour to that."""
     size, at = guide.shape[1] * guide.shape[2], middle + row - _RADIUS
     flat = guide.ravel()
-    off = absolute(load(flat, at) - flat[middle])
-    off += absolute(load(flat, at + size) - flat[middle + size])
-    off += absolute(load(flat, at + 2 * size) - flat[middle + 2 * size])
+    off = absolute(load8(flat, at) - flat[middle])
+    off += absolute(load8(flat, at + size) - flat[middle + size])
+    off += absolute(load8(flat, at + 2 * size) - flat[middle + 2 * size])
     alike = ONE / (ONE + _SOFT * _SOFT * off * off)
-    return alike * alike * load(_COLUMNS, 0)
+    return alike * alike * load8(_COLUMNS, 0)
 
 
-@compiled
-def _weigh(guide: Floats, i: int, j: int) -> tuple[Eight, Eight, Eight]:
+@jit
+def _weigh(guide: Floats, i: int, j: int) -> tuple[Vec8, Vec8, Vec8]:
     """Weights of the rows of a patch; their sum is 1."""
     stride = guide.shape[2]
     middle = i * stride + j
@@ -89,19 +74,19 @@ def _weigh(guide: Floats, i: int, j: int) -> tuple[Eight, Eight, Eight]:
         _likeness(guide, middle, 0),
         _likeness(guide, middle, 2 * stride),
     )
-    scale = ONE / total(upper + own + lower)
+    scale = ONE / horizontal_sum(upper + own + lower)
     return scale * upper, scale * own, scale * lower
 
 
-@compiled
-def _rows(planes: Floats, plane: int, middle: int) -> tuple[Eight, Eight, Eight]:
+@jit
+def _rows(planes: Floats, plane: int, middle: int) -> tuple[Vec8, Vec8, Vec8]:
     """The rows of a patch."""
     at, stride = plane * planes.shape[1] * planes.shape[2] + middle - _RADIUS, planes.shape[2]
-    return load(planes, at - 2 * stride), load(planes, at), load(planes, at + 2 * stride)
+    return load8(planes, at - 2 * stride), load8(planes, at), load8(planes, at + 2 * stride)
 
 
-@compiled
-def _differ(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: Any, weights: Any, cap: Real) -> Eight:
+@jit
+def _differ(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: Any, weights: Any, cap: Real) -> Vec8:
     """How different a patch is from one that lies (a, b) of a pixel behind a middle, in one of the planes."""
     p, q, r, s = (ONE - a) * (ONE - b), a * (ONE - b), (ONE - a) * b, a * b
     stride = planes.shape[2]
@@ -111,13 +96,13 @@ def _differ(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: An
     own = p * here[1] + q * right[1] + r * below[1] + s * beyond[1] - patch[1]
     lower = p * here[2] + q * right[2] + r * below[2] + s * beyond[2] - patch[2]
     return (
-        weights[0] * smaller(absolute(upper), cap)
-        + weights[1] * smaller(absolute(own), cap)
-        + weights[2] * smaller(absolute(lower), cap)
+        weights[0] * minimum(absolute(upper), cap)
+        + weights[1] * minimum(absolute(own), cap)
+        + weights[2] * minimum(absolute(lower), cap)
     )
 
 
-@compiled
+@jit
 def _misfit(planes: Floats, x: Real, y: Real, patch: Any, weights: Any) -> Real:
     """How different a patch is, in luma and slopes, from that at a position within the other frame."""
     left, above = int(x), int(y)
@@ -125,10 +110,10 @@ def _misfit(planes: Floats, x: Real, y: Real, patch: Any, weights: Any) -> Real:
     middle = above * planes.shape[2] + left
     off = _differ(planes, 0, middle, a, b, patch[0], weights, _BRIGHTNESS * _MOST_LUMA)
     off += _differ(planes, 1, middle, a, b, patch[1], weights, _MOST)
-    return total(off + _differ(planes, 2, middle, a, b, patch[2], weights, _MOST))
+    return horizontal_sum(off + _differ(planes, 2, middle, a, b, patch[2], weights, _MOST))
 
 
-@compiled
+@jit
 def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sweep: int, reach: Real) -> Any:
     """The n-th motion to try at a pixel that has flow[:, i, j]: its own, four neighbours', the way back, or a guess."""
     height, width = flow.shape[1:]
@@ -139,7 +124,10 @@ def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sw
         if 0 <= p < height and 0 <= q < width:
             u, v = flow[0, p, q], flow[1, p, q]
     elif n == 5:
-        p, q = clamp(whole(np.float32(i) + v), 0, height - 1), clamp(whole(np.float32(j) + u), 0, width - 1)
+        p, q = (
+            clamp(round_half_up(np.float32(i) + v), 0, height - 1),
+            clamp(round_half_up(np.float32(j) + u), 0, width - 1),
+        )
         u, v = -back[0, p, q], -back[1, p, q]
     elif n > 5:
         bits = _hash(((i * width + j) * _SWEEPS + sweep) * _TRIES + n)
@@ -149,7 +137,7 @@ def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sw
     return u, v
 
 
-@compiled
+@jit
 def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats, doubtful: Ints, sweep: int) -> int:
     """Try motions at every doubtful pixel, first to last or the other way.
 
@@ -172,7 +160,7 @@ def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats
             x = clamp(np.float32(j) + u, np.float32(_EDGE), np.float32(width - 1 - _EDGE))
             y = clamp(np.float32(i) + v, np.float32(_EDGE), np.float32(height - 1 - _EDGE))
             cost = _misfit(other, x, y, patch, weights)
-            p, q = whole(y), whole(x)
+            p, q = round_half_up(y), round_half_up(x)
             cost += _AGREE * min((abs(u + back[0, p, q]) + abs(v + back[1, p, q])) / _APART, ONE)
             if n == 0:
                 best = cost * (ONE - _MARGIN) if sweep == 0 else cost

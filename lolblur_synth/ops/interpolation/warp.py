@@ -8,24 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lolblur_synth.kernels.simd import (
-    ONE,
-    ZERO,
-    Eight,
-    Floats,
-    Ints,
-    Real,
-    clamp,
-    compiled,
-    eight,
-    first_halves,
-    lane,
-    larger,
-    last_halves,
-    load,
-    smaller,
-    whole,
-)
+from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, clamp, jit, round_half_up
+from lolblur_synth.kernels.simd import Vec8, broadcast8, concat_high, concat_low, extract_lane, load8, maximum, minimum
 from lolblur_synth.ops.interpolation.occlusion import NEAR, Layers
 from lolblur_synth.ops.lanczos import lanczos
 
@@ -39,30 +23,30 @@ _FRACTIONS = 128  # of a pixel, to which positions are rounded
 _TAPS = np.ascontiguousarray(np.pad(lanczos(3, _FRACTIONS), ((0, 0), (0, 2))).ravel())  # eight apart
 
 
-@compiled
-def _pair(one: Real, other: Real) -> Eight:
+@jit
+def _pair(one: Real, other: Real) -> Vec8:
     """Four times each."""
-    return first_halves(eight(one), eight(other))
+    return concat_low(broadcast8(one), broadcast8(other))
 
 
-@compiled
-def _folded(value: Eight) -> Eight:
+@jit
+def _folded(value: Vec8) -> Vec8:
     """The sums of the two halves, twice."""
-    return first_halves(value, value) + last_halves(value, value)
+    return concat_low(value, value) + concat_high(value, value)
 
 
-@compiled
+@jit
 def _between(motion: Floats, height: int, width: int, x: Real, y: Real) -> tuple[Real, Real]:
     """The motion at a position, linear between its samples; pixels as in `Layers`."""
     x, y = clamp(x, ZERO, np.float32(width - 1)), clamp(y, ZERO, np.float32(height - 1))
     j, i = max(min(int(x), width - 2), 0), max(min(int(y), height - 2), 0)
     a, b = x - np.float32(j), y - np.float32(i)
     at, across = 4 * (i * width + j), _pair(ONE - a, a)
-    found = _folded(across * ((ONE - b) * load(motion, at) + b * load(motion, at + 4 * width)))
-    return lane(found, 0), lane(found, 1)
+    found = _folded(across * ((ONE - b) * load8(motion, at) + b * load8(motion, at + 4 * width)))
+    return extract_lane(found, 0), extract_lane(found, 1)
 
 
-@compiled
+@jit
 def _arrive(motion: Floats, rank: Floats, time: Real, seen: Ints) -> None:
     """Of the pixels that come to each place at a time the one of highest rank: the rank above its index, or -1."""
     height, width = rank.shape
@@ -85,7 +69,7 @@ def _arrive(motion: Floats, rank: Floats, time: Real, seen: Ints) -> None:
                         seen[q, p] = value
 
 
-@compiled
+@jit
 def _origin(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
     """The position from where a pixel came that is seen at (i, j), its motion, and how much of what is there has it.
 
@@ -101,7 +85,7 @@ def _origin(motion: Floats, source: int, height: int, width: int, i: int, j: int
     return x, y, u, v, ONE / (ONE + off * off) + _LEAST
 
 
-@compiled
+@jit
 def _trace(motion: Floats, height: int, width: int, i: int, j: int, time: Real) -> Any:
     x, y = np.float32(j), np.float32(i)
     for _ in range(3):
@@ -110,14 +94,14 @@ def _trace(motion: Floats, height: int, width: int, i: int, j: int, time: Real) 
     return x, y
 
 
-@compiled
+@jit
 def _within(x: Real, y: Real, height: int, width: int) -> Real:
     """1 within the frame, 0 from one pixel outside."""
     outside = max(max(-x, x - np.float32(width - 1)), max(-y, y - np.float32(height - 1)))
     return clamp(ONE - outside, ZERO, ONE)
 
 
-@compiled
+@jit
 def _seen(motion: Floats, source: int, height: int, width: int, i: int, j: int, time: Real) -> Any:
     """Of a pixel that is seen at (i, j): where it is in its frame and in the other, how much it counts in each.
 
@@ -129,7 +113,7 @@ def _seen(motion: Floats, source: int, height: int, width: int, i: int, j: int, 
     return x, y, np.float32(j) + rest * u, np.float32(i) + rest * v, known, alike, shown
 
 
-@compiled
+@jit
 def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight: Floats) -> None:
     """Where each pixel at a time is in both frames, `at` (2, 2, H, W), and the second frame's weight."""
     height, width = weight.shape
@@ -154,7 +138,7 @@ def _join(one: Layers, other: Layers, seen: Ints, time: Real, at: Floats, weight
             weight[i, j] = also_known * time / (known * rest + also_known * time)
 
 
-@compiled
+@jit
 def _stay_within(at: Floats, weight: Floats) -> None:
     """Take what comes from beyond the border of one frame from the other."""
     height, width = weight.shape
@@ -183,33 +167,33 @@ def origins(one: Layers, other: Layers, time: float) -> tuple[Floats, Floats]:
     return at, weight
 
 
-@compiled
-def _pixel(frame: Floats, height: int, width: int, x: Real, y: Real) -> Eight:
+@jit
+def _pixel(frame: Floats, height: int, width: int, x: Real, y: Real) -> Vec8:
     """A frame's pixel at a position, twice: by Lanczos's kernel, but within the range of the 6x6 that it is made of.
 
     The kernel rings: beside a lamp it would dig a ring blacker than anything in the frame.
     """
     x, y = clamp(x, -ONE, np.float32(width)), clamp(y, -ONE, np.float32(height))
     j, i = math.floor(x), math.floor(y)
-    a, b = 8 * whole((x - np.float32(j)) * _FRACTIONS), 8 * whole((y - np.float32(i)) * _FRACTIONS)
+    a, b = 8 * round_half_up((x - np.float32(j)) * _FRACTIONS), 8 * round_half_up((y - np.float32(i)) * _FRACTIONS)
     stride = 4 * (width + 2 * _EDGE)
     at = (i - 2 + _EDGE) * stride + 4 * (j - 2 + _EDGE)
-    left, middle, right = eight(ZERO), eight(ZERO), eight(ZERO)
-    low, high = load(frame, at), load(frame, at)
+    left, middle, right = broadcast8(ZERO), broadcast8(ZERO), broadcast8(ZERO)
+    low, high = load8(frame, at), load8(frame, at)
     for row in range(6):
-        one, two, three = load(frame, at), load(frame, at + 8), load(frame, at + 16)
+        one, two, three = load8(frame, at), load8(frame, at + 8), load8(frame, at + 16)
         weight = _TAPS[b + row]
         left, middle, right = left + weight * one, middle + weight * two, right + weight * three
-        low = smaller(smaller(smaller(low, one), two), three)
-        high = larger(larger(larger(high, one), two), three)
+        low = minimum(minimum(minimum(low, one), two), three)
+        high = maximum(maximum(maximum(high, one), two), three)
         at += stride
     found = _pair(_TAPS[a], _TAPS[a + 1]) * left + _pair(_TAPS[a + 2], _TAPS[a + 3]) * middle
     found = _folded(found + _pair(_TAPS[a + 4], _TAPS[a + 5]) * right)
-    low, high = smaller(low, last_halves(low, low)), larger(high, last_halves(high, high))
-    return smaller(larger(found, low), high)  # of its first half, which alone is meant
+    low, high = minimum(low, concat_high(low, low)), maximum(high, concat_high(high, high))
+    return minimum(maximum(found, low), high)  # of its first half, which alone is meant
 
 
-@compiled
+@jit
 def _blend(one: Floats, other: Floats, at: Floats, weight: Floats, out: Floats) -> None:
     height, width = weight.shape
     for i in range(height):
@@ -217,7 +201,11 @@ def _blend(one: Floats, other: Floats, at: Floats, weight: Floats, out: Floats) 
             before = _pixel(one, height, width, at[0, 0, i, j], at[0, 1, i, j])
             after = _pixel(other, height, width, at[1, 0, i, j], at[1, 1, i, j])
             pixel = before + weight[i, j] * (after - before)
-            out[0, i, j], out[1, i, j], out[2, i, j] = lane(pixel, 0), lane(pixel, 1), lane(pixel, 2)
+            out[0, i, j], out[1, i, j], out[2, i, j] = (
+                extract_lane(pixel, 0),
+                extract_lane(pixel, 1),
+                extract_lane(pixel, 2),
+            )
 
 
 def interleave(frame: Tensor) -> Floats:

@@ -14,7 +14,7 @@ from lolblur_synth.config.training import TrainLEDNet
 from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.rng import torch_rng_for
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac import SIDE
 from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling, Residual, Skip, Up
 from lolblur_synth.nets.weights.checkpoint import load_strictly, save_weights
 from lolblur_synth.nets.weights.load import load_lednet

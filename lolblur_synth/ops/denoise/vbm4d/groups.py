@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lolblur_synth.kernels.simd import ONE, ZERO, Floats, Ints, Real, compiled, eight, put, rows_at, total, transpose
+from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, jit
+from lolblur_synth.kernels.simd import broadcast8, gather_rows, horizontal_sum, store_rows, transpose8x8
 from lolblur_synth.ops.denoise.vbm4d.blocks import (
     QUIET,
     Frames,
@@ -32,21 +33,21 @@ from lolblur_synth.ops.denoise.vbm4d.transforms import (
 )
 
 
-@compiled
+@jit
 def _cut(region: Floats, corners: Ints, stack: Floats) -> None:
     """The spectrum of the members of a group, across it by Haar's wavelet; `corners` are where they start."""
     for i in range(8):
-        put(transpose(haar8(rows_at(region, corners, REACHED * i))), stack, 64 * i, 8)
+        store_rows(transpose8x8(haar8(gather_rows(region, corners, REACHED * i))), stack, 64 * i, 8)
     to_spatial_spectrum(stack)
 
 
-@compiled
+@jit
 def _factors(matrix: Floats, r: int) -> tuple[Real, ...]:
     row = matrix[r]
     return row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]
 
 
-@compiled
+@jit
 def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom: int, right: int, sums: Sums) -> None:
     """Filter the groups about the volumes of the grid's rows first..last-1 and add them to the running sums.
 
@@ -74,11 +75,11 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
                         sample_surrounding(frames.noisy[t][c], stride, y, x, scratch, noisy[t])
                         sample_surrounding(frames.pilot[t][c], stride, y, x, scratch, pilot[t])
                 result[:] = ZERO
-                left = eight(ZERO)
+                left = broadcast8(ZERO)
                 for r in range(used):
                     factors = _factors(matrix, r)
                     combine_frames(pilot, factors, region)
-                    if r > 0 and total(energy(region)) < QUIET * REGION * frames.mean[c]:
+                    if r > 0 and horizontal_sum(energy(region)) < QUIET * REGION * frames.mean[c]:
                         continue
                     _cut(region, corners, guess)
                     combine_frames(noisy, factors, region)
@@ -86,7 +87,7 @@ def denoise_groups(frames: Frames, traced: Traced, first: int, last: int, bottom
                     left += weigh(spectrum, guess, ONE, frames.variance[c], matrix[r, frames.reference], result)
                 from_spatial_spectrum(result)
                 unload(result, True, blocks)
-                weight = ONE / max(total(left), frames.variance[c, 0])
+                weight = ONE / max(horizontal_sum(left), frames.variance[c, 0])
                 values, weights = sums.values[0][c], sums.weights[0][c]
                 for m in range(MEMBERS):
                     y, x = found[m, 0], found[m, 1]

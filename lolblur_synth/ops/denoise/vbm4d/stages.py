@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
-from lolblur_synth.kernels.simd import Ints
+from lolblur_synth.kernels.jit import Ints
 from lolblur_synth.ops.denoise.vbm4d import backend_cpu, backend_torch
 from lolblur_synth.ops.denoise.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, PAD, grid

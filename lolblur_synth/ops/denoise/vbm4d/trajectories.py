@@ -4,21 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.kernels.simd import (
-    HALF,
-    ONE,
-    ZERO,
-    Eights,
-    Flags,
-    Floats,
-    Ints,
-    Real,
-    compiled,
-    dot,
-    minus,
-    rows,
-    whole,
-)
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Flags, Floats, Ints, Real, jit, round_half_up
+from lolblur_synth.kernels.simd import Vec8x8, dot, load_rows, subtract_rows
 from lolblur_synth.ops.denoise.vbm4d.transforms import AREA, FRACTIONS, MEMBERS, PAD, REACH, Planes, distance, sample
 
 LATTICE = 4  # pixels from one sample of the flow to the next
@@ -34,9 +21,9 @@ AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where e
 class Sought(NamedTuple):
     """A block of the reference frame that is looked for in the others."""
 
-    block: Eights
-    down: Eights  # its slopes
-    along: Eights
+    block: Vec8x8
+    down: Vec8x8  # its slopes
+    along: Vec8x8
     limit: Real  # a larger squared difference is of something else
     enough: Real  # a smaller one is found
     still: Real  # and one that is smaller than this, even where places are exact
@@ -46,28 +33,28 @@ class Sought(NamedTuple):
     exact: bool
 
 
-@compiled
+@jit
 def _clamp(value: Real, low: Real, high: Real) -> Real:
     return min(max(value, np.float32(low)), np.float32(high))
 
 
-@compiled
+@jit
 def _flow_at(flow: Floats, y: Real, x: Real, offset_y: int, offset_x: int) -> tuple[Real, Real]:
     """The flow (h, w, 2) near the middle of a block at (y, x): down and along."""
-    row = min(max((whole(y) + 4 + offset_y) // LATTICE, 0), flow.shape[0] - 1)
-    column = min(max((whole(x) + 4 + offset_x) // LATTICE, 0), flow.shape[1] - 1)
+    row = min(max((round_half_up(y) + 4 + offset_y) // LATTICE, 0), flow.shape[0] - 1)
+    column = min(max((round_half_up(x) + 4 + offset_x) // LATTICE, 0), flow.shape[1] - 1)
     return flow[row, column, 1], flow[row, column, 0]
 
 
-@compiled
-def _slopes(plane: Floats, start: int, stride: int, step: int) -> Eights:
-    d = minus(rows(plane, start + step, stride), rows(plane, start - step, stride))
+@jit
+def _slopes(plane: Floats, start: int, stride: int, step: int) -> Vec8x8:
+    d = subtract_rows(load_rows(plane, start + step, stride), load_rows(plane, start - step, stride))
     return (
         HALF * d[0], HALF * d[1], HALF * d[2], HALF * d[3], HALF * d[4], HALF * d[5], HALF * d[6], HALF * d[7],
     )  # fmt: skip
 
 
-@compiled
+@jit
 def _candidates(sought: Sought, flow: Floats, y: Real, x: Real, speed_y: Real, speed_x: Real, candidates: Ints) -> None:
     """Where a block may have gone: along the flow here and around, as it went before, or nowhere."""
     for k in range(7):
@@ -75,11 +62,11 @@ def _candidates(sought: Sought, flow: Floats, y: Real, x: Real, speed_y: Real, s
             move_y, move_x = _flow_at(flow, y, x, AROUND[k, 0], AROUND[k, 1])
         else:
             move_y, move_x = np.float32(6 - k) * speed_y, np.float32(6 - k) * speed_x
-        candidates[k, 0] = whole(_clamp(y + move_y, 0, sought.bottom))
-        candidates[k, 1] = whole(_clamp(x + move_x, 0, sought.right))
+        candidates[k, 0] = round_half_up(_clamp(y + move_y, 0, sought.bottom))
+        candidates[k, 1] = round_half_up(_clamp(x + move_x, 0, sought.right))
 
 
-@compiled
+@jit
 def _match(
     sought: Sought, plane: Floats, stride: int, candidates: Ints, path_y: Real, path_x: Real
 ) -> tuple[int, int, Real]:
@@ -108,7 +95,7 @@ def _match(
     return found_y, found_x, least
 
 
-@compiled
+@jit
 def _refine(
     sought: Sought, plane: Floats, stride: int, start_y: Real, start_x: Real, scratch: Floats
 ) -> tuple[Real, Real, Real]:
@@ -123,7 +110,7 @@ def _refine(
     y, x, best_y, best_x = start_y, start_x, start_y, start_x
     least = np.float32(np.inf)
     for _ in range(STEPS + 1):
-        gap = minus(sample(plane, stride, y, x, scratch), sought.block)
+        gap = subtract_rows(sample(plane, stride, y, x, scratch), sought.block)
         difference = dot(gap, gap)
         if difference >= least:
             break
@@ -134,11 +121,11 @@ def _refine(
             break
         y = _clamp(y - _clamp(move_y, -0.75, 0.75), 0, sought.bottom)
         x = _clamp(x - _clamp(move_x, -0.75, 0.75), 0, sought.right)
-    best_y, best_x = np.float32(whole(best_y * FRACTIONS)), np.float32(whole(best_x * FRACTIONS))
+    best_y, best_x = np.float32(round_half_up(best_y * FRACTIONS)), np.float32(round_half_up(best_x * FRACTIONS))
     return best_y / np.float32(FRACTIONS), best_x / np.float32(FRACTIONS), least
 
 
-@compiled
+@jit
 def _follow(
     sought: Sought,
     plane: Floats,
@@ -154,7 +141,7 @@ def _follow(
     """Where a block at (y, x), which came with a speed, is in the next frame, and the difference there."""
     move_y, move_x = _flow_at(flow, y, x, 0, 0)
     path_y, path_x = _clamp(y + move_y, 0, sought.bottom), _clamp(x + move_x, 0, sought.right)
-    whole_y, whole_x = whole(path_y), whole(path_x)
+    whole_y, whole_x = round_half_up(path_y), round_half_up(path_x)
     to_y, to_x = np.float32(whole_y), np.float32(whole_x)
     least = distance(sought.block, plane, (whole_y + PAD) * stride + whole_x + PAD, stride)
     if sought.exact and least > sought.still:
@@ -170,7 +157,7 @@ def _follow(
     return to_y, to_x, least
 
 
-@compiled
+@jit
 def trace(
     guide: Planes,
     stride: int,
@@ -202,7 +189,7 @@ def trace(
     for iy in range(len(ys)):
         for ix in range(len(xs)):
             start = (ys[iy] + PAD) * stride + xs[ix] + PAD
-            block = rows(origin, start, stride)
+            block = load_rows(origin, start, stride)
             down, along = _slopes(origin, start, stride, stride), _slopes(origin, start, stride, 1)
             limit = made * np.float32(allowed) + np.float32(misfit) * (dot(down, down) + dot(along, along))
             enough = limit if exact else made * np.float32(ENOUGH)
@@ -224,13 +211,13 @@ def trace(
                     t += step
 
 
-@compiled
+@jit
 def find_similar(plane: Floats, stride: int, y: int, x: int, bottom: int, right: int, found: Ints) -> None:
     """The MEMBERS blocks of a plane within REACH that are most like the one at (y, x), which comes first."""
     scores = np.full(MEMBERS, np.inf, np.float32)
     scores[0] = -1
     found[0, 0], found[0, 1] = y, x
-    block = rows(plane, (y + PAD) * stride + x + PAD, stride)
+    block = load_rows(plane, (y + PAD) * stride + x + PAD, stride)
     for other_y in range(max(0, y - REACH), min(bottom, y + REACH) + 1):
         for other_x in range(max(0, x - REACH), min(right, x + REACH) + 1):
             if other_y == y and other_x == x:

@@ -2,23 +2,18 @@
 
 import numpy as np
 
+from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, jit
 from lolblur_synth.kernels.simd import (
-    ONE,
-    ZERO,
-    Eight,
-    Floats,
-    Ints,
-    Real,
-    above,
-    compiled,
-    eight,
-    larger,
-    load,
-    put,
-    rows_at,
+    Vec8,
+    broadcast8,
+    gather_rows,
+    greater,
+    horizontal_sum,
+    load8,
+    maximum,
     store,
-    total,
-    transpose,
+    store_rows,
+    transpose8x8,
 )
 from lolblur_synth.ops.denoise.vbm4d.blocks import (
     QUIET,
@@ -48,47 +43,47 @@ from lolblur_synth.ops.denoise.vbm4d.transforms import (
 )
 
 
-@compiled
+@jit
 def _load(plane: Floats, stride: int, places: Floats, scratch: Floats, blocks: Floats, stack: Floats) -> None:
     """One frame of a stack: the blocks at `places` (MEMBERS, 2), side by side."""
     for m in range(MEMBERS):
-        put(sample(plane, stride, places[m, 0], places[m, 1], scratch), blocks, 64 * m, 8)
+        store_rows(sample(plane, stride, places[m, 0], places[m, 1], scratch), blocks, 64 * m, 8)
     side_by_side(blocks, stack)
 
 
-@compiled
+@jit
 def _load_whole(plane: Floats, stride: int, places: Floats, corners: Ints, stack: Floats) -> None:
     """As `_load`, where blocks lie on whole pixels; `corners` (MEMBERS) is scratch."""
     for m in range(MEMBERS):
         corners[m] = (int(places[m, 0]) + PAD) * stride + int(places[m, 1]) + PAD
     for i in range(8):
-        put(transpose(rows_at(plane, corners, i * stride)), stack, 64 * i, 8)
+        store_rows(transpose8x8(gather_rows(plane, corners, i * stride)), stack, 64 * i, 8)
 
 
-@compiled
-def _threshold(spectrum: Floats, keep_mean: bool, threshold: Real, variance: Floats) -> Eight:
+@jit
+def _threshold(spectrum: Floats, keep_mean: bool, threshold: Real, variance: Floats) -> Vec8:
     """Keep what exceeds the threshold; returns the variance of the noise that stays in each volume."""
-    left = eight(ZERO)
+    left = broadcast8(ZERO)
     for q in range(AREA):
-        value = load(spectrum, 8 * q)
-        keep = eight(ONE) if keep_mean and q == 0 else above(value * value, threshold * variance[q])
+        value = load8(spectrum, 8 * q)
+        keep = broadcast8(ONE) if keep_mean and q == 0 else greater(value * value, threshold * variance[q])
         store(keep * value, spectrum, 8 * q)
         left += keep * variance[q]
     return left
 
 
-@compiled
-def _factors(matrices: Floats, r: int) -> tuple[Eight, ...]:
+@jit
+def _factors(matrices: Floats, r: int) -> tuple[Vec8, ...]:
     """Of one frequency of time in each frame and volume: a row of `matrices` (FRAMES, FRAMES, MEMBERS)."""
     at = 8 * FRAMES * r
     return (
-        load(matrices, at), load(matrices, at + 8), load(matrices, at + 16),
-        load(matrices, at + 24), load(matrices, at + 32), load(matrices, at + 40),
-        load(matrices, at + 48), load(matrices, at + 56), load(matrices, at + 64),
+        load8(matrices, at), load8(matrices, at + 8), load8(matrices, at + 16),
+        load8(matrices, at + 24), load8(matrices, at + 32), load8(matrices, at + 40),
+        load8(matrices, at + 48), load8(matrices, at + 56), load8(matrices, at + 64),
     )  # fmt: skip
 
 
-@compiled
+@jit
 def denoise_volumes(
     frames: Frames, traced: Traced, first: int, last: int, still: Real, moving: Real, sums: Sums
 ) -> None:
@@ -125,15 +120,15 @@ def denoise_volumes(
                         _load(frames.noisy[t][c], frames.stride, where[t], scratch, blocks, noisy[t])
                         _load(frames.pilot[t][c], frames.stride, where[t], scratch, blocks, pilot[t])
                 result[:] = ZERO
-                left = eight(ZERO)
+                left = broadcast8(ZERO)
                 for r in range(most):
                     factors = _factors(matrices, r)
-                    loud = eight(ONE)
+                    loud = broadcast8(ONE)
                     if not hard:
                         combine_frames(pilot, factors, guess)
                         if r > 0:
-                            loud = above(energy(guess), QUIET * AREA * frames.mean[c])
-                        if total(loud) == ZERO:
+                            loud = greater(energy(guess), QUIET * AREA * frames.mean[c])
+                        if horizontal_sum(loud) == ZERO:
                             continue
                         to_spatial_spectrum(guess)
                     combine_frames(noisy, factors, spectrum)
@@ -141,17 +136,17 @@ def denoise_volumes(
                     if hard:
                         threshold = still if r == 0 else moving
                         stays = _threshold(spectrum, r == 0, threshold * threshold, variance)
-                        if total(stays) == ZERO:
+                        if horizontal_sum(stays) == ZERO:
                             continue
                         left += stays
                         from_spatial_spectrum(spectrum)
                         spread_over_frames(spectrum, matrices[r], count, result)
                     else:
-                        own = load(matrices, MEMBERS * (FRAMES * r + frames.reference))
+                        own = load8(matrices, MEMBERS * (FRAMES * r + frames.reference))
                         left += weigh(spectrum, guess, loud, variance, own, result[0])
                 if not hard:
                     from_spatial_spectrum(result[0])
-                store(ONE / larger(left, variance[0]), shares, 0)
+                store(ONE / maximum(left, variance[0]), shares, 0)
                 for k in range(count if hard else 1):
                     t = k if hard else frames.reference
                     unload(result[k], False, blocks)

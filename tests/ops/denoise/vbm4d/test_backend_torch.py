@@ -16,7 +16,8 @@ import skimage.data
 import torch
 from torch import Tensor
 
-from lolblur_synth.kernels.simd import compiled, put
+from lolblur_synth.kernels.jit import jit
+from lolblur_synth.kernels.simd import store_rows
 from lolblur_synth.ops.denoise.vbm4d import backend_cpu, backend_torch, stages, trajectories, transforms, volumes
 from lolblur_synth.ops.denoise.vbm4d.transforms import (
     FRACTIONS,
@@ -186,7 +187,7 @@ def test_temporal_transform_keeps_energy(count: int):
     np.testing.assert_allclose(used @ used.T, np.diag(np.arange(FRAMES) < count), atol=1e-6)
 
 
-@compiled
+@jit
 def combine_apart(frames: np.ndarray, matrices: np.ndarray, r: int, out: np.ndarray) -> None:
     transforms.combine_frames(frames, volumes._factors(matrices, r), out)
 
@@ -222,9 +223,9 @@ def test_frames_that_are_not_valid_are_left_out():
 # Samples
 
 
-@compiled
+@jit
 def sample_to(plane: np.ndarray, stride: int, y: float, x: float, scratch: np.ndarray, block: np.ndarray) -> None:
-    put(transforms.sample(plane, stride, y, x, scratch), block, 0, SIDE)
+    store_rows(transforms.sample(plane, stride, y, x, scratch), block, 0, SIDE)
 
 
 def sample(path: str, plane: np.ndarray, at: tuple[float, float], margin: int = 0) -> np.ndarray:
