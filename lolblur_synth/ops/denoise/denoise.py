@@ -13,7 +13,8 @@ from lolblur_synth.core.colorimetry import OPPONENT
 from lolblur_synth.core.threads import Map
 from lolblur_synth.ops.denoise.bm4d import bm4d
 from lolblur_synth.ops.denoise.estimate import NoiseModel, estimate_noise, from_stable, to_stable, white_noise
-from lolblur_synth.ops.denoise.vbm4d.stages import Preset, vbm4d
+from lolblur_synth.ops.denoise.vbm4d.passes import Preset
+from lolblur_synth.ops.denoise.vbm4d.stages import vbm4d
 
 Backend = Literal["vbm4d", "bm4d", "none"]
 CLEAN = 0.5  # of 255: footage with less noise is left alone; rounding to 8 bits alone makes 0.29

@@ -1,4 +1,4 @@
-"""What is filtered and where it goes, for the kernels that numba compiles: `volumes` and `groups`."""
+"""Shrinkage and aggregation of blocks, compiled: what `volumes` and `groups` share."""
 
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ class Frames(NamedTuple):
     mean: Floats  # (C,), over the frequencies
 
 
-class Traced(NamedTuple):
-    """Volumes of a grid, by where their blocks are in each frame."""
+class Trajectories(NamedTuple):
+    """Trajectories of the blocks of a grid: where they are in each frame, which makes a volume of each."""
 
     ys: Ints
     xs: Ints
@@ -33,8 +33,8 @@ class Traced(NamedTuple):
     valid: Flags  # (ny, nx, T)
 
 
-class Sums(NamedTuple):
-    """Running sums; blocks that leave the rows low..high-1 are not added."""
+class Accumulators(NamedTuple):
+    """Running sums of the aggregation; blocks that leave the rows low..high-1 are not added."""
 
     values: Planes  # with a pilot of the reference frame alone
     weights: Planes
@@ -43,7 +43,7 @@ class Sums(NamedTuple):
 
 
 @jit
-def temporal_matrix(valid: Flags, table: Floats, matrix: Floats) -> int:
+def temporal_dct(valid: Flags, table: Floats, matrix: Floats) -> int:
     """The DCT over the valid frames, the others left out, into `matrix` (FRAMES, FRAMES); returns their number."""
     used = 0
     for t in range(len(valid)):
@@ -59,8 +59,8 @@ def temporal_matrix(valid: Flags, table: Floats, matrix: Floats) -> int:
 
 
 @jit
-def weigh(spectrum: Floats, pilot: Floats, loud: Real, variance: Floats, factor: Real, result: Floats) -> Vec8:
-    """Add `factor` times what Wiener's weights leave to `result`; returns the variance of the noise that stays.
+def wiener_shrink(spectrum: Floats, pilot: Floats, loud: Real, variance: Floats, factor: Real, result: Floats) -> Vec8:
+    """Wiener shrinkage by a pilot, of which `factor` times is added to `result`; returns the noise variance that stays.
 
     `loud` and `factor` are numbers, or eights with one for each volume of the stack; where `loud` is zero, nothing is
     left.
@@ -86,16 +86,18 @@ def energy(samples: Floats) -> Vec8:
 
 
 @jit
-def unload(stack: Floats, grouped: bool, blocks: Floats) -> None:
-    """The blocks of one frame of a stack, one after the other: (MEMBERS, 64)."""
+def extract_blocks(stack: Floats, grouped: bool, blocks: Floats) -> None:
+    """The blocks of one frame of a stack, one after the other: (MEMBERS, 64); of groups, Haar's inverse of them."""
     for i in range(0, 64, 8):
         part = transpose8x8(load_rows(stack, 8 * i, 8))
         store_rows(ihaar8(part) if grouped else part, blocks, i, 64)
 
 
 @jit
-def add(values: Floats, weights: Floats, stride: int, y: int, x: int, blocks: Floats, m: int, weight: Real) -> None:
-    """Add block m to running sums (samples)."""
+def aggregate(
+    values: Floats, weights: Floats, stride: int, y: int, x: int, blocks: Floats, m: int, weight: Real
+) -> None:
+    """Aggregate block m: add it to running sums, weighed by `weight` and a Kaiser window."""
     at = (y + PAD) * stride + x + PAD
     for i in range(0, 64, 8):
         share = weight * load8(_WINDOW, i)

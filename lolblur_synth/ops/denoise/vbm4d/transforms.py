@@ -1,4 +1,4 @@
-"""Blocks and their transforms, compiled for the CPU by numba; `tensors.py` says the same in tensors, for any device.
+"""Transforms and sampling of blocks, compiled: DCT, Haar wavelet, Lanczos; `backend_torch` has the same in tensors.
 
 Planes lie flat, `stride` samples a row, with a border of `PAD` repeated samples on every side. A block is 8x8; its
 position (y, x) is that of its top left sample, without the border. A volume is a block followed through up to `FRAMES`
@@ -122,7 +122,7 @@ def ihaar8(y: Vec8x8) -> Vec8x8:
 
 
 @jit
-def to_spatial_spectrum(b: Floats) -> None:
+def spatial_dct(b: Floats) -> None:
     """Two-dimensional DCT of the blocks of one frame of a stack, in place."""
     for q in range(0, 64, 8):
         store_rows(_dct8(load_rows(b, q, 64)), b, q, 64)
@@ -131,8 +131,8 @@ def to_spatial_spectrum(b: Floats) -> None:
 
 
 @jit
-def from_spatial_spectrum(b: Floats) -> None:
-    """The inverse of `to_spatial_spectrum`, in place."""
+def spatial_idct(b: Floats) -> None:
+    """The inverse of `spatial_dct`, in place."""
     for q in range(0, 64, 8):
         store_rows(_idct8(load_rows(b, q, 64)), b, q, 64)
     for q in range(0, ROW, 64):
@@ -234,7 +234,7 @@ def sample_surrounding(plane: Floats, stride: int, y: Real, x: Real, scratch: Fl
 
 
 @jit
-def distance(block: Vec8x8, plane: Floats, at: int, stride: int) -> Real:
+def squared_distance(block: Vec8x8, plane: Floats, at: int, stride: int) -> Real:
     """Sum of squared differences of a block and the one that starts at `at` of a plane."""
     gap = subtract_rows(block, load_rows(plane, at, stride))
     return dot(gap, gap)

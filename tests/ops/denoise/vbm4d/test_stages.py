@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import ordered_map
-from lolblur_synth.ops.denoise.vbm4d.stages import PRESETS, Preset, vbm4d
+from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, Preset
+from lolblur_synth.ops.denoise.vbm4d.stages import vbm4d
 from lolblur_synth.scenes import Cutout, Pose, Scene, as_photo, glide, render
 
 SPAN = (0.0, 1.0)
