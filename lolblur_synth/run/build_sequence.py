@@ -40,7 +40,7 @@ from lolblur_synth.ops.darken import brightness_relation
 from lolblur_synth.ops.deflicker import deflicker
 from lolblur_synth.ops.denoise.denoise import HEAD, find_noise
 from lolblur_synth.ops.denoise.estimate import NoiseModel
-from lolblur_synth.ops.interpolation.backends import opened
+from lolblur_synth.ops.interpolation.backends import open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Interpolator
 from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.plan import Plan, SequencePlan, describe_source, versions
@@ -209,7 +209,10 @@ def _interpolator(
     def warn(text: str) -> None:
         notify(Event("warned", task.id, text))
 
-    with opened(section.backend, section.weights, device, vulkan, threads, warn) as (interpolator, sha256):
+    with open_interpolator(section.backend, section.weights, device, threads, warn, vulkan=vulkan) as (
+        interpolator,
+        sha256,
+    ):
         if sha256 != plan.weights.get(section.backend):
             raise UserError(
                 "changed during the run", where=f"interpolate.weights {section.weights}", advice="run again"

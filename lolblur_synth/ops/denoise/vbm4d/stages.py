@@ -20,7 +20,7 @@ from lolblur_synth.ops.denoise.vbm4d import backend_cpu, backend_torch
 from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, Frame, Job, Pass, Preset
 from lolblur_synth.ops.denoise.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, PAD, grid
-from lolblur_synth.ops.optical_flow import match
+from lolblur_synth.ops.optical_flow import dis_flow
 
 SMALLEST = 16  # pixels: enough places for the members of a group
 BLUR = 1.0  # pixels: standard deviation of a Gaussian, against noise that the optical flow would follow
@@ -70,7 +70,7 @@ def _estimate_motion(
         if following is None:
             return frame, still, still
         here, there = picture(frame), picture(following)
-        return frame, match(here, there)[rows][:, columns], match(there, here)[rows][:, columns]
+        return frame, dis_flow(here, there)[rows][:, columns], dis_flow(there, here)[rows][:, columns]
 
     backward = still
     frames, following = tee(stream)
