@@ -18,7 +18,7 @@ from lolblur_synth.core.files import read_bounded
 from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.links import check_layout
 from lolblur_synth.dataset.statistics import Statistic
-from lolblur_synth.ops.denoise.estimate import Channels, Space
+from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
 
 FORMAT: Literal[4] = 4

@@ -30,7 +30,7 @@ class LEDNet(nn.Module):
 
     kind: ClassVar[str] = "lednet"
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), signed: bool = False) -> None:
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), *, signed: bool = False) -> None:
         super().__init__()
         if len(channels) != 4 or min(channels) < 4:
             raise ValueError(f"channels {list(channels)} are not four numbers of 4 or more")

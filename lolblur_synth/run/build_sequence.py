@@ -39,7 +39,7 @@ from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import brightness_relation
 from lolblur_synth.ops.deflicker import deflicker
 from lolblur_synth.ops.denoise.denoise import HEAD, find_noise
-from lolblur_synth.ops.denoise.estimate import NoiseModel
+from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.interpolation.backends import open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Interpolator
 from lolblur_synth.run import denoised_cache

@@ -14,7 +14,7 @@ SHAPES = [(1, 28, 28), (2, 30, 41), (3, 1, 200), (5, 203, 2)]  # of at least as 
 def convolution(inputs: int, outputs: int, side: int = 3, bias: bool = True) -> Convolution:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Convolution(inputs, outputs, side, bias)
+        return Convolution(inputs, outputs, side, bias=bias)
 
 
 def images(*shape: int) -> Tensor:

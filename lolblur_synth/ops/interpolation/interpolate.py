@@ -67,6 +67,10 @@ def interpolate(
     `dark` moves as `guide` does. Made as they are asked for, by `each`, a `map` that may work ahead on threads: memory
     grows with neither the factor nor the number of frames. Raises `ValueError` for counts, sizes or types that do not
     fit.
+
+    >>> dark = [torch.zeros(3, 4, 4), torch.full((3, 4, 4), 0.4)]
+    >>> [round(float(frame.mean()), 2) for frame in interpolate(dark, dark, 4, by_blending)]
+    [0.0, 0.1, 0.2, 0.3, 0.4]
     """
     _check(dark, guide, factor)
     if factor == 1:
