@@ -15,8 +15,8 @@ from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.denoise.denoise import HEAD, Backend, denoise, find_noise
-from lolblur_synth.ops.denoise.estimate import Channels, NoiseModel
-from lolblur_synth.ops.denoise.vbm4d.stages import Preset
+from lolblur_synth.ops.denoise.noise_model import Channels, NoiseModel
+from lolblur_synth.ops.denoise.vbm4d.passes import Preset
 from lolblur_synth.video.images import BitDepth, quantize, write_png
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe

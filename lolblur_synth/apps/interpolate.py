@@ -17,7 +17,7 @@ from lolblur_synth.apps.transcoding import NOBODY, Listener, frame_list, frame_s
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.threads import Map, ordered_map
-from lolblur_synth.ops.interpolation.backends import Backend, choose_backend, opened
+from lolblur_synth.ops.interpolation.backends import Backend, choose_backend, open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
@@ -76,7 +76,7 @@ def interpolate_video(
     info = probe(source, options.capture_fps)
     _rate(info, options, sure=False)  # what is asked for in vain is refused before all is read
     depth = depth_for(out, info)
-    chosen = choose_backend(options.backend, options.weights, device, vulkan)
+    chosen = choose_backend(options.backend, options.weights, device, vulkan=vulkan)
     scan = scan_stored(info)
     for line in losses(scan, out):
         listener.warn(line)
@@ -92,7 +92,10 @@ def interpolate_video(
     with (
         torch.inference_mode(),
         ordered_map(threads) as each,
-        opened(chosen.backend, options.weights, device, vulkan, threads, listener.warn) as (interpolator, _),
+        open_interpolator(chosen.backend, options.weights, device, threads, listener.warn, vulkan=vulkan) as (
+            interpolator,
+            _,
+        ),
     ):
         frames = (frame.to(device) for frame in read_stored(scan))
         gaps_of = _GapInterpolator(interpolator, each, gaps.append, shares.append)

@@ -10,7 +10,7 @@ from lolblur_synth.core.errors import shown
 
 if TYPE_CHECKING:
     from lolblur_synth.ops.denoise.denoise import Backend
-    from lolblur_synth.ops.denoise.vbm4d.stages import Preset
+    from lolblur_synth.ops.denoise.vbm4d.passes import Preset
     from lolblur_synth.ops.interpolation.backends import Backend as Interpolation
 
 

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.statistics import Statistic
-from lolblur_synth.ops.denoise.estimate import Channels, Space
+from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
 
 FORMAT: Literal[4] = 4

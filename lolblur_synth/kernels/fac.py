@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lolblur_synth.kernels import fac_compiled
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac_compiled import SIDE as SIDE
 from lolblur_synth.kernels.layout import channels_last
 
 _CACHED = 2**17  # elements of a band on a CPU: faster than a quarter or four times as many
@@ -29,6 +29,11 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
     `image` (N, C, H, W); `features` (N, F, H, W); `weight` (25 C, F, 1, 1) and `bias` (25 C,) give tap t of channel c,
     row by row, at 25 c + t. The result has the shape, type and layout of the image; sums are of float32 at least. Under
     autocast the kernels are predicted in its type.
+
+    >>> image, features = torch.ones(1, 2, 4, 4), torch.zeros(1, 3, 4, 4)
+    >>> filtered = filter_adaptively(image, features, torch.zeros(50, 3, 1, 1), torch.full((50,), 0.04))
+    >>> torch.allclose(filtered, image)  # a mean of 5x5 pixels
+    True
     """
     kind = image.device.type
     if torch.is_autocast_enabled(kind):

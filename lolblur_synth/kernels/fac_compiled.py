@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import on_torch_threads
-from lolblur_synth.kernels.gemm import ADDED, COLUMNS, ROWS, add, add_product, product
-from lolblur_synth.kernels.layout import computed_here, flat
-from lolblur_synth.kernels.simd import WIDTH, ZERO, Floats, compiled, load_wide, put, store, wide
+from lolblur_synth.kernels.gemm import MR, MR_TRANSPOSED, NR, accumulate, add_matmul_transposed, matmul_panel
+from lolblur_synth.kernels.jit import ZERO, Floats, jit
+from lolblur_synth.kernels.layout import flat
+from lolblur_synth.kernels.simd import WIDTH, broadcast_n, load_n, store, store_rows
+from lolblur_synth.kernels.switch import runs_compiled
 
 SIDE = 5
 _TAPS = SIDE * SIDE
-_TOGETHER = 8 * ROWS  # pixels of a row, whose features stay in the fastest cache
+_TOGETHER = 8 * MR  # pixels of a row, whose features stay in the fastest cache
 Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
 
 
@@ -27,8 +29,8 @@ def fits(padded: Tensor, features: Tensor, taps: Tensor) -> bool:
     alike = padded.shape[:3] == (count, height + SIDE - 1, width + SIDE - 1) and taps.shape[1:] == (inputs, channels)
     if not alike:
         raise ValueError(f"{[*padded.shape]} padded, {[*features.shape]} features, {[*taps.shape]} taps do not fit")
-    whole = channels % COLUMNS == 0 and inputs % COLUMNS == 0 and features.numel() > 0
-    return whole and computed_here(padded, features, taps)
+    whole = channels % NR == 0 and inputs % NR == 0 and features.numel() > 0
+    return whole and runs_compiled(padded, features, taps)
 
 
 def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:
@@ -66,8 +68,8 @@ def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gr
 
 
 def _panels(taps: Tensor) -> Tensor:
-    """Matrices (25, A, B) as (25, B / COLUMNS, A, COLUMNS)."""
-    return taps.view(*taps.shape[:2], -1, COLUMNS).transpose(1, 2).contiguous()
+    """Matrices (25, A, B) as (25, B / NR, A, NR)."""
+    return taps.view(*taps.shape[:2], -1, NR).transpose(1, 2).contiguous()
 
 
 def _shape(images: Tensor, features: Tensor) -> Shape:
@@ -82,39 +84,39 @@ def _bands(images: Tensor, parts: int) -> list[tuple[int, int]]:
     return [(top, min(top + step, (top // height + 1) * height)) for top in tops]
 
 
-@compiled
+@jit
 def _filter(
     padded: Floats, features: Floats, panels: Floats, biases: Floats, out: Floats, shape: Shape, first: int, last: int
 ) -> None:
     """Rows from `first` on."""
     _, height, width, channels, inputs = shape
-    block, sums = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * COLUMNS, np.float32)
+    block, sums = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * NR, np.float32)
     for row in range(first, last):
         for left in range(0, width, _TOGETHER):
             start, count = row * width + left, min(_TOGETHER, width - left)
             for k in range(0, count * inputs, WIDTH):
-                store(load_wide(features, start * inputs + k), block, k)
-            for c in range(0, channels, COLUMNS):
-                for k in range(0, count * COLUMNS, WIDTH):
-                    store(wide(ZERO), sums, k)
+                store(load_n(features, start * inputs + k), block, k)
+            for c in range(0, channels, NR):
+                for k in range(0, count * NR, WIDTH):
+                    store(broadcast_n(ZERO), sums, k)
                 for tap in range(_TAPS):
                     seen = _seen(row, left, tap, height, width) * channels + c
                     panel = (tap * channels + c) * inputs
-                    bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
-                    for k in range(0, count, ROWS):
-                        kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
-                        for i in range(ROWS):
+                    bias, more = load_n(biases, tap * channels + c), load_n(biases, tap * channels + c + WIDTH)
+                    for k in range(0, count, MR):
+                        kernel, rest = matmul_panel(block, k * inputs, inputs, panels, panel, inputs)
+                        for i in range(MR):
                             pixel = min(k + i, count - 1)
-                            at, to = seen + pixel * channels, (k + i) * COLUMNS
-                            add((kernel[i] + bias) * load_wide(padded, at), sums, to)
-                            add((rest[i] + more) * load_wide(padded, at + WIDTH), sums, to + WIDTH)
+                            at, to = seen + pixel * channels, (k + i) * NR
+                            accumulate((kernel[i] + bias) * load_n(padded, at), sums, to)
+                            accumulate((rest[i] + more) * load_n(padded, at + WIDTH), sums, to + WIDTH)
                 for k in range(count):
                     to = (start + k) * channels + c
-                    store(load_wide(sums, k * COLUMNS), out, to)
-                    store(load_wide(sums, k * COLUMNS + WIDTH), out, to + WIDTH)
+                    store(load_n(sums, k * NR), out, to)
+                    store(load_n(sums, k * NR + WIDTH), out, to + WIDTH)
 
 
-@compiled
+@jit
 def _filter_back(
     given: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
     gradients: tuple[Floats, Floats, Floats, Floats],
@@ -127,13 +129,13 @@ def _filter_back(
     to_seen, to_taps, to_biases, to_features = gradients
     _, height, width, channels, inputs = shape
     block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
-    to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(ROWS * COLUMNS, np.float32)
+    to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(MR * NR, np.float32)
     for row in range(first, last):
         for left in range(0, width, _TOGETHER):
             start, count = row * width + left, min(_TOGETHER, width - left)
             for k in range(0, count * inputs, WIDTH):
-                store(load_wide(features, start * inputs + k), block, k)
-                store(wide(ZERO), to_block, k)
+                store(load_n(features, start * inputs + k), block, k)
+                store(broadcast_n(ZERO), to_block, k)
             for tap in range(_TAPS):
                 here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
                 sizes = channels, inputs, count
@@ -141,67 +143,69 @@ def _filter_back(
                 seen = _seen(row, left, tap, height, width) * channels
                 _back_to_kernels(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
                 _back_to_features(to_kernels, turned, to_block, tap, channels, inputs, count)
-                for into in range(0, inputs, ADDED):
-                    for c in range(0, channels, COLUMNS):
+                for into in range(0, inputs, MR_TRANSPOSED):
+                    for c in range(0, channels, NR):
                         to = (tap * inputs + into) * channels + c
-                        add_product(block, into, inputs, to_kernels, c, channels, to_taps, to, channels, count)
+                        add_matmul_transposed(
+                            block, into, inputs, to_kernels, c, channels, to_taps, to, channels, count
+                        )
             for k in range(0, count * inputs, WIDTH):
-                store(load_wide(to_block, k), to_features, start * inputs + k)
+                store(load_n(to_block, k), to_features, start * inputs + k)
 
 
-@compiled
+@jit
 def _back_to_seen(
     block: Floats, panels: Floats, biases: Floats, gradient: Floats, outer: int, to_seen: Floats, to: int, tap: int,
     sizes: tuple[int, int, int], kernels: Floats,
 ) -> None:  # fmt: skip
     """Add a tap's kernels, predicted once more, times the gradient to that of what it saw."""
     channels, inputs, count = sizes
-    for c in range(0, channels, COLUMNS):
+    for c in range(0, channels, NR):
         panel = (tap * channels + c) * inputs
-        bias, more = load_wide(biases, tap * channels + c), load_wide(biases, tap * channels + c + WIDTH)
-        for k in range(0, count, ROWS):
-            kernel, rest = product(block, k * inputs, inputs, panels, panel, inputs)
-            put(kernel, kernels, 0, COLUMNS)
-            put(rest, kernels, WIDTH, COLUMNS)
-            for i in range(min(ROWS, count - k)):
+        bias, more = load_n(biases, tap * channels + c), load_n(biases, tap * channels + c + WIDTH)
+        for k in range(0, count, MR):
+            kernel, rest = matmul_panel(block, k * inputs, inputs, panels, panel, inputs)
+            store_rows(kernel, kernels, 0, NR)
+            store_rows(rest, kernels, WIDTH, NR)
+            for i in range(min(MR, count - k)):
                 at = (k + i) * channels + c
-                one = (load_wide(kernels, i * COLUMNS) + bias) * load_wide(gradient, outer + at)
-                two = (load_wide(kernels, i * COLUMNS + WIDTH) + more) * load_wide(gradient, outer + at + WIDTH)
-                add(one, to_seen, to + at)
-                add(two, to_seen, to + at + WIDTH)
+                one = (load_n(kernels, i * NR) + bias) * load_n(gradient, outer + at)
+                two = (load_n(kernels, i * NR + WIDTH) + more) * load_n(gradient, outer + at + WIDTH)
+                accumulate(one, to_seen, to + at)
+                accumulate(two, to_seen, to + at + WIDTH)
 
 
-@compiled
+@jit
 def _back_to_kernels(
     padded: Floats, seen: int, gradient: Floats, outer: int, to_kernels: Floats, to_biases: Floats, tap: int,
     channels: int, count: int,
 ) -> None:  # fmt: skip
     """A tap's kernels' gradients, and add them up for its biases."""
     for c in range(0, channels, WIDTH):
-        total = load_wide(to_biases, tap * channels + c)
+        total = load_n(to_biases, tap * channels + c)
         for k in range(0, count * channels, channels):
-            value = load_wide(padded, seen + k + c) * load_wide(gradient, outer + k + c)
+            value = load_n(padded, seen + k + c) * load_n(gradient, outer + k + c)
             store(value, to_kernels, k + c)
             total = total + value
         store(total, to_biases, tap * channels + c)
 
 
-@compiled
+@jit
 def _back_to_features(
     to_kernels: Floats, turned: Floats, to_block: Floats, tap: int, channels: int, inputs: int, count: int
 ) -> None:
     """Add to the features' gradients what a tap's kernels have of them."""
-    for into in range(0, inputs, COLUMNS):
+    for into in range(0, inputs, NR):
         panel = (tap * inputs + into) * channels
-        for k in range(0, count, ROWS):
-            one, two = product(to_kernels, k * channels, channels, turned, panel, channels)
-            for i in range(ROWS):
+        for k in range(0, count, MR):
+            one, two = matmul_panel(to_kernels, k * channels, channels, turned, panel, channels)
+            for i in range(MR):
                 to = (k + i) * inputs + into
-                add(one[i], to_block, to)
-                add(two[i], to_block, to + WIDTH)
+                accumulate(one[i], to_block, to)
+                accumulate(two[i], to_block, to + WIDTH)
 
 
-@compiled
+@jit
 def _seen(row: int, left: int, tap: int, height: int, width: int) -> int:
     """Which of the padded pixels a tap of a row's pixel `left` sees."""
     down = row // height * (height + SIDE - 1) + row % height + tap // SIDE

@@ -1,4 +1,4 @@
-"""Compiled code on disk, which is never stale and never needed.
+"""The disk cache of compiled code (numba's machine code), which is never stale and never needed.
 
 numba's own cache looks at the file of a function alone, not at what it calls in others; two processes that compile at
 once can take each other's file in it; and without a folder to write to, or with a damaged file, it raises.
@@ -45,7 +45,7 @@ def folder() -> Path:
 def kernel_files() -> list[Path]:
     """The package's files with compiled functions, and those which they take anything from."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(_PACKAGE.rglob("*.py"))}
-    found = {path for path, text in texts.items() if re.search(r"^@compiled$", text, re.MULTILINE)}
+    found = {path for path, text in texts.items() if re.search(r"^@jit$", text, re.MULTILINE)}
     due = [*found]
     while due:
         for path in set(_imported(texts[due.pop()])) & texts.keys() - found:
@@ -61,10 +61,14 @@ def _imported(text: str) -> Iterator[Path]:
 
 
 @cache
+def _source_hashes() -> tuple[str, ...]:
+    """Of all that is compiled; read when it is imported, as files may change meanwhile."""
+    return tuple(f"{path.relative_to(_PACKAGE)} {file_hash(path)}" for path in kernel_files())
+
+
 def _key() -> str:
-    """What all compiled code comes from; found when it is imported, as files may change meanwhile."""
-    parts = [f"{path.relative_to(_PACKAGE)} {file_hash(path)}" for path in kernel_files()]
-    parts += [numba.__version__, llvmlite.__version__, np.__version__, sys.version]
+    """What all compiled code comes from: sources, compilers and Python."""
+    parts = [*_source_hashes(), numba.__version__, llvmlite.__version__, np.__version__, sys.version]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -98,7 +102,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
         KernelCache.compiled += 1
         if self._kept and not result.lifted and not result.library.has_dynamic_globals:
             data = dumps((sig, result._reduce()))
-            with _telling():
+            with _warning_of_disks():
                 _prepare(folder())
                 _replace(self._path(sig, result.library.codegen), hashlib.sha256(data).digest() + data)
 
@@ -109,7 +113,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
 
 def tell_where_workers_compile() -> None:
     """Warn that compiled code cannot be kept, if so, in the place of the workers that will miss it."""
-    with _telling():
+    with _warning_of_disks():
         place = folder()
         if not any(place.glob("*.bin")):
             _prepare(place)
@@ -117,7 +121,7 @@ def tell_where_workers_compile() -> None:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _warning_of_disks() -> Iterator[None]:
     """Turn an `OSError` into a warning of one line: the first of this process, and none of its workers."""
     try:
         yield

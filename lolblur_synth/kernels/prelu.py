@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from lolblur_synth.core.threads import on_torch_threads
-from lolblur_synth.kernels.layout import channels_last, computed_here, flat
-from lolblur_synth.kernels.simd import WIDTH, ZERO, Floats, Real, compiled, load_wide, store, total, where_above, wide
+from lolblur_synth.kernels.jit import ZERO, Floats, Real, jit
+from lolblur_synth.kernels.layout import channels_last, flat
+from lolblur_synth.kernels.simd import WIDTH, broadcast_n, horizontal_sum, load_n, select_greater, store
+from lolblur_synth.kernels.switch import runs_compiled
 
 _SPAN = 2**17  # elements whose sum is of float32; the same for any number of threads
 
@@ -34,7 +36,7 @@ class PReLU(nn.PReLU):
 
 def _pays(x: Tensor, slope: Tensor) -> bool:
     """Whether its gradient is found here: that of images, where one is asked for."""
-    return torch.is_grad_enabled() and x.ndim == 4 and computed_here(x, slope)
+    return torch.is_grad_enabled() and x.ndim == 4 and runs_compiled(x, slope)
 
 
 class _Slope(torch.autograd.Function):
@@ -55,16 +57,16 @@ class _Slope(torch.autograd.Function):
         return to_x, torch.tensor([sum(sums)], dtype=slope.dtype)
 
 
-@compiled
+@jit
 def _back(x: Floats, gradient: Floats, to_x: Floats, slope: Real, first: int, last: int) -> float:
     """Gradients of elements from `first` on; that of the slope is returned."""
     whole = first + (last - first) // WIDTH * WIDTH
-    sums = wide(ZERO)
+    sums = broadcast_n(ZERO)
     for k in range(first, whole, WIDTH):
-        value, outer = load_wide(x, k), load_wide(gradient, k)
-        store(where_above(value, ZERO, outer, slope * outer), to_x, k)
-        sums = sums + where_above(value, ZERO, wide(ZERO), value * outer)
-    to_slope = total(sums)
+        value, outer = load_n(x, k), load_n(gradient, k)
+        store(select_greater(value, ZERO, outer, slope * outer), to_x, k)
+        sums = sums + select_greater(value, ZERO, broadcast_n(ZERO), value * outer)
+    to_slope = horizontal_sum(sums)
     for k in range(whole, last):
         above = x[k] > ZERO
         to_x[k] = gradient[k] if above else slope * gradient[k]

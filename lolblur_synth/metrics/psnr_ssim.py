@@ -54,7 +54,12 @@ def eight_bit(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def psnr(one: Pixels, other: Pixels, convention: Convention = "rgb") -> float:
-    """Peak signal-to-noise ratio in dB, peak 255; infinite for equal pictures, but 80 by `paper`; `ValueError`."""
+    """Peak signal-to-noise ratio in dB, peak 255; infinite for equal pictures, but 80 by `paper`; `ValueError`.
+
+    >>> black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 16, np.uint8)
+    >>> round(psnr(black, grey), 2)
+    24.05
+    """
     a, b = _samples(one, other)
     if convention == "y":
         a, b = (_weighted(samples, _BT601) for samples in (a, b))
@@ -63,7 +68,12 @@ def psnr(one: Pixels, other: Pixels, convention: Convention = "rgb") -> float:
 
 
 def ssim(one: Pixels, other: Pixels, convention: Convention = "rgb") -> float:
-    """Structural similarity, at most 1; raises `ValueError` for pictures that have no window of 11x11."""
+    """Structural similarity, at most 1; raises `ValueError` for pictures that have no window of 11x11.
+
+    >>> picture = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
+    >>> round(ssim(picture, picture), 6)
+    1.0
+    """
     a, b = _samples(one, other)
     if min(a.shape[:2]) < WINDOW:
         raise ValueError(f"SSIM needs {WINDOW}x{WINDOW} pixels; the pictures have {a.shape[1]}x{a.shape[0]}")
@@ -81,7 +91,7 @@ def ssim(one: Pixels, other: Pixels, convention: Convention = "rgb") -> float:
     return total / float(rows * columns * channels)
 
 
-def _similarities(a: Samples, b: Samples, opposites: bool) -> Samples:
+def _similarities(a: Samples, b: Samples, *, opposites: bool) -> Samples:
     """SSIM of every window of one channel; sums and differences need four filters, the channels themselves five."""
     total, difference = a + b, a - b
     t, d = _window_means(total), _window_means(difference)

@@ -56,7 +56,11 @@ class Evaluation:
 
 
 def mean(name: str, scores: Iterable[Score]) -> Score:
-    """The mean of each metric over pictures; infinite where a picture's is."""
+    """The mean of each metric over pictures; infinite where a picture's is.
+
+    >>> mean("all", [Score("0001/0001", 30.0, 0.9), Score("0001/0002", 32.0, 0.7)])
+    Score(name='all', psnr=31.0, ssim=0.8, lpips=None)
+    """
     each = list(scores)
     distances = [score.lpips for score in each if score.lpips is not None]
     return Score(

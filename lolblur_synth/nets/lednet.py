@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from lolblur_synth.kernels.fac import filter_adaptively
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac import SIDE, filter_adaptively
 from lolblur_synth.kernels.prelu import PReLU
 from lolblur_synth.kernels.winograd import Convolution
 
@@ -31,7 +30,7 @@ class LEDNet(nn.Module):
 
     kind: ClassVar[str] = "lednet"
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), signed: bool = False) -> None:
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), *, signed: bool = False) -> None:
         super().__init__()
         if len(channels) != 4 or min(channels) < 4:
             raise ValueError(f"channels {list(channels)} are not four numbers of 4 or more")

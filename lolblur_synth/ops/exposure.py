@@ -1,4 +1,4 @@
-"""The exposure: light that adds up while the shutter is open."""
+"""The exposure: averaging of light while the shutter is open."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -15,12 +15,23 @@ def _unchanged(image: Tensor) -> Tensor:
 
 
 def space_of(name: Space) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """The functions from sRGB to the space in which light is added, and back."""
+    """The functions from sRGB to the space in which light is added, and back.
+
+    >>> import torch
+    >>> to_light, to_srgb = space_of("linear")
+    >>> to_srgb(average(map(to_light, [torch.tensor(0.0), torch.tensor(1.0)])))
+    tensor(0.7354)
+    """
     return (srgb_to_linear, linear_to_srgb) if name == "linear" else (_unchanged, _unchanged)
 
 
 def average(frames: Iterable[Tensor]) -> Tensor:
-    """The mean of a stream of equal shapes, kept as one running sum; raises `ValueError` for an empty stream."""
+    """The mean of a stream of equal shapes, kept as one running sum; raises `ValueError` for an empty stream.
+
+    >>> import torch
+    >>> average(torch.tensor([value]) for value in (0.0, 0.5, 1.0))
+    tensor([0.5000])
+    """
     total: Tensor | None = None
     count = 0
     for frame in frames:

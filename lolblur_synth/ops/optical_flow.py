@@ -1,4 +1,4 @@
-"""Dense motion between two frames, and sampling of frames along it; (x, y) in pixels, (2, H, W)."""
+"""Dense optical flow (DIS), forward-backward inconsistency, sampling along flow; (2, H, W), x and y in pixels."""
 
 from typing import Literal
 
@@ -23,22 +23,27 @@ def _grey(frame: Tensor) -> Tensor:
 
 
 def estimate_flow(before: Tensor, after: Tensor, scale: int = 1) -> tuple[Tensor, Tensor]:
-    """Motion of every pixel from `before` to `after`, and of every pixel of `after` back to `before`.
+    """Optical flow of every pixel from `before` to `after`, and of every pixel of `after` back to `before`.
 
     Frames (3, H, W), sRGB in [0, 1]; two flows (2, H, W) on the frames' device. OpenCV's DIS runs on the CPU: frames
     on another device visit it as 8-bit grey. It looks at pictures down to 1 / 2^`scale` of their size.
     Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
+
+    >>> frame = torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(0))
+    >>> forward, backward = estimate_flow(frame, frame)
+    >>> forward.shape, float(forward.abs().max())
+    (torch.Size([2, 48, 64]), 0.0)
     """
     first, second = _grey(before), _grey(after)
 
     def planes(flow: Tensor) -> Tensor:
         return flow.permute(2, 0, 1).contiguous().to(before.device)
 
-    return planes(match(first, second, scale)), planes(match(second, first, scale))
+    return planes(dis_flow(first, second, scale)), planes(dis_flow(second, first, scale))
 
 
-def match(one: Tensor, other: Tensor, scale: int = 1) -> Tensor:
-    """Motion from one 8-bit picture (H, W) to another, (H, W, 2), x and y in pixels; on the CPU."""
+def dis_flow(one: Tensor, other: Tensor, scale: int = 1) -> Tensor:
+    """DIS optical flow from one 8-bit picture (H, W) to another, (H, W, 2), x and y in pixels; on the CPU."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     dis.setFinestScale(scale)  # 1, half: the full size takes several times as long and changes the blur little
     height, width = one.shape
@@ -48,7 +53,12 @@ def match(one: Tensor, other: Tensor, scale: int = 1) -> Tensor:
 
 
 def pixel_grid(like: Tensor) -> Tensor:
-    """Where the pixels of a (..., H, W) tensor are: (2, H, W), x and y."""
+    """Where the pixels of a (..., H, W) tensor are: (2, H, W), x and y.
+
+    >>> pixel_grid(torch.zeros(2, 3))[0]
+    tensor([[0., 1., 2.],
+            [0., 1., 2.]])
+    """
     height, width = like.shape[-2:]
     y, x = torch.meshgrid(
         torch.arange(height, device=like.device, dtype=torch.float32),
@@ -63,10 +73,11 @@ def sample(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
 
     The cubic kernel has a = -0.75. OpenCV on the CPU, in less than half of the time; PyTorch on other devices.
     """
-    return _sample_opencv(planes, at, kernel) if planes.device.type == "cpu" else _sample_torch(planes, at, kernel)
+    return sample_opencv(planes, at, kernel) if planes.device.type == "cpu" else sample_torch(planes, at, kernel)
 
 
-def _sample_opencv(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
+def sample_opencv(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
+    """`sample` by OpenCV's remap, on the CPU."""
     out = planes.new_empty(planes.shape[0], *at.shape[1:])
     x, y = at[0].numpy(), at[1].numpy()
     for source, target in zip(planes, out, strict=True):
@@ -74,19 +85,24 @@ def _sample_opencv(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
     return out
 
 
-def _sample_torch(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
+def sample_torch(planes: Tensor, at: Tensor, kernel: Kernel) -> Tensor:
+    """`sample` by PyTorch's grid_sample, on any device."""
     height, width = planes.shape[-2:]
     size = at.new_tensor((width, height))[:, None, None]
     grid = ((2 * at + 1) / size - 1).permute(1, 2, 0)
     return F.grid_sample(planes[None], grid[None], kernel, "border", align_corners=False)[0]
 
 
-def inconsistent(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> float:
-    """The share of both frames that moves so that the two flows do not lead back, and for which one can see it.
+def flow_inconsistency(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> float:
+    """Forward-backward inconsistency: the share of both frames whose two flows do not lead back, visibly, in [0, 1].
 
     Flows do not lead back where |there + back|^2 > 0.01 (|there|^2 + |back|^2) + 0.5 (Sundaram et al., "Dense Point
     Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010), which they never do where there is
     nothing to see; so only pixels count that differ from where they are said to go. What leaves the frame is left out.
+
+    >>> frame, still = torch.zeros(3, 8, 8), torch.zeros(2, 8, 8)
+    >>> flow_inconsistency(frame, frame, still, still)
+    0.0
     """
     wrong, seen = forward.new_zeros(()), forward.new_zeros(())
     for frame, other, there, return_flow in ((before, after, forward, backward), (after, before, backward, forward)):
@@ -98,7 +114,7 @@ def inconsistent(before: Tensor, after: Tensor, forward: Tensor, backward: Tenso
         lost = (there + back).square().sum(0) > tolerance
         lost &= inside
         if lost.any():
-            found = _sample_torch(other, at[:, lost][:, None], "bilinear")[:, 0]
+            found = sample_torch(other, at[:, lost][:, None], "bilinear")[:, 0]
             wrong += ((frame[:, lost] - found).abs().amax(0) > _VISIBLE).sum()
         seen += inside.sum()
     return float(wrong / seen.clamp(min=1))

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from lolblur_synth.dataset.records import Denoising, PairRecord
 from lolblur_synth.dataset.statistics import measure
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.denoise.denoise import HEAD
-from lolblur_synth.ops.interpolation.backends import opened
-from lolblur_synth.ops.interpolation.interpolate import Interpolator
+from lolblur_synth.ops.interpolation.backends import open_interpolator
 from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.run.provenance import describe_noise, describe_sequence
@@ -91,9 +90,7 @@ def _tools(task: SequencePlan, plan: Plan, place: Place, notify: Notify) -> Iter
         notify(Event("warned", task.id, text))
 
     profiler = OperatorTimer(place.device, lambda name: notify(Event("operator", task.id, name)))
-    backend: AbstractContextManager[tuple[Interpolator, str | None]] = opened(
-        section.backend, section.weights, place.device, vulkan, place.threads, warn
-    )
+    backend = open_interpolator(section.backend, section.weights, place.device, place.threads, warn, vulkan=vulkan)
     with ordered_map(place.threads) as each, backend as (interpolator, sha256):
         if sha256 != plan.weights.get(section.backend):
             raise UserError(

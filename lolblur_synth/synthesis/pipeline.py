@@ -23,7 +23,7 @@ from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
-from lolblur_synth.ops.denoise.estimate import NoiseModel
+from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate

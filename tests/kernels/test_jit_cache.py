@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 
 import lolblur_synth
-from lolblur_synth.kernels import jit_cache, simd
+from lolblur_synth.kernels import jit_cache
+from lolblur_synth.kernels.jit import ZERO, clamp, jit
 from lolblur_synth.kernels.jit_cache import KernelCache, folder, kernel_files
-from lolblur_synth.kernels.simd import clamp, compiled
 
 PACKAGE = Path(lolblur_synth.__file__).parent
 PARTED = """
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.ops.denoise.vbm4d.transforms import FRACTIONS
-from lolblur_synth.ops.denoise.vbm4d.transforms import _parted
-pixels, parts = _parted(2.5)
+from lolblur_synth.ops.denoise.vbm4d.transforms import whole_and_fraction
+pixels, parts = whole_and_fraction(2.5)
 print(pixels * FRACTIONS + parts - 2.5 * FRACTIONS, KernelCache.compiled)
 """
 
 
-@compiled
+@jit
 def limited(value: float) -> float:
     return clamp(value, 0.0, 1.0) + 1
 
@@ -36,8 +36,6 @@ def limited(value: float) -> float:
 def place(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("LOLBLUR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    for found_once in (jit_cache._warn, jit_cache._prepare, jit_cache._touch):
-        found_once.cache_clear()
     return tmp_path / "cache" / "kernels"
 
 
@@ -45,7 +43,7 @@ def compilations() -> int:
     """How often this is compiled when it is called by a process that has just started."""
     clamp(3.0, 0.0, 1.0)  # which is of the process, and counts but once
     before = KernelCache.compiled
-    assert compiled(limited.py_func)(3.0) == 2
+    assert jit(limited.py_func)(3.0) == 2
     return KernelCache.compiled - before
 
 
@@ -58,7 +56,7 @@ def python(code: str, here: Path, **environment: str | Path) -> subprocess.Compl
 
 def test_a_changed_callee_in_another_file_is_noticed(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "copy/lolblur_synth", ignore=shutil.ignore_patterns("weights", "photos"))
-    changed = tmp_path / "copy/lolblur_synth/kernels/simd.py"
+    changed = tmp_path / "copy/lolblur_synth/kernels/jit.py"
     source = changed.read_text()
     assert source.count("math.floor(value + HALF)") == 1
 
@@ -73,23 +71,18 @@ def test_a_changed_callee_in_another_file_is_noticed(tmp_path):
 
 def test_all_is_looked_at_that_compiled_code_is_made_of():
     found = {str(path.relative_to(PACKAGE)) for path in kernel_files()}
-    marked = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if "\n@compiled\n" in path.read_text()}
-    assert found >= marked | {"ops/lanczos.py", "threads.py"}  # constants of the former are compiled in
+    marked = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if "\n@jit\n" in path.read_text()}
+    assert found >= marked | {"ops/lanczos.py", "core/threads.py"}  # constants of the former are compiled in
     assert len(marked) > 10
-    assert not found & {"cli.py", "maker.py", "video/scan.py"}
+    assert not found & {"cli/main.py", "run/build_sequence.py", "video/scan.py"}
 
 
 @pytest.mark.parametrize("package", ["numba", "llvmlite", "np"])
 def test_another_version_of_a_compiler_has_a_folder_of_its_own(monkeypatch, package):
     before = folder()
     monkeypatch.setattr(getattr(jit_cache, package), "__version__", "0.0.1")
-    jit_cache._key.cache_clear()
-    try:
-        assert folder() != before
-        assert folder().parent == before.parent
-    finally:
-        monkeypatch.undo()
-        jit_cache._key.cache_clear()
+    assert folder() != before
+    assert folder().parent == before.parent
 
 
 def test_what_was_compiled_once_is_kept(place):
@@ -140,8 +133,8 @@ def test_without_a_place_for_it_code_is_compiled_each_time_and_told_once(tmp_pat
 def test_a_home_that_cannot_be_written_to_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     code = (
-        "import numpy as np; from lolblur_synth.kernels.simd import *; "
-        "print(clamp(np.float32(3), ZERO, ONE), whole(2.6))"
+        "import numpy as np; from lolblur_synth.kernels.jit import *; "
+        "print(clamp(np.float32(3), ZERO, ONE), round_half_up(2.6))"
     )
     told = python(code, tmp_path, HOME=tmp_path / "file", XDG_CACHE_HOME=tmp_path / "file/.cache")
     assert told.stdout.split() == ["1.0", "3"]
@@ -149,16 +142,26 @@ def test_a_home_that_cannot_be_written_to_is_one_line(tmp_path):
     assert told.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("answer", ["~/.cache/lolblur_synth", RuntimeError("could not determine the home directory")])
-def test_a_user_without_a_home_is_told(monkeypatch, caplog, answer):
+def no_home(monkeypatch: pytest.MonkeyPatch, answer: str | Exception) -> None:
     monkeypatch.delenv("LOLBLUR_CACHE")
     monkeypatch.setattr("platformdirs.user_cache_dir", Mock(side_effect=[answer] * 9))
+
+
+@pytest.mark.parametrize("answer", ["~/.cache/lolblur_synth", RuntimeError("could not determine the home directory")])
+def test_a_user_without_a_home_has_no_folder(monkeypatch, answer):
+    no_home(monkeypatch, answer)
+    with pytest.raises(FileNotFoundError, match="no home"):
+        folder()
+
+
+def test_a_user_without_a_home_is_told(monkeypatch, caplog):
+    no_home(monkeypatch, "~/.cache/lolblur_synth")
     assert compilations() == 1
     assert ["no home" in message for message in caplog.messages] == [True]
 
 
 def run_in_worker(_: int) -> tuple[float, int]:
-    return compiled(limited.py_func)(0.5), KernelCache.compiled
+    return jit(limited.py_func)(0.5), KernelCache.compiled
 
 
 def test_workers_share_it():
@@ -170,7 +173,7 @@ def test_workers_share_it():
 
 def test_what_may_hold_any_values_is_not_kept():
     def adding(number: float):
-        @compiled
+        @jit
         def add(value: float) -> float:
             return value + number
 
@@ -178,7 +181,7 @@ def test_what_may_hold_any_values_is_not_kept():
 
     assert [adding(1.0)(1.0), adding(2.0)(1.0)] == [2, 3]
     assert not folder().exists()
-    assert np.float32(0) == simd.ZERO
+    assert np.float32(0) == ZERO
 
 
 def test_workers_do_not_tell_it_but_who_starts_them(tmp_path, monkeypatch, caplog):
@@ -190,7 +193,7 @@ def test_workers_do_not_tell_it_but_who_starts_them(tmp_path, monkeypatch, caplo
     jit_cache.tell_where_workers_compile()
     assert ["cannot be kept" in message for message in caplog.messages] == [True]
     caplog.clear()
-    jit_cache._warn.cache_clear()
+    monkeypatch.setenv("LOLBLUR_CACHE", str(tmp_path / "file/of_workers"))
     monkeypatch.setattr(jit_cache, "parent_process", lambda: "another")
     assert compilations() == 1
     assert caplog.messages == []

@@ -5,9 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lolblur_synth.kernels import winograd
-from lolblur_synth.kernels.gemm import COLUMNS
-from lolblur_synth.kernels.winograd import Convolution
+from lolblur_synth.kernels.gemm import NR
+from lolblur_synth.kernels.winograd import Convolution, filter_transform
 
 SHAPES = [(1, 28, 28), (2, 30, 41), (3, 1, 200), (5, 203, 2)]  # of at least as many tiles as it pays for
 
@@ -15,7 +14,7 @@ SHAPES = [(1, 28, 28), (2, 30, 41), (3, 1, 200), (5, 203, 2)]  # of at least as 
 def convolution(inputs: int, outputs: int, side: int = 3, bias: bool = True) -> Convolution:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Convolution(inputs, outputs, side, bias)
+        return Convolution(inputs, outputs, side, bias=bias)
 
 
 def images(*shape: int) -> Tensor:
@@ -99,8 +98,8 @@ def test_threads_and_layouts_do_not_change_a_bit():
     ("layer", "x"),
     [
         (Convolution(32, 32), images(1, 32, 8, 8)),  # too few tiles
-        (Convolution(32, 32 + COLUMNS // 2), images(1, 32, 40, 40)),  # half the columns of a product
-        (Convolution(32 + COLUMNS // 2, 32), images(1, 32 + COLUMNS // 2, 40, 40)),
+        (Convolution(32, 32 + NR // 2), images(1, 32, 40, 40)),  # half the columns of a product
+        (Convolution(32 + NR // 2, 32), images(1, 32 + NR // 2, 40, 40)),
         (Convolution(3, 32), images(1, 3, 40, 40)),
         (Convolution(32, 32, 1), images(1, 32, 40, 40)),
         (Convolution(32, 32).double(), images(1, 32, 40, 40).double()),
@@ -130,10 +129,10 @@ def test_a_frozen_layer_passes_gradients_on():
     assert layer.weight.grad is None
 
 
-def test_points_and_back_are_a_convolution():
+def test_the_transforms_of_lavin_and_gray_give_a_convolution():
     """With all digits: products at the points, by the paper's matrices, are a convolution."""
     kernel, samples = torch.tensor([2.0, -3.0, 5.0]), torch.arange(36.0).view(6, 6)
-    at_points = (winograd._kernel_points(3).double() @ torch.outer(kernel, kernel).flatten().double()).view(6, 6)
+    at_points = (filter_transform(3).double() @ torch.outer(kernel, kernel).flatten().double()).view(6, 6)
     a = 0.5
     turned = torch.tensor(
         [

@@ -60,7 +60,7 @@ def test_signed_is_the_same_network_on_signed_values():
 @pytest.mark.parametrize("signed", [False, True])
 def test_equals_the_plain_form_and_so_do_its_gradients(signed):
     torch.manual_seed(0)
-    net, image = LEDNet((8, 12, 8, 16), signed), seeded(2, 3, 32, 48)
+    net, image = LEDNet((8, 12, 8, 16), signed=signed), seeded(2, 3, 32, 48)
     image.requires_grad_()
     results = []
     for outputs in (net(image), plain_forward(net, image)):

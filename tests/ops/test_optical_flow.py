@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolblur_synth.ops.optical_flow import (
-    _sample_opencv,
-    _sample_torch,
     estimate_flow,
-    inconsistent,
+    flow_inconsistency,
     pixel_grid,
+    sample_opencv,
+    sample_torch,
 )
 from lolblur_synth.scenes import Cutout, Pose, Scene, displacement, glide
 from tests.ops.interpolation.test_interpolate import SIZE, film, texture
@@ -26,7 +26,7 @@ def test_flow_finds_a_known_motion():
 def test_both_libraries_sample_alike(kernel):
     planes = texture()[:, :30, :40].contiguous()
     at = pixel_grid(planes) * 1.1 - 3.3 + torch.rand(2, 30, 40, generator=torch.Generator().manual_seed(2)) * 0.3
-    assert torch.allclose(_sample_opencv(planes, at, kernel), _sample_torch(planes, at, kernel), atol=2e-4)
+    assert torch.allclose(sample_opencv(planes, at, kernel), sample_torch(planes, at, kernel), atol=2e-4)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -44,7 +44,7 @@ def test_both_libraries_sample_alike(kernel):
 )
 def test_motion_that_cannot_be_trusted_is_found(scene, least, most, scale):
     before, after = film(scene)
-    share = inconsistent(before, after, *estimate_flow(before, after, scale))
+    share = flow_inconsistency(before, after, *estimate_flow(before, after, scale))
     assert least <= share <= most
 
 
@@ -52,7 +52,7 @@ def test_what_leaves_the_picture_is_not_inconsistent():
     before, after = film(Scene(texture(), glide(8)))
     flow = torch.zeros(2, *SIZE)
     flow[0] = 1000
-    assert inconsistent(before, after, flow, flow) == 0
+    assert flow_inconsistency(before, after, flow, flow) == 0
 
 
 @given(st.floats(0.5, 30), st.floats(-3, 3))
@@ -60,8 +60,8 @@ def test_what_leaves_the_picture_is_not_inconsistent():
 def test_the_share_is_that_of_the_pixels_that_do_not_come_back(lost: float, shift: float):
     before = torch.zeros(3, 40, 60)
     there, back = torch.full((2, 40, 60), shift), torch.full((2, 40, 60), -shift)
-    assert inconsistent(before, before + 1, there, back) == 0
+    assert flow_inconsistency(before, before + 1, there, back) == 0
     back[:, :, 20:40] += lost + 2
-    share = inconsistent(before, before + 1, there, back)
+    share = flow_inconsistency(before, before + 1, there, back)
     assert share == pytest.approx(1 / 3, abs=0.15)
-    assert inconsistent(before, before, there, back) == 0  # nobody can see it
+    assert flow_inconsistency(before, before, there, back) == 0  # nobody can see it

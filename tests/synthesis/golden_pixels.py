@@ -16,7 +16,7 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
-from lolblur_synth.ops.interpolation.interpolate import by_flow
+from lolblur_synth.ops.interpolation.flow import by_flow
 from lolblur_synth.synthesis.clip import Clip
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.pipeline import VERSION, Tools, denoised, estimate_noise, synthesize

@@ -16,6 +16,11 @@ def stabilize(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
     `a` and `b` broadcast against `x`, which may be of any shape; neither is negative. x / sqrt(b) where a is 0; below
     the zero of the root, the value there. Starck et al., "Image Processing and Data Analysis", 1998, eq. 2.24.
+
+    >>> import torch
+    >>> a, b = torch.tensor(0.0), torch.tensor(0.01)  # no photon noise: a plain scaling
+    >>> stabilize(torch.tensor([0.0, 0.5]), a, b)
+    tensor([0., 5.])
     """
     origin = (0.375 * a * a + b).clamp(min=_LEAST)
     root = origin.sqrt()
@@ -30,6 +35,10 @@ def unstabilize(d: Tensor, a: Tensor, b: Tensor) -> Tensor:
     against sums over Poisson counts; by 0.04 a where b > 4 a^2. Mäkitalo and Foi, "Optimal Inversion of the
     Generalized Anscombe Transformation for Poisson-Gaussian Noise", TIP 2013, eq. 10, with D = d + f(0):
     x/a = D^2/4 + sqrt(3/2)/4 / D - 11/8 / D^2 + 5/8 sqrt(3/2) / D^3 - 1/8 - b/a^2.
+
+    >>> import torch
+    >>> unstabilize(torch.tensor([0.0, 5.0]), torch.tensor(0.0), torch.tensor(0.01))
+    tensor([0.0000, 0.5000])
     """
     root = (0.375 * a * a + b).clamp(min=_LEAST).sqrt()
     d = d.maximum(-2 * root / a.clamp(min=1e-30))

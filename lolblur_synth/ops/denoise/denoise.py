@@ -12,8 +12,10 @@ from torch import Tensor
 from lolblur_synth.core.colorimetry import OPPONENT
 from lolblur_synth.core.threads import Map
 from lolblur_synth.ops.denoise.bm4d import bm4d
-from lolblur_synth.ops.denoise.estimate import NoiseModel, estimate_noise, from_stable, to_stable, white_noise
-from lolblur_synth.ops.denoise.vbm4d.stages import Preset, vbm4d
+from lolblur_synth.ops.denoise.estimate import estimate_noise
+from lolblur_synth.ops.denoise.noise_model import NoiseModel, from_stable, to_stable, white_noise
+from lolblur_synth.ops.denoise.vbm4d.passes import Preset
+from lolblur_synth.ops.denoise.vbm4d.stages import vbm4d
 
 Backend = Literal["vbm4d", "bm4d", "none"]
 CLEAN = 0.5  # of 255: footage with less noise is left alone; rounding to 8 bits alone makes 0.29
@@ -26,6 +28,10 @@ def find_noise(frames: Iterable[Tensor], sigma: float | None) -> tuple[NoiseMode
     """The noise of frames (3, H, W), sRGB in [0, 1], and whether it is too little to be removed.
 
     White and of standard deviation `sigma`, of 255, if that is given; else measured of the first HEAD frames.
+
+    >>> noise, clean = find_noise([torch.full((3, 64, 64), 0.5)] * 2, sigma=None)
+    >>> clean
+    True
     """
     if sigma is not None:
         return white_noise(sigma), False
@@ -47,6 +53,10 @@ def denoise(
     takes the noise for white, as strong as it is on the whole; `none`, or no noise, passes on the very frames. What
     comes before one of `breaks`, positions of frames that do not follow on from the one before, is not seen behind it.
     Memory does not grow with the stream. Raises `ValueError` for values that are not finite.
+
+    >>> frames = [torch.full((3, 16, 16), 0.5)] * 3
+    >>> len(list(denoise(frames, None)))  # no noise: the very frames
+    3
     """
     if backend == "none" or noise is None:
         return iter(frames)

@@ -1,4 +1,4 @@
-"""The noise of real footage, from a few of its consecutive frames: how strong it is at which brightness, how coloured.
+"""Noise estimation from a few consecutive frames: variance by brightness (Poisson-Gaussian), and power spectrum.
 
 Small blocks of two frames are brought together by whole pixels of optical flow; what the motion leaves between pixels
 is, to first order, a multiple of the blocks' gradient, and is projected out. No picture is interpolated, as that would
@@ -8,8 +8,6 @@ their difference: choosing does not make the noise look smaller than it is.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,14 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lolblur_synth.core.colorimetry import OPPONENT, linear_to_srgb, srgb_to_linear
-from lolblur_synth.ops.denoise.anscombe import stabilize, unstabilize
+from lolblur_synth.ops.denoise.anscombe import stabilize
+from lolblur_synth.ops.denoise.noise_model import FLAT, NoiseModel, Space, white_noise
 from lolblur_synth.ops.optical_flow import estimate_flow
 
-Space = Literal["srgb", "linear"]
-Channels = tuple[float, float, float]
 Array = NDArray[np.float64]
 
-_FLAT: tuple[tuple[float, ...], ...] = ((1.0,) * 64,) * 3
 _SIDE, _RIM = 8, 2  # pixels of a block, and those around it that its gradient needs
 _BLOCKS = 7500  # that are looked at, of all pairs of frames: a third of a second
 _FLOW_SIDE = 200  # pixels, about: of the shorter side of the frames whose motion is estimated
@@ -57,46 +53,6 @@ _FREQUENCY = torch.arange(_SIDE)[:, None] + torch.arange(_SIDE)
 _LOW, _HIGH = (_FREQUENCY > 0) & (_FREQUENCY < _SIDE), _FREQUENCY >= _SIDE  # of a lone frame: texture, and noise
 
 
-@dataclass(frozen=True)
-class NoiseModel:
-    """Noise of variance a x + b at value x of [0, 1], per RGB channel, in `space`: encoded values, or linear light.
-
-    `spectrum` (3, 64) holds the variances of the coefficients of the orthonormal 8x8 DCT (8 * vertical + horizontal
-    frequency) of the orthonormal opponent channels of stabilised frames, as `to_stable` makes them: all 1 for white
-    noise. `sigma` sums it up: the root-mean-square standard deviation over the footage, of sRGB on the scale of 255.
-    """
-
-    space: Space
-    a: Channels
-    b: Channels
-    spectrum: tuple[tuple[float, ...], ...]
-    sigma: float
-
-    @property
-    def white(self) -> bool:
-        """Whether all frequencies are alike."""
-        return len({value for row in self.spectrum for value in row}) == 1
-
-
-def white_noise(sigma: float) -> NoiseModel:
-    """White noise of one standard deviation, on the scale of 255, in all of sRGB."""
-    variance = (sigma / 255) ** 2
-    return NoiseModel("srgb", (0.0, 0.0, 0.0), (variance, variance, variance), _FLAT, sigma)
-
-
-def to_stable(frame: Tensor, model: NoiseModel) -> Tensor:
-    """Give a frame (3, H, W), sRGB in [0, 1], noise of variance 1; as large as needed, 0 for black."""
-    a, b = (frame.new_tensor(values)[:, None, None] for values in (model.a, model.b))
-    return stabilize(srgb_to_linear(frame) if model.space == "linear" else frame, a, b)
-
-
-def from_stable(stable: Tensor, model: NoiseModel) -> Tensor:
-    """The sRGB frame (3, H, W), at least 0, whose noisy versions have the means `stable` after `to_stable`."""
-    a, b = (stable.new_tensor(values)[:, None, None] for values in (model.a, model.b))
-    frame = unstabilize(stable, a, b).clamp(min=0)
-    return linear_to_srgb(frame) if model.space == "linear" else frame
-
-
 def estimate_noise(frames: Sequence[Tensor]) -> NoiseModel:
     """Measure the noise of 1 to about 9 consecutive frames (3, H, W), sRGB in [0, 1], on any device; deterministic.
 
@@ -106,6 +62,11 @@ def estimate_noise(frames: Sequence[Tensor]) -> NoiseModel:
     What is clipped, or was not sent by a coder, does not count; what is left over if nothing does has no noise.
     The simplest of three models is kept that the blocks do not speak against: one variance, a line in sRGB, a line in
     linear light. Raises `ValueError` for no frames and for values that are not finite.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> frames = [0.5 + 10 / 255 * torch.randn(3, 96, 128, generator=generator) for _ in range(2)]
+    >>> 9 < estimate_noise(frames).sigma < 11
+    True
     """
     if not frames:
         raise ValueError("no frames to estimate the noise of")
@@ -118,7 +79,7 @@ def estimate_noise(frames: Sequence[Tensor]) -> NoiseModel:
     parts = parts[:, _smoothest(parts)]
     trusted = _trusted(parts)
     space, coefficients = _fit(parts, trusted)
-    spectrum = _FLAT
+    spectrum = FLAT
     if len(parts) == 2:
         gain, spectrum = _measure_stable(parts[:, trusted.all(1)], space, coefficients)
         coefficients = coefficients * gain
@@ -264,7 +225,7 @@ def _fit(parts: Tensor, trusted: Tensor) -> tuple[Space, Array]:
         x, v = _inner(here).mean((0, 3, 4)), _variances(here)
         tables = [_binned(x[use, i], v[use, i], bins[use, i], len(parts)) for i, use in enumerate(trusted.unbind(1))]
         for slope in slopes:
-            lines = [_line(tables[i], np.concatenate(tables[:i] + tables[i + 1 :]), slope) for i in range(3)]
+            lines = [_line(tables[i], np.concatenate(tables[:i] + tables[i + 1 :]), slope=slope) for i in range(3)]
             misfit = sum(line[2] for line in lines)
             if misfit < least - _SIGNIFICANT:
                 least = misfit
@@ -285,7 +246,7 @@ def _binned(x: Tensor, v: Tensor, bins: Tensor, frames: int) -> Array:
     return np.array(rows).reshape(-1, 3)
 
 
-def _line(own: Array, others: Array, slope: bool) -> tuple[float, float, float]:
+def _line(own: Array, others: Array, *, slope: bool) -> tuple[float, float, float]:
     """The line through variances that none of them pulls far, as a and b, not negative, and how badly it fits.
 
     Those of the other channels have a hundredth of the weight: they count where a channel has hardly any of its own.
@@ -298,12 +259,12 @@ def _line(own: Array, others: Array, slope: bool) -> tuple[float, float, float]:
         line = np.maximum(a * x + b, _NOTHING)
         off = np.abs(v / line - 1) / error
         weight = np.minimum(1, 2 / np.maximum(off, 1e-9)) / (line * error) ** 2
-        a, b = _least_squares(x, v, weight, slope)
+        a, b = _least_squares(x, v, weight, slope=slope)
     off = np.log(np.maximum(v, _NOTHING) / np.maximum(a * x + b, _NOTHING)) / error
     return a, b, float(np.minimum(off * off, 25)[: len(own)].sum())
 
 
-def _least_squares(x: Array, v: Array, weight: Array, slope: bool) -> tuple[float, float]:
+def _least_squares(x: Array, v: Array, weight: Array, *, slope: bool) -> tuple[float, float]:
     flat = float((weight * v).sum() / weight.sum())
     through = float((weight * x * v).sum() / (weight * x * x).sum())
     spread = x - (weight * x).sum() / weight.sum()
@@ -320,7 +281,7 @@ def _least_squares(x: Array, v: Array, weight: Array, slope: bool) -> tuple[floa
 def _measure_stable(parts: Tensor, space: Space, coefficients: Array) -> tuple[Array, tuple[tuple[float, ...], ...]]:
     """What the model lacks, as a factor of the variance per channel (3,), and the spectrum of stabilised blocks."""
     if parts.shape[1] < _FULL or not coefficients.any():
-        return np.ones(3), _FLAT
+        return np.ones(3), FLAT
     a, b = torch.from_numpy(coefficients).float()[:, :, None, None]
     left, taken = _leave_motion(stabilize(srgb_to_linear(parts) if space == "linear" else parts, a, b))
     share = 1 - _spectrum(taken).square().sum(0)
@@ -338,7 +299,7 @@ def _measure_stable(parts: Tensor, space: Space, coefficients: Array) -> tuple[A
     white = spectrum.flatten(1)[:, 1:]
     chance = 2 / int(usual.sum())
     if float((white / white.mean() - 1).square().mean()) < chance * 1.5 + _COLOURED**2:
-        return gain.double().numpy(), _FLAT
+        return gain.double().numpy(), FLAT
     level = spectrum.sum() / (_SIDE**2 * (gain > 1e-6).sum())  # above 1 by what the means of blocks add
     rows = (spectrum / level).flatten(1).tolist()
     return (gain * level).double().numpy(), tuple(tuple(row) for row in rows)

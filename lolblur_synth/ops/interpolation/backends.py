@@ -14,15 +14,16 @@ from lolblur_synth.core.threads import Map, keeping_memory
 from lolblur_synth.nets.weights.catalogue import ENTRIES
 from lolblur_synth.nets.weights.load import load_rife
 from lolblur_synth.nets.weights.ncnn import ncnn_folder
-from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator, Note, by_blending, by_flow
+from lolblur_synth.ops.interpolation.flow import by_flow
+from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator, Note, by_blending
 from lolblur_synth.ops.interpolation.ncnn import PROCESSOR, RifeNcnn
 from lolblur_synth.ops.interpolation.rife import Rife
-from lolblur_synth.ops.optical_flow import estimate_flow, inconsistent
+from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency
 
 Backend = Literal["flow", "rife", "rife-ncnn", "linear"]
 Warn = Callable[[str], None]
 
-_AT_ONCE = 8  # moments that a thread makes before it hands them over
+MOMENTS_AT_ONCE = 8  # moments that a thread makes before it hands them over
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Choice:
 
 
 def choose_backend(
-    wanted: Backend | Literal["auto"], weights: str, device: torch.device, vulkan: bool = True
+    wanted: Backend | Literal["auto"], weights: str, device: torch.device, *, vulkan: bool = True
 ) -> Choice:
     """What to interpolate by; raises `UserError` when something is missing for what was asked for by name.
 
@@ -47,7 +48,7 @@ def choose_backend(
         net, sha256 = load_rife(weights)
         return Choice(backend, f"RIFE v{net.version} on {device.type}{why}", {"rife": sha256})
     if backend == "rife-ncnn":
-        with _ncnn(weights, vulkan) as ncnn:
+        with _ncnn(weights, vulkan=vulkan) as ncnn:
             return Choice(backend, ncnn.describe(), {"rife-ncnn": ncnn.model.sha256})
     return Choice(backend, f"optical flow{why}" if backend == "flow" else "blending, without motion")
 
@@ -62,14 +63,14 @@ def _automatic(weights: str, device: torch.device) -> tuple[Backend, str]:
     return "flow", f" (auto: RIFE's weights {weights} are not there{advice})"
 
 
-def _ncnn(weights: str, vulkan: bool, threads: int = 1) -> RifeNcnn:
+def _ncnn(weights: str, threads: int = 1, *, vulkan: bool) -> RifeNcnn:
     folder = Path(weights) if Path(weights).is_dir() else ncnn_folder(weights)
     return RifeNcnn(folder, None if vulkan else PROCESSOR, threads)
 
 
 @contextmanager
-def opened(
-    backend: Backend, weights: str, device: torch.device, vulkan: bool, threads: int, warn: Warn
+def open_interpolator(
+    backend: Backend, weights: str, device: torch.device, threads: int, warn: Warn, *, vulkan: bool
 ) -> Iterator[tuple[Interpolator, str | None]]:
     """Have a backend ready, as `choose_backend` chose it, and tell the sha256 of its weights, if it has any.
 
@@ -80,7 +81,7 @@ def opened(
             net, sha256 = load_rife(weights, device)
             yield by_rife(Rife(net, warn)), sha256
         elif backend == "rife-ncnn":
-            with _ncnn(weights, vulkan, threads) as ncnn:
+            with _ncnn(weights, threads, vulkan=vulkan) as ncnn:
                 yield by_ncnn(ncnn), ncnn.model.sha256
         else:
             yield by_flow if backend == "flow" else by_blending, None
@@ -94,13 +95,13 @@ def by_rife(rife: Rife) -> Interpolator:
         if _stands_still(gap):
             return 0.0 if first else None, [gap.before] * len(gap.times)
         between = [time for time in gap.times if time > 0]
-        share = doubt(gap) if first else None
-        return share, [*[gap.before] * (len(between) < len(gap.times)), *rife.subframes(*gap[:4], between)]
+        inconsistency = gap_inconsistency(gap) if first else None
+        return inconsistency, [*[gap.before] * (len(between) < len(gap.times)), *rife.subframes(*gap[:4], between)]
 
     def interpolate(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
-        for share, frames in each(make, _pieces(gaps)):
-            if share is not None:
-                note(share)
+        for inconsistency, frames in each(make, _pieces(gaps)):
+            if inconsistency is not None:
+                note(inconsistency)
             yield from frames
 
     return interpolate
@@ -109,8 +110,8 @@ def by_rife(rife: Rife) -> Interpolator:
 def _pieces(gaps: Iterable[Gap]) -> Iterator[tuple[Gap, bool]]:
     """Gaps with a few of their moments each, and whether they are the first ones."""
     for gap in gaps:
-        for start in range(0, len(gap.times), _AT_ONCE):
-            yield gap._replace(times=gap.times[start : start + _AT_ONCE]), start == 0
+        for start in range(0, len(gap.times), MOMENTS_AT_ONCE):
+            yield gap._replace(times=gap.times[start : start + MOMENTS_AT_ONCE]), start == 0
 
 
 def by_ncnn(ncnn: RifeNcnn) -> Interpolator:
@@ -120,7 +121,7 @@ def by_ncnn(ncnn: RifeNcnn) -> Interpolator:
         del each
         for gap in gaps:
             still = _stands_still(gap)
-            note(0.0 if still else doubt(gap))
+            note(0.0 if still else gap_inconsistency(gap))
             between = [time for time in gap.times if time > 0]
             yield from [gap.before] * (len(between) < len(gap.times))
             yield from [gap.before] * len(between) if still else ncnn.subframes(gap.before, gap.after, between)
@@ -128,10 +129,10 @@ def by_ncnn(ncnn: RifeNcnn) -> Interpolator:
     return interpolate
 
 
-def doubt(gap: Gap) -> float:
-    """The share of the picture whose motion cannot be trusted, seen by flow at a quarter of the size."""
+def gap_inconsistency(gap: Gap) -> float:
+    """Flow inconsistency of the guides, a share of the picture, seen by flow at a quarter of the size."""
     guides = gap.guide_before, gap.guide_after
-    return inconsistent(*guides, *estimate_flow(*guides, scale=2))
+    return flow_inconsistency(*guides, *estimate_flow(*guides, scale=2))
 
 
 def _stands_still(gap: Gap) -> bool:

@@ -1,4 +1,4 @@
-"""Motion sharpened where it meets other motion: patches that end at edges, matched again about doubtful pixels.
+"""PatchMatch about inconsistent pixels: flow sharpened where it meets other motion, by patches that end at edges.
 
 DIS sees patches of 16 pixels and smooths what they say: about the rim of something that moves, and at thin things, its
 flow is a mixture. There, motions are tried that neighbours have, that the other flow has, and others nearby, as in
@@ -13,26 +13,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from torch import Tensor
 
-from lolblur_synth.kernels.simd import (
-    HALF,
-    ONE,
-    ZERO,
-    Eight,
-    Flags,
-    Floats,
-    Ints,
-    Real,
-    absolute,
-    clamp,
-    compiled,
-    load,
-    smaller,
-    total,
-    whole,
-)
-from lolblur_synth.ops.interpolation.occlusion import Layers, differences, fill_hidden, measure_trust, order
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, clamp, jit, round_half_up
+from lolblur_synth.kernels.simd import Vec8, absolute, horizontal_sum, load8, minimum
+from lolblur_synth.ops.interpolation.occlusion import flow_consistency, photometric_error
 
 _RADIUS = 3  # pixels: patches have three rows, every other one, and seven columns
 _COLUMNS = np.array([1] * (2 * _RADIUS + 1) + [0], np.float32)
@@ -42,9 +26,9 @@ _BRIGHTNESS = np.float32(0.3)  # weight of luma among slopes
 _MOST = np.float32(0.1)  # difference, of slopes, beyond which it does not matter how different
 _MOST_LUMA = np.float32(0.4)  # and of luma
 _SOFT = np.float32(4)  # inverse difference in colour, |R| + |G| + |B|, at which a pixel counts a quarter
-_DIFFERENT = 0.1  # misfit from which on motion is doubtful, above the usual one of the picture
-_USUAL = 3  # median misfits
-_SHARE = 0.05  # of the picture that is doubtful at most
+_DIFFERENT = 0.1  # photometric error from which on motion is inconsistent, above the usual one of the picture
+_USUAL = 3  # median errors
+_SHARE = 0.05  # of the picture that is matched again at most
 _SWEEPS = 4
 _COARSE = 2  # of these, sweeps that look far
 _FAR, _CLOSE = np.float32(12), np.float32(1)  # pixels
@@ -54,11 +38,10 @@ _GOOD = np.float32(0.02)  # cost that needs no improvement
 _MARGIN = np.float32(0.1)  # by which another motion has to be better than DIS's
 _GUESS = np.float32(0.2)  # by which one has to be better that no neighbour has
 _AGREE, _APART = np.float32(0.03), np.float32(4)  # cost of flows that do not lead back, full from so many pixels on
-_AROUND, _STEP = 15, 7  # pixels: within so many, motion has to differ by as much, |x| + |y|, for a rim to be seen
 _MASK = 0xFFFFFFFF
 
 
-@compiled
+@jit
 def _hash(seed: int) -> int:
     """Thirty-two bits that look random: Wellons, "Prospecting for Hash Functions", 2018, lowbias32."""
     x = seed & _MASK
@@ -67,41 +50,41 @@ def _hash(seed: int) -> int:
     return x ^ (x >> 16)
 
 
-@compiled
-def _likeness(guide: Floats, middle: int, row: int) -> Eight:
-    """Weights of a patch's row, `row` samples from the one in its middle, by likeness of colour to that."""
+@jit
+def _support_weights(guide: Floats, middle: int, row: int) -> Vec8:
+    """Adaptive support weights of a patch row, `row` samples from that of its middle, by likeness of colour to it."""
     size, at = guide.shape[1] * guide.shape[2], middle + row - _RADIUS
     flat = guide.ravel()
-    off = absolute(load(flat, at) - flat[middle])
-    off += absolute(load(flat, at + size) - flat[middle + size])
-    off += absolute(load(flat, at + 2 * size) - flat[middle + 2 * size])
+    off = absolute(load8(flat, at) - flat[middle])
+    off += absolute(load8(flat, at + size) - flat[middle + size])
+    off += absolute(load8(flat, at + 2 * size) - flat[middle + 2 * size])
     alike = ONE / (ONE + _SOFT * _SOFT * off * off)
-    return alike * alike * load(_COLUMNS, 0)
+    return alike * alike * load8(_COLUMNS, 0)
 
 
-@compiled
-def _weigh(guide: Floats, i: int, j: int) -> tuple[Eight, Eight, Eight]:
-    """Weights of the rows of a patch; their sum is 1."""
+@jit
+def _patch_weights(guide: Floats, i: int, j: int) -> tuple[Vec8, Vec8, Vec8]:
+    """Adaptive support weights of the rows of a patch; their sum is 1."""
     stride = guide.shape[2]
     middle = i * stride + j
     upper, own, lower = (
-        _likeness(guide, middle, -2 * stride),
-        _likeness(guide, middle, 0),
-        _likeness(guide, middle, 2 * stride),
+        _support_weights(guide, middle, -2 * stride),
+        _support_weights(guide, middle, 0),
+        _support_weights(guide, middle, 2 * stride),
     )
-    scale = ONE / total(upper + own + lower)
+    scale = ONE / horizontal_sum(upper + own + lower)
     return scale * upper, scale * own, scale * lower
 
 
-@compiled
-def _rows(planes: Floats, plane: int, middle: int) -> tuple[Eight, Eight, Eight]:
+@jit
+def _rows(planes: Floats, plane: int, middle: int) -> tuple[Vec8, Vec8, Vec8]:
     """The rows of a patch."""
     at, stride = plane * planes.shape[1] * planes.shape[2] + middle - _RADIUS, planes.shape[2]
-    return load(planes, at - 2 * stride), load(planes, at), load(planes, at + 2 * stride)
+    return load8(planes, at - 2 * stride), load8(planes, at), load8(planes, at + 2 * stride)
 
 
-@compiled
-def _differ(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: Any, weights: Any, cap: Real) -> Eight:
+@jit
+def _plane_cost(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: Any, weights: Any, cap: Real) -> Vec8:
     """How different a patch is from one that lies (a, b) of a pixel behind a middle, in one of the planes."""
     p, q, r, s = (ONE - a) * (ONE - b), a * (ONE - b), (ONE - a) * b, a * b
     stride = planes.shape[2]
@@ -111,24 +94,24 @@ def _differ(planes: Floats, plane: int, middle: int, a: Real, b: Real, patch: An
     own = p * here[1] + q * right[1] + r * below[1] + s * beyond[1] - patch[1]
     lower = p * here[2] + q * right[2] + r * below[2] + s * beyond[2] - patch[2]
     return (
-        weights[0] * smaller(absolute(upper), cap)
-        + weights[1] * smaller(absolute(own), cap)
-        + weights[2] * smaller(absolute(lower), cap)
+        weights[0] * minimum(absolute(upper), cap)
+        + weights[1] * minimum(absolute(own), cap)
+        + weights[2] * minimum(absolute(lower), cap)
     )
 
 
-@compiled
-def _misfit(planes: Floats, x: Real, y: Real, patch: Any, weights: Any) -> Real:
-    """How different a patch is, in luma and slopes, from that at a position within the other frame."""
+@jit
+def _matching_cost(planes: Floats, x: Real, y: Real, patch: Any, weights: Any) -> Real:
+    """Matching cost: how different a patch is, in luma and slopes, from that at a position within the other frame."""
     left, above = int(x), int(y)
     a, b = x - np.float32(left), y - np.float32(above)
     middle = above * planes.shape[2] + left
-    off = _differ(planes, 0, middle, a, b, patch[0], weights, _BRIGHTNESS * _MOST_LUMA)
-    off += _differ(planes, 1, middle, a, b, patch[1], weights, _MOST)
-    return total(off + _differ(planes, 2, middle, a, b, patch[2], weights, _MOST))
+    off = _plane_cost(planes, 0, middle, a, b, patch[0], weights, _BRIGHTNESS * _MOST_LUMA)
+    off += _plane_cost(planes, 1, middle, a, b, patch[1], weights, _MOST)
+    return horizontal_sum(off + _plane_cost(planes, 2, middle, a, b, patch[2], weights, _MOST))
 
 
-@compiled
+@jit
 def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sweep: int, reach: Real) -> Any:
     """The n-th motion to try at a pixel that has flow[:, i, j]: its own, four neighbours', the way back, or a guess."""
     height, width = flow.shape[1:]
@@ -139,7 +122,10 @@ def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sw
         if 0 <= p < height and 0 <= q < width:
             u, v = flow[0, p, q], flow[1, p, q]
     elif n == 5:
-        p, q = clamp(whole(np.float32(i) + v), 0, height - 1), clamp(whole(np.float32(j) + u), 0, width - 1)
+        p, q = (
+            clamp(round_half_up(np.float32(i) + v), 0, height - 1),
+            clamp(round_half_up(np.float32(j) + u), 0, width - 1),
+        )
         u, v = -back[0, p, q], -back[1, p, q]
     elif n > 5:
         bits = _hash(((i * width + j) * _SWEEPS + sweep) * _TRIES + n)
@@ -149,20 +135,20 @@ def _candidate(flow: Floats, back: Floats, i: int, j: int, n: int, step: int, sw
     return u, v
 
 
-@compiled
-def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats, doubtful: Ints, sweep: int) -> int:
-    """Try motions at every doubtful pixel, first to last or the other way.
+@jit
+def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats, pending: Ints, sweep: int) -> int:
+    """One iteration of PatchMatch: try motions at every pending pixel, first to last or the other way.
 
-    Keeps those of the doubtful that are still not good at the front of their list and returns their number.
+    Keeps those that are still not good at the front of their list and returns their number.
     """
     height, width = flow.shape[1:]
     step = -1 if sweep % 2 == 0 else 1
     reach = _FAR if sweep < _COARSE else _CLOSE
-    for index in range(len(doubtful)):
-        place = doubtful[index if step < 0 else len(doubtful) - 1 - index]
+    for index in range(len(pending)):
+        place = pending[index if step < 0 else len(pending) - 1 - index]
         i, j = place // width, place % width
         middle = i * width + j
-        weights = _weigh(guide, i, j)
+        weights = _patch_weights(guide, i, j)
         patch = _rows(one, 0, middle), _rows(one, 1, middle), _rows(one, 2, middle)
         best = ZERO
         for n in range(6 + _TRIES):
@@ -171,8 +157,8 @@ def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats
                 continue
             x = clamp(np.float32(j) + u, np.float32(_EDGE), np.float32(width - 1 - _EDGE))
             y = clamp(np.float32(i) + v, np.float32(_EDGE), np.float32(height - 1 - _EDGE))
-            cost = _misfit(other, x, y, patch, weights)
-            p, q = whole(y), whole(x)
+            cost = _matching_cost(other, x, y, patch, weights)
+            p, q = round_half_up(y), round_half_up(x)
             cost += _AGREE * min((abs(u + back[0, p, q]) + abs(v + back[1, p, q])) / _APART, ONE)
             if n == 0:
                 best = cost * (ONE - _MARGIN) if sweep == 0 else cost
@@ -180,12 +166,12 @@ def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats
                 best = cost
                 flow[0, i, j], flow[1, i, j] = u, v
             if best < _GOOD:
-                doubtful[index if step < 0 else len(doubtful) - 1 - index] = -1
+                pending[index if step < 0 else len(pending) - 1 - index] = -1
                 break
     left = 0
-    for index in range(len(doubtful)):
-        if doubtful[index] >= 0:
-            doubtful[left] = doubtful[index]
+    for index in range(len(pending)):
+        if pending[index] >= 0:
+            pending[left] = pending[index]
             left += 1
     return left
 
@@ -203,12 +189,12 @@ def _features(frame: Floats) -> Floats:
     return planes
 
 
-def _doubtful(flow: Floats, trust: Floats, one: Floats, other: Floats) -> Ints:
+def _inconsistent(flow: Floats, consistency: Floats, one: Floats, other: Floats) -> Ints:
     """Pixels, with some about them, that differ from where they are said to go or that the other flow does not find."""
-    height, width = trust.shape
-    off = differences(one, other, flow)
+    height, width = consistency.shape
+    off = photometric_error(one, other, flow)
     limit = _DIFFERENT + _USUAL * float(np.median(off[::2, ::2]))
-    off[trust < HALF] += limit
+    off[consistency < HALF] += limit
     x, y = flow[0] + np.arange(width, dtype=np.float32), flow[1] + np.arange(height, dtype=np.float32)[:, None]
     off[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0  # what leaves cannot be found
     if (off > limit).mean() > _SHARE:
@@ -220,45 +206,18 @@ def _doubtful(flow: Floats, trust: Floats, one: Floats, other: Floats) -> Ints:
     return np.flatnonzero(inner)
 
 
-def search(before: Floats, after: Floats, forward: Floats, backward: Floats) -> None:
-    """Improve the flows (2, H, W) between two frames, (3, H, W) sRGB in [0, 1], where they are doubtful; in place."""
-    trust, back_trust = (np.empty(before.shape[1:], np.float32) for _ in range(2))
-    measure_trust(forward, backward, trust)
-    measure_trust(backward, forward, back_trust)
+def patchmatch(before: Floats, after: Floats, forward: Floats, backward: Floats) -> None:
+    """PatchMatch where flows (2, H, W) between two frames (3, H, W), sRGB in [0, 1], are inconsistent; in place."""
+    consistency, back_consistency = (np.empty(before.shape[1:], np.float32) for _ in range(2))
+    flow_consistency(forward, backward, consistency)
+    flow_consistency(backward, forward, back_consistency)
     one, other = _features(before), _features(after)
-    doubtful, also = _doubtful(forward, trust, one, other), _doubtful(backward, back_trust, other, one)
-    sides = (forward, forward.copy(), doubtful.copy()), (backward, backward.copy(), also.copy())
+    pending = _inconsistent(forward, consistency, one, other)
+    also = _inconsistent(backward, back_consistency, other, one)
+    sides = (forward, forward.copy(), pending.copy()), (backward, backward.copy(), also.copy())
     for sweep in range(_SWEEPS):
-        left = _sweep(forward, sides[1][1], one, other, before, doubtful, sweep)
+        left = _sweep(forward, sides[1][1], one, other, before, pending, sweep)
         also_left = _sweep(backward, sides[0][1], other, one, after, also, sweep)
         for found, was, places in sides:  # neither direction sees the other's news within a sweep
             was.reshape(2, -1)[:, places] = found.reshape(2, -1)[:, places]
-        doubtful, also = doubtful[:left], also[:also_left]
-
-
-def _rims(flow: Floats) -> Flags:
-    """Pixels that have motions near them that are far apart: elsewhere smooth flow tears less and blurs as well."""
-    near = np.ones((_AROUND, _AROUND), np.uint8)
-    x, y = (cv2.dilate(plane, near) - cv2.erode(plane, near) for plane in flow)
-    return np.asarray(x + y >= _STEP)
-
-
-def refine(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> tuple[Layers, Layers]:
-    """The layers of two frames (3, H, W), sRGB in [0, 1], from flows (2, H, W) that are right away from rims.
-
-    Tensors on other devices visit the CPU.
-    """
-    one, other = (frame.contiguous().cpu().numpy() for frame in (before, after))
-    smooth, also_smooth = (flow.contiguous().cpu().numpy() for flow in (forward, backward))
-    there, back = smooth.copy(), also_smooth.copy()
-    search(one, other, there, back)
-    rims, also_rims = _rims(there), _rims(back)
-    np.copyto(there, smooth, where=~rims)
-    np.copyto(back, also_smooth, where=~also_rims)
-    trust, back_trust = (np.empty(one.shape[1:], np.float32) for _ in range(2))
-    measure_trust(there, back, trust)
-    measure_trust(back, there, back_trust)
-    there, back = fill_hidden(there, trust), fill_hidden(back, back_trust)
-    np.copyto(there, smooth, where=~rims)
-    np.copyto(back, also_smooth, where=~also_rims)
-    return order(one, other, there, back)
+        pending, also = pending[:left], also[:also_left]

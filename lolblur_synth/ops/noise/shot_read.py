@@ -10,6 +10,11 @@ def add_noise(rgb: Tensor, shot: float, read: float, field: Tensor) -> Tensor:
 
     `field` is standard normal, of the same shape: the Gaussian form of Poisson noise that is usual for it (Foi et al.,
     TIP 2008; Brooks et al., CVPR 2019, eq. 3).
+
+    >>> import torch
+    >>> frame = torch.full((3, 2, 2), 0.5)
+    >>> torch.allclose(add_noise(frame, 1e-3, 1e-5, torch.zeros(3, 2, 2)), frame)
+    True
     """
     linear = srgb_to_linear(rgb)
     noisy = linear + (shot * linear + read).sqrt() * field.to(linear.device)

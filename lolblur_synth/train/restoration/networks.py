@@ -8,7 +8,7 @@ from torch import nn
 from lolblur_synth.config.training import TrainLEDNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.rng import torch_rng_for
-from lolblur_synth.kernels.fac_compiled import SIDE
+from lolblur_synth.kernels.fac import SIDE
 from lolblur_synth.nets.lednet import Block, Curve, Down, LEDNet, PyramidPooling, Residual, Skip, Up
 from lolblur_synth.nets.weights.load import load_lednet
 

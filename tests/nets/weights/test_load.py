@@ -152,7 +152,7 @@ def test_released_lednets_load_by_the_units_that_their_names_tell(name, signed, 
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_lednet_round_trip_keeps_its_units(signed, tmp_path):
-    path, net = tmp_path / "net_retrain.safetensors", LEDNet((4, 4, 4, 8), signed)
+    path, net = tmp_path / "net_retrain.safetensors", LEDNet((4, 4, 4, 8), signed=signed)
     digest = save_weights(path, net, {})
     again, found = load_lednet(str(path))
     assert found == digest

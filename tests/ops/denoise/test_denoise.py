@@ -10,7 +10,7 @@ from torch import Tensor
 from lolblur_synth.core.colorimetry import OPPONENT
 from lolblur_synth.ops.denoise import bm4d as module
 from lolblur_synth.ops.denoise.denoise import _by_rows, denoise
-from lolblur_synth.ops.denoise.estimate import NoiseModel, white_noise
+from lolblur_synth.ops.denoise.noise_model import NoiseModel, white_noise
 from lolblur_synth.scenes import Scene, glide, render
 
 SIGMA = 8.0

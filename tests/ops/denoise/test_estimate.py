@@ -14,7 +14,8 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import OPPONENT, linear_to_srgb, srgb_to_linear
 from lolblur_synth.ops.denoise import estimate as module
-from lolblur_synth.ops.denoise.estimate import NoiseModel, estimate_noise, from_stable, to_stable, white_noise
+from lolblur_synth.ops.denoise.estimate import estimate_noise
+from lolblur_synth.ops.denoise.noise_model import NoiseModel, from_stable, to_stable, white_noise
 from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.scenes import Cutout, Scene, as_photo, glide, render, shake
 

@@ -11,8 +11,16 @@ from lolblur_synth.core.files import file_hash
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.nets.weights.checkpoint import save_weights
 from lolblur_synth.nets.weights.ncnn import write
-from lolblur_synth.ops.interpolation.backends import _AT_ONCE, by_ncnn, by_rife, choose_backend, opened, survey
-from lolblur_synth.ops.interpolation.interpolate import Gap, by_blending, by_flow, interpolate
+from lolblur_synth.ops.interpolation.backends import (
+    MOMENTS_AT_ONCE,
+    by_ncnn,
+    by_rife,
+    choose_backend,
+    open_interpolator,
+    survey,
+)
+from lolblur_synth.ops.interpolation.flow import by_flow
+from lolblur_synth.ops.interpolation.interpolate import Gap, by_blending, interpolate
 from lolblur_synth.ops.interpolation.ncnn import PROCESSOR, RifeNcnn
 from lolblur_synth.ops.interpolation.rife import Rife
 from tests.ops.interpolation.test_ncnn import needs_ncnn
@@ -72,7 +80,7 @@ def test_damaged_weights_are_no_reason_to_take_another_backend(weights):
         ("rife", "rife-v4.0", "weights pull rife-v4.0"),
         ("rife", "ec_zero_dce", "holds ec_zero_dce, not rife"),
         ("rife", "rife-v9", "no such name"),
-        ("rife-ncnn", "rife-v4.0", "weights pull rife-v4.0 --ncnn"),
+        ("rife-ncnn", "rife-v4.0", "RIFE for ncnn"),
         ("rife-ncnn", "lednet", "only RIFE runs on ncnn"),
     ],
 )
@@ -91,9 +99,9 @@ def test_a_survey_tells_what_is_missing_and_what_auto_takes(weights):
 
 def test_what_is_opened_is_what_was_chosen(weights):
     for backend, wanted in (("flow", by_flow), ("linear", by_blending)):
-        with opened(backend, "none", CPU, True, 1, pytest.fail) as (interpolator, sha256):
+        with open_interpolator(backend, "none", CPU, 1, pytest.fail, vulkan=True) as (interpolator, sha256):
             assert (interpolator, sha256) == (wanted, None)
-    with opened("rife", str(weights), CPU, True, 1, pytest.fail) as (_, sha256):
+    with open_interpolator("rife", str(weights), CPU, 1, pytest.fail, vulkan=True) as (_, sha256):
         assert sha256 == choose_backend("rife", str(weights), CPU).weights["rife"]
 
 
@@ -130,9 +138,9 @@ def test_many_moments_of_a_gap_are_made_in_pieces():
             return super().subframes(*arguments)
 
     shares: list[float] = []
-    made = frames_at(2 * _AT_ONCE + 3, by_rife(Watched(net, pytest.fail)), count=2, note=shares.append)
-    assert len(made) == 2 * _AT_ONCE + 4
-    assert pieces == [_AT_ONCE - 1, _AT_ONCE, 3]
+    made = frames_at(2 * MOMENTS_AT_ONCE + 3, by_rife(Watched(net, pytest.fail)), count=2, note=shares.append)
+    assert len(made) == 2 * MOMENTS_AT_ONCE + 4
+    assert pieces == [MOMENTS_AT_ONCE - 1, MOMENTS_AT_ONCE, 3]
     assert len(shares) == 1
 
 
@@ -165,5 +173,5 @@ def test_ncnn_makes_the_moments_between_untouched_frames(folder):
     assert all(torch.equal(made[3 * index], frames[index]) for index in range(3))
     assert torch.equal(torch.stack(made[1:3]), torch.stack(wanted))
     assert all(torch.equal(frame, still_gap().before) for frame in still)
-    with opened("rife-ncnn", str(folder), CPU, False, 1, pytest.fail) as (_, sha256):
+    with open_interpolator("rife-ncnn", str(folder), CPU, 1, pytest.fail, vulkan=False) as (_, sha256):
         assert sha256 == choice.weights["rife-ncnn"]

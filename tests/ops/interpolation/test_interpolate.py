@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lolblur_synth.core.threads import ordered_map
-from lolblur_synth.ops import optical_flow as flow_module
-from lolblur_synth.ops.interpolation import interpolate as module
+from lolblur_synth.ops import optical_flow
+from lolblur_synth.ops.interpolation import flow
+from lolblur_synth.ops.interpolation.flow import by_flow, open_gap, subframe
 from lolblur_synth.ops.interpolation.interpolate import (
     Gap,
     Interpolator,
     by_blending,
-    by_flow,
     interpolate,
-    open_gap,
-    subframe,
 )
 from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, glide, render, shake
 
@@ -71,7 +69,9 @@ def test_blending_is_a_weighted_mean(factor: int):
 
 def test_nothing_moves_in_a_static_scene():
     frame = render(Scene(texture()), 0, SIZE)
-    assert all(torch.equal(out, frame) for out in interpolate([frame] * 3, [frame.clone() for _ in range(3)], 4))
+    assert all(
+        torch.equal(out, frame) for out in interpolate([frame] * 3, [frame.clone() for _ in range(3)], 4, by_flow)
+    )
 
 
 def test_a_smooth_pattern_moves_by_its_share_of_the_shift():
@@ -81,7 +81,7 @@ def test_a_smooth_pattern_moves_by_its_share_of_the_shift():
         wave = 0.5 + 0.2 * torch.sin((x - shift) / 6) + 0.2 * torch.sin((y - shift / 2) / 5) * torch.cos(x / 200)
         return wave.expand(3, -1, -1).contiguous()
 
-    out = list(interpolate([at(0), at(4)], [at(0), at(4)], 4))
+    out = list(interpolate([at(0), at(4)], [at(0), at(4)], 4, by_flow))
     for step in (1, 2, 3):
         assert psnr(out[step], at(step)) > 52
 
@@ -94,17 +94,17 @@ def test_a_smooth_pattern_moves_by_its_share_of_the_shift():
 def test_sub_frames_are_close_to_the_truth(camera):
     scene = Scene(texture(), camera)
     frames = film(scene)
-    flow, linear = (list(interpolate(frames, frames, 4, by)) for by in (by_flow, by_blending))
+    moved, linear = (list(interpolate(frames, frames, 4, by)) for by in (by_flow, by_blending))
     for step in (1, 2, 3):
         truth = render(scene, step / 4, SIZE)
-        assert psnr(flow[step], truth) > max(40, psnr(linear[step], truth) - 2)
+        assert psnr(moved[step], truth) > max(40, psnr(linear[step], truth) - 2)
 
 
 def test_the_blur_of_a_shaken_camera_is_true():
     scene = Scene(texture(), shake(np.random.default_rng(3), 6, 4))
     frames = film(scene, 5)
     truth = torch.stack([render(scene, i / 8, SIZE) for i in range(33)]).mean(0)
-    blur = torch.stack(list(interpolate(frames, frames, 8))).mean(0)
+    blur = torch.stack(list(interpolate(frames, frames, 8, by_flow))).mean(0)
     assert psnr(blur, truth) > 50
     assert psnr(blur, truth) > psnr(torch.stack(frames).mean(0), truth) + 10
 
@@ -114,14 +114,14 @@ def test_an_object_crosses_a_background(speed: int):
     path = glide(speed, speed / 3, start=Pose(-speed / 2, -speed / 6))
     scene = Scene(texture(), cutouts=(Cutout(texture(1), 14, path),))
     frames = film(scene)
-    middle = list(interpolate(frames, frames, 2))[1]
+    middle = list(interpolate(frames, frames, 2, by_flow))[1]
     truth = render(scene, 0.5, SIZE)
     assert psnr(middle, truth) > psnr((frames[0] + frames[1]) / 2, truth) + 4
 
 
 def test_other_devices_move_frames_nearly_alike(monkeypatch: pytest.MonkeyPatch):
     """Through what samples there, by another kernel; here it runs on the CPU."""
-    monkeypatch.setattr(flow_module, "_sample_opencv", flow_module._sample_torch)
+    monkeypatch.setattr(optical_flow, "sample_opencv", optical_flow.sample_torch)
     scene = Scene(texture(), glide(2.6, -1.5), cutouts=(Cutout(texture(1), 14, glide(6, 2)),))
     before, after = film(scene)
     gap = open_gap(before, after, before, after)
@@ -131,8 +131,8 @@ def test_other_devices_move_frames_nearly_alike(monkeypatch: pytest.MonkeyPatch)
 
 def test_time_runs_backwards_alike():
     frames = film(Scene(texture(), glide(3, 1, 0.01)), 3)
-    forth = list(interpolate(frames, frames, 4))
-    back = list(interpolate(frames[::-1], frames[::-1], 4))[::-1]
+    forth = list(interpolate(frames, frames, 4, by_flow))
+    back = list(interpolate(frames[::-1], frames[::-1], 4, by_flow))[::-1]
     assert max(float((one - other).abs().max()) for one, other in zip(forth, back, strict=True)) < 1e-5
 
 
@@ -140,16 +140,19 @@ def test_motion_is_seen_in_the_guide_and_applied_to_the_dark():
     scene = Scene(texture(), glide(5, 2))
     guide = film(scene)
     dark = [frame * 0.01 for frame in guide]
-    bright, dim = (list(interpolate(frames, guide, 4)) for frames in (guide, dark))
+    bright, dim = (list(interpolate(frames, guide, 4, by_flow)) for frames in (guide, dark))
     assert all(torch.allclose(d, b * 0.01, atol=1e-6) for d, b in zip(dim, bright, strict=True))
     still = [guide[0]] * 2
-    assert all(torch.allclose(out, torch.lerp(*dark, step / 4)) for step, out in enumerate(interpolate(dark, still, 4)))
+    assert all(
+        torch.allclose(out, torch.lerp(*dark, step / 4))
+        for step, out in enumerate(interpolate(dark, still, 4, by_flow))
+    )
 
 
 def test_what_enters_the_picture_is_taken_from_the_frame_that_has_it():
     scene = Scene(texture(), glide(8))
     frames = film(scene)
-    middle = list(interpolate(frames, frames, 2))[1]
+    middle = list(interpolate(frames, frames, 2, by_flow))[1]
     entering = (middle - render(scene, 0.5, SIZE))[:, 8:-8, -4:]
     assert entering.square().mean().sqrt() < 0.03
 
@@ -169,7 +172,7 @@ def test_lamps_keep_their_light_and_dig_no_rings():
     guide = film(scene)
     dark = [render(scene, t, SIZE, clip=False) * 0.5 for t in range(2)]
     floor, peak = min(float(f.min()) for f in dark), max(float(f.max()) for f in dark)
-    for out in list(interpolate(dark, guide, 8))[1:-1]:
+    for out in list(interpolate(dark, guide, 8, by_flow))[1:-1]:
         assert floor - 1e-6 <= out.min()
         assert out.max() <= peak + 1e-5
         assert out.max() > 0.95 * peak > 1
@@ -179,7 +182,7 @@ def test_lamps_keep_their_light_and_dig_no_rings():
 def test_sizes_too_small_for_the_flow(size: tuple[int, int]):
     scene = Scene(texture(), glide(1))
     frames = [render(scene, t, size) for t in range(2)]
-    out = list(interpolate(frames, frames, 2))
+    out = list(interpolate(frames, frames, 2, by_flow))
     assert out[1].shape == (3, *size)
     assert torch.isfinite(out[1]).all()
 
@@ -198,7 +201,7 @@ def test_sizes_too_small_for_the_flow(size: tuple[int, int]):
 )
 def test_what_does_not_fit_is_refused_at_once(dark, guide, factor, message):
     with pytest.raises(ValueError, match=message):
-        interpolate(dark, guide, factor)
+        interpolate(dark, guide, factor, by_flow)
 
 
 def test_sub_frames_are_made_as_they_are_asked_for(monkeypatch: pytest.MonkeyPatch):
@@ -208,9 +211,9 @@ def test_sub_frames_are_made_as_they_are_asked_for(monkeypatch: pytest.MonkeyPat
         opened.append(1)
         return open_gap(*frames)
 
-    monkeypatch.setattr(module, "open_gap", counted)
+    monkeypatch.setattr(flow, "open_gap", counted)
     frames = film(Scene(texture(), glide(1)), 4)
-    out = interpolate(frames, frames, 3)
+    out = interpolate(frames, frames, 3, by_flow)
     assert not opened
     for _ in range(4):
         next(out)
@@ -234,9 +237,9 @@ def test_threads_change_no_bit(set_threads):
     scene = Scene(texture(), glide(3, 2, 0.01))
     frames = [render(scene, t, (150, 200)) for t in range(3)]
     set_threads(1)
-    want = list(interpolate(frames, frames, 3))
+    want = list(interpolate(frames, frames, 3, by_flow))
     set_threads(2)
-    assert all(torch.equal(a, b) for a, b in zip(want, interpolate(frames, frames, 3), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(want, interpolate(frames, frames, 3, by_flow), strict=True))
     with ordered_map(2) as each:
         shared = list(interpolate(frames, frames, 3, by_flow, each))
         blended = list(interpolate(frames, frames, 3, by_blending, each))
@@ -247,8 +250,8 @@ def test_threads_change_no_bit(set_threads):
 def test_frames_may_be_views_of_interleaved_pixels():
     frames = film(Scene(texture(), glide(3, 1)))
     views = [frame.permute(1, 2, 0).contiguous().permute(2, 0, 1) for frame in frames]
-    out = interpolate(views, views, 2)
-    assert all(torch.equal(a, b) for a, b in zip(interpolate(frames, frames, 2), out, strict=True))
+    out = interpolate(views, views, 2, by_flow)
+    assert all(torch.equal(a, b) for a, b in zip(interpolate(frames, frames, 2, by_flow), out, strict=True))
 
 
 def test_gaps_may_want_any_moments():
@@ -263,7 +266,7 @@ def test_gaps_may_want_any_moments():
         assert all(torch.equal(a, b) for a, b in zip(out, by_flow(iter(gaps), each, lambda share: None), strict=True))
 
 
-def test_each_gap_tells_how_much_of_it_cannot_be_trusted():
+def test_each_gap_tells_its_flow_inconsistency():
     frames = [*film(Scene(texture(), glide(3, 1)), 3), render(Scene(texture(9)), 0, SIZE)]
     shares: list[float] = []
     with ordered_map(2) as each:

@@ -122,9 +122,7 @@ def test_missing_and_damaged_files_are_found_before_ncnn_crashes(name, model, tm
         (folder / path.name).write_bytes(path.read_bytes())
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-7])
-    with pytest.raises(
-        UserError, match=r"is damaged; make it again by `lolblur-synth weights pull rife-v4\S+ --ncnn --over"
-    ):
+    with pytest.raises(UserError, match=r"is damaged; make it again by `lolblur-synth weights pull rife-v4"):
         RifeNcnn(folder)
     (folder / name).write_bytes(b"[" * 100_000)
     with pytest.raises(UserError, match="is damaged; make it again"):

@@ -1,4 +1,4 @@
-"""V-BM4D on a stream of frames: thresholding, then Wiener's weights, each on a window that moves with the stream.
+"""V-BM4D on a stream of frames: hard thresholding, then Wiener filtering, each on a window that moves with it.
 
 Maggioni, Boracchi, Foi, Egiazarian, "Video denoising, deblocking and enhancement through separable 4-D nonlocal
 spatiotemporal transforms", IEEE TIP 2012. Ours follows blocks along the optical flow to a fraction of a pixel, and its
@@ -6,10 +6,8 @@ Wiener stage goes over the picture twice: for single volumes, then for groups of
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice, tee, zip_longest
-from typing import Literal, NamedTuple
 
 import cv2
 import torch
@@ -17,37 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
-from lolblur_synth.kernels.simd import Ints
+from lolblur_synth.kernels.switch import kernels_enabled
 from lolblur_synth.ops.denoise.vbm4d import backend_cpu, backend_torch
+from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, Frame, Job, Pass, Preset
 from lolblur_synth.ops.denoise.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, PAD, grid
-from lolblur_synth.ops.optical_flow import match
+from lolblur_synth.ops.optical_flow import dis_flow
 
-Preset = Literal["fast", "best"]
 SMALLEST = 16  # pixels: enough places for the members of a group
 BLUR = 1.0  # pixels: standard deviation of a Gaussian, against noise that the optical flow would follow
 _HALF = FRAMES // 2
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One way over the stream."""
-
-    wiener: bool  # weigh by a pilot, the result of the pass before; else threshold
-    step: int  # pixels between reference blocks
-    grouped: bool = False  # volumes are filtered together with similar ones, else each by itself
-    noise: float = 1.0  # variance in the frames that are matched, as a share of the noise of the footage
-    allowed: float = 2.5  # difference of blocks that follow each other, in those that noise makes
-    misfit: float = 0.25  # and in energies of their slopes: they lie between pixels
-    still: float = 2.1  # threshold in the mean over time, in standard deviations
-    moving: float = 3.4  # and in its other frequencies: most of what is there is noise
-
-
-ALONE = Pass(wiener=False, step=4)
-HARD = Pass(wiener=False, step=6, still=2.3, moving=3.0)
-SINGLE = Pass(wiener=True, step=4, noise=0.09, allowed=8.0, misfit=0.15)
-GROUPED = Pass(wiener=True, step=5, grouped=True, noise=0.09, allowed=8.0, misfit=0.15)
-PRESETS: dict[Preset, tuple[Pass, ...]] = {"fast": (ALONE,), "best": (HARD, SINGLE, GROUPED)}
 
 
 def vbm4d(
@@ -68,40 +45,17 @@ def vbm4d(
     size = max(height, SMALLEST), max(width, SMALLEST)
     border = (PAD, PAD + size[1] - width, PAD, PAD + size[0] - height)
     padded = (F.pad(frame[None], border, "replicate")[0] for frame in chain([first], stream))
-    passed = _with_motion(padded, span, size, each)
+    passed = _estimate_motion(padded, span, size, each)
     for settings in PRESETS[preset]:
-        passed = _go_over(passed, settings, variance, size, each)
+        passed = _run_pass(passed, settings, variance, size, each)
     for frame in passed:
         yield frame.pilot[:, PAD : PAD + height, PAD : PAD + width].clone()
 
 
-class Frame(NamedTuple):
-    """A frame on its way through the passes."""
-
-    noisy: Tensor  # (C, H, W), with a border of PAD
-    pilot: Tensor  # what the pass before made of it
-    forward: Tensor  # (h, w, 2): the flow to the next frame, every LATTICE pixels
-    backward: Tensor  # and to the one before
-
-
-@dataclass(frozen=True)
-class Job:
-    """The volumes of one reference frame, and the sums they are added to."""
-
-    window: Sequence[Frame]
-    reference: int
-    size: tuple[int, int]  # without the border
-    grid: tuple[Ints, Ints]  # where the reference blocks start: rows, columns
-    settings: Pass
-    variance: Tensor  # (C, 64)
-    sums: Sequence[Tensor]  # like the frames of the window; with a pilot like the reference frame alone
-    weights: Sequence[Tensor]
-
-
-def _with_motion(
+def _estimate_motion(
     stream: Iterable[Tensor], span: tuple[float, float], size: tuple[int, int], each: Map
 ) -> Iterator[Frame]:
-    """Frames with the flow to their neighbours; where there is none, nothing moves."""
+    """Optical flow of frames to their neighbours; where there is none, nothing moves."""
     rows, columns = (torch.arange(LATTICE // 2, side + LATTICE // 2, LATTICE).clamp(max=side - 1) for side in size)
     still = torch.zeros(len(rows), len(columns), 2)
 
@@ -116,7 +70,7 @@ def _with_motion(
         if following is None:
             return frame, still, still
         here, there = picture(frame), picture(following)
-        return frame, match(here, there)[rows][:, columns], match(there, here)[rows][:, columns]
+        return frame, dis_flow(here, there)[rows][:, columns], dis_flow(there, here)[rows][:, columns]
 
     backward = still
     frames, following = tee(stream)
@@ -125,10 +79,13 @@ def _with_motion(
         backward = back
 
 
-def _go_over(
+def _run_pass(
     stream: Iterator[Frame], settings: Pass, variance: Tensor, size: tuple[int, int], each: Map
 ) -> Iterator[Frame]:
-    """Pass on frames with their results for pilots; those that no window is centred on yet are waited for."""
+    """Filter a stream by one pass: its results are the pilots of what comes out.
+
+    Frames that no window is centred on yet are waited for.
+    """
     window = deque[Frame](maxlen=FRAMES)
     sums, weights = deque[Tensor](maxlen=FRAMES), deque[Tensor](maxlen=FRAMES)
     count = 0
@@ -141,13 +98,13 @@ def _go_over(
         first = 0 if settings.wiener else count - len(window) + reference
         places = grid(size[0], settings.step, first), grid(size[1], settings.step, 2 * first)
         job = Job(window, reference, size, places, settings, variance, own[:1] or sums, own[1:] or weights)
-        (backend_cpu if frame.noisy.device.type == "cpu" else backend_torch).work(job, each)
+        (backend_cpu if frame.noisy.is_cpu and kernels_enabled() else backend_torch).filter_job(job, each)
         if settings.wiener:
-            yield frame._replace(pilot=_ratio(*own))
+            yield frame._replace(pilot=_normalize(*own))
 
     for frame in stream:
         if count >= FRAMES and not settings.wiener:
-            yield window[0]._replace(pilot=_ratio(sums[0], weights[0]))
+            yield window[0]._replace(pilot=_normalize(sums[0], weights[0]))
         window.append(frame)
         if not settings.wiener:
             sums.append(torch.zeros_like(frame.noisy))
@@ -160,11 +117,11 @@ def _go_over(
         yield from filter_(reference)
     if not settings.wiener:
         for frame, total, weight in zip(window, sums, weights, strict=True):
-            yield frame._replace(pilot=_ratio(total, weight))
+            yield frame._replace(pilot=_normalize(total, weight))
 
 
-def _ratio(sums: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean, in place of the sums, its border made anew."""
+def _normalize(sums: Tensor, weights: Tensor) -> Tensor:
+    """The aggregated estimate: sums over weights, in place of the sums, its border made anew."""
     inner = slice(PAD, -PAD)
     mean = sums
     mean[:, inner, inner] /= weights[:, inner, inner]

@@ -1,9 +1,9 @@
-"""Blocks and their transforms, compiled for the CPU by numba; `tensors.py` says the same in tensors, for any device.
+"""Transforms and sampling of blocks, compiled: DCT, Haar wavelet, Lanczos; `backend_torch` has the same in tensors.
 
 Planes lie flat, `stride` samples a row, with a border of `PAD` repeated samples on every side. A block is 8x8; its
 position (y, x) is that of its top left sample, without the border. A volume is a block followed through up to `FRAMES`
 frames, and eight of them are worked on side by side: `stack[t, p * 8 + m]` is sample, later coefficient, p of
-frame t, later frequency, of volume m, and an `Eight` is the same coefficient of all of them. They are either the
+frame t, later frequency, of volume m, and an `Vec8` is the same coefficient of all of them. They are either the
 members of one group of similar volumes or volumes that have nothing to do with each other.
 """
 
@@ -13,22 +13,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lolblur_synth.kernels.jit import Floats, Ints, Real, jit, round_half_up
 from lolblur_synth.kernels.simd import (
-    Eight,
-    Eights,
-    Floats,
-    Ints,
-    Real,
-    compiled,
+    Vec8,
+    Vec8x8,
+    broadcast8,
     dot,
-    eight,
-    load,
-    minus,
-    put,
-    rows,
+    load8,
+    load_rows,
     store,
-    transpose,
-    whole,
+    store_rows,
+    subtract_rows,
+    transpose8x8,
 )
 from lolblur_synth.ops.lanczos import lanczos
 
@@ -78,8 +74,8 @@ def grid(side: int, step: int, first: int = 0) -> Ints:
     return np.unique([0, *range(first % step, side - SIDE, step), side - SIDE]).astype(np.int64)
 
 
-@compiled
-def _dct8(x: Eights) -> Eights:
+@jit
+def _dct8(x: Vec8x8) -> Vec8x8:
     s0, s1, s2, s3 = x[0] + x[7], x[1] + x[6], x[2] + x[5], x[3] + x[4]
     d0, d1, d2, d3 = x[0] - x[7], x[1] - x[6], x[2] - x[5], x[3] - x[4]
     e0, e1, e2, e3 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
@@ -95,8 +91,8 @@ def _dct8(x: Eights) -> Eights:
     )
 
 
-@compiled
-def _idct8(y: Eights) -> Eights:
+@jit
+def _idct8(y: Vec8x8) -> Vec8x8:
     a, b, p, q = _E * (y[0] + y[4]), _E * (y[0] - y[4]), _C2 * y[2] + _C6 * y[6], _C6 * y[2] - _C2 * y[6]
     s0, s1, s2, s3 = a + p, b + q, b - q, a - p
     d0 = _A0 * y[1] + _B0 * y[3] + _D0 * y[5] + _F0 * y[7]
@@ -106,8 +102,8 @@ def _idct8(y: Eights) -> Eights:
     return s0 + d0, s1 + d1, s2 + d2, s3 + d3, s3 - d3, s2 - d2, s1 - d1, s0 - d0
 
 
-@compiled
-def haar8(a: Eights) -> Eights:
+@jit
+def haar8(a: Vec8x8) -> Vec8x8:
     """Haar wavelet of eight: mean, halves, quarters, pairs; orthonormal."""
     b0, b2, b4, b6 = a[0] + a[1], a[2] + a[3], a[4] + a[5], a[6] + a[7]
     c0, c2 = b0 + b2, b4 + b6
@@ -116,8 +112,8 @@ def haar8(a: Eights) -> Eights:
     return low, high, left, right, p0, p1, p2, p3
 
 
-@compiled
-def ihaar8(y: Eights) -> Eights:
+@jit
+def ihaar8(y: Vec8x8) -> Vec8x8:
     """The inverse of `haar8`."""
     c0, c2, h2, h3 = _EIGHTH * (y[0] + y[1]), _EIGHTH * (y[0] - y[1]), _HALF * y[2], _HALF * y[3]
     b0, b2, b4, b6, d0, d1 = c0 + h2, c0 - h2, c2 + h3, c2 - h3, _ROOT * y[4], _ROOT * y[5]
@@ -125,84 +121,85 @@ def ihaar8(y: Eights) -> Eights:
     return b0 + d0, b0 - d0, b2 + d1, b2 - d1, b4 + d2, b4 - d2, b6 + d3, b6 - d3
 
 
-@compiled
-def to_spatial_spectrum(b: Floats) -> None:
+@jit
+def spatial_dct(b: Floats) -> None:
     """Two-dimensional DCT of the blocks of one frame of a stack, in place."""
     for q in range(0, 64, 8):
-        put(_dct8(rows(b, q, 64)), b, q, 64)
+        store_rows(_dct8(load_rows(b, q, 64)), b, q, 64)
     for q in range(0, ROW, 64):
-        put(_dct8(rows(b, q, 8)), b, q, 8)
+        store_rows(_dct8(load_rows(b, q, 8)), b, q, 8)
 
 
-@compiled
-def from_spatial_spectrum(b: Floats) -> None:
-    """The inverse of `to_spatial_spectrum`, in place."""
+@jit
+def spatial_idct(b: Floats) -> None:
+    """The inverse of `spatial_dct`, in place."""
     for q in range(0, 64, 8):
-        put(_idct8(rows(b, q, 64)), b, q, 64)
+        store_rows(_idct8(load_rows(b, q, 64)), b, q, 64)
     for q in range(0, ROW, 64):
-        put(_idct8(rows(b, q, 8)), b, q, 8)
+        store_rows(_idct8(load_rows(b, q, 8)), b, q, 8)
 
 
-@compiled
+@jit
 def combine_frames(frames: Floats, factors: tuple[Real, ...], out: Floats) -> None:
     """The sum of FRAMES frames (FRAMES, N), each by its factor, or by eight that take turns."""
     d, n = factors, len(out)
     for q in range(0, n, 8):
-        first = d[0] * load(frames, q) + d[1] * load(frames, q + n) + d[2] * load(frames, q + 2 * n)
-        second = d[3] * load(frames, q + 3 * n) + d[4] * load(frames, q + 4 * n) + d[5] * load(frames, q + 5 * n)
-        third = d[6] * load(frames, q + 6 * n) + d[7] * load(frames, q + 7 * n) + d[8] * load(frames, q + 8 * n)
+        first = d[0] * load8(frames, q) + d[1] * load8(frames, q + n) + d[2] * load8(frames, q + 2 * n)
+        second = d[3] * load8(frames, q + 3 * n) + d[4] * load8(frames, q + 4 * n) + d[5] * load8(frames, q + 5 * n)
+        third = d[6] * load8(frames, q + 6 * n) + d[7] * load8(frames, q + 7 * n) + d[8] * load8(frames, q + 8 * n)
         store(first + second + third, out, q)
 
 
-@compiled
+@jit
 def spread_over_frames(one: Floats, factors: Floats, count: int, frames: Floats) -> None:
     """Add one frequency of time to each of `count` frames (FRAMES, N), by its factors (FRAMES, 8) there."""
     n = len(one)
     for t in range(count):
-        factor = load(factors, 8 * t)
+        factor = load8(factors, 8 * t)
         for q in range(0, n, 8):
-            store(load(frames, t * n + q) + factor * load(one, q), frames, t * n + q)
+            store(load8(frames, t * n + q) + factor * load8(one, q), frames, t * n + q)
 
 
-@compiled
+@jit
 def side_by_side(blocks: Floats, stack: Floats) -> None:
     """Blocks one after the other, (MEMBERS, 64), to one frame of a stack."""
     for q in range(0, 64, 8):
-        put(transpose(rows(blocks, q, 64)), stack, 8 * q, 8)
+        store_rows(transpose8x8(load_rows(blocks, q, 64)), stack, 8 * q, 8)
 
 
-@compiled
-def _parted(position: Real) -> tuple[int, int]:
+@jit
+def whole_and_fraction(position: Real) -> tuple[int, int]:
     """A position in whole pixels and FRACTIONS of one."""
-    fine = whole(position * np.float32(FRACTIONS))
+    fine = round_half_up(position * np.float32(FRACTIONS))
     return fine // FRACTIONS, fine % FRACTIONS
 
 
-@compiled
-def _taps_for(part: int) -> Eights:
+@jit
+def _taps_for(part: int) -> Vec8x8:
     w = TAPS[part]
     return (
-        eight(w[0]), eight(w[1]), eight(w[2]), eight(w[3]), eight(w[4]), eight(w[5]), eight(w[6]), eight(w[7]),
+        broadcast8(w[0]), broadcast8(w[1]), broadcast8(w[2]), broadcast8(w[3]),
+        broadcast8(w[4]), broadcast8(w[5]), broadcast8(w[6]), broadcast8(w[7]),
     )  # fmt: skip
 
 
-@compiled
-def _filtered(array: Floats, at: int, step: int, taps: Eights) -> Eight:
-    """Eights `step` samples apart, each by its tap."""
-    upper = taps[0] * load(array, at) + taps[1] * load(array, at + step)
-    upper += taps[2] * load(array, at + 2 * step) + taps[3] * load(array, at + 3 * step)
-    lower = taps[4] * load(array, at + 4 * step) + taps[5] * load(array, at + 5 * step)
-    lower += taps[6] * load(array, at + 6 * step) + taps[7] * load(array, at + 7 * step)
+@jit
+def _filtered(array: Floats, at: int, step: int, taps: Vec8x8) -> Vec8:
+    """Vec8x8 `step` samples apart, each by its tap."""
+    upper = taps[0] * load8(array, at) + taps[1] * load8(array, at + step)
+    upper += taps[2] * load8(array, at + 2 * step) + taps[3] * load8(array, at + 3 * step)
+    lower = taps[4] * load8(array, at + 4 * step) + taps[5] * load8(array, at + 5 * step)
+    lower += taps[6] * load8(array, at + 6 * step) + taps[7] * load8(array, at + 7 * step)
     return upper + lower
 
 
-@compiled
-def sample(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats) -> Eights:
+@jit
+def sample(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats) -> Vec8x8:
     """The rows of the block at a position, whole or not."""
-    (top, part_y), (left, part_x) = _parted(y), _parted(x)
+    (top, part_y), (left, part_x) = whole_and_fraction(y), whole_and_fraction(x)
     start = (top + PAD) * stride + left + PAD
     if part_y == 0 and part_x == 0:
-        return rows(plane, start, stride)
+        return load_rows(plane, start, stride)
     taps = _taps_for(part_x)
     start -= 3 * stride + 3
     for i in range(SIDE + 7):
@@ -216,15 +213,15 @@ def sample(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats) -> Eig
     )  # fmt: skip
 
 
-@compiled
+@jit
 def sample_surrounding(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats, region: Floats) -> None:
     """As `sample`, of everything within REACH of the block: REACHED rows of REACHED samples, to `region`."""
-    (top, part_y), (left, part_x) = _parted(y), _parted(x)
+    (top, part_y), (left, part_x) = whole_and_fraction(y), whole_and_fraction(x)
     start = (top + PAD - REACH) * stride + left + PAD - REACH
     if part_y == 0 and part_x == 0:  # the reference frame, and what stands still
         for i in range(REACHED):
             for j in range(0, REACHED, 8):
-                store(load(plane, start + i * stride + j), region, REACHED * i + j)
+                store(load8(plane, start + i * stride + j), region, REACHED * i + j)
         return
     taps = _taps_for(part_x)
     start -= 3 * stride + 3
@@ -236,8 +233,8 @@ def sample_surrounding(plane: Floats, stride: int, y: Real, x: Real, scratch: Fl
         store(_filtered(scratch, q, REACHED, taps), region, q)
 
 
-@compiled
-def distance(block: Eights, plane: Floats, at: int, stride: int) -> Real:
+@jit
+def squared_distance(block: Vec8x8, plane: Floats, at: int, stride: int) -> Real:
     """Sum of squared differences of a block and the one that starts at `at` of a plane."""
-    gap = minus(block, rows(plane, at, stride))
+    gap = subtract_rows(block, load_rows(plane, at, stride))
     return dot(gap, gap)

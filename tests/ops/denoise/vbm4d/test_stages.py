@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import ordered_map
-from lolblur_synth.ops.denoise.vbm4d.stages import PRESETS, Preset, vbm4d
+from lolblur_synth.ops.denoise.vbm4d import backend_cpu
+from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, Preset
+from lolblur_synth.ops.denoise.vbm4d.stages import vbm4d
 from lolblur_synth.scenes import Cutout, Pose, Scene, as_photo, glide, render
 
 SPAN = (0.0, 1.0)
@@ -134,6 +136,14 @@ def test_coloured_noise_is_removed_by_its_spectrum(preset: Preset):
     told = torch.stack(list(vbm4d(list(frames), spectrum, SPAN, preset)))
     taken_for_white = torch.stack(list(vbm4d(list(frames), spectrum.mean().expand(1, 64), SPAN, preset)))
     assert psnr(told, clean) > psnr(taken_for_white, clean) + 0.5
+
+
+def test_compiled_code_can_be_switched_off(monkeypatch: pytest.MonkeyPatch):
+    frames = noisy(film(3, (24, 30)), 10)
+    compiled = denoised(frames, 10, "fast")
+    monkeypatch.setattr(backend_cpu, "filter_job", lambda *_: pytest.fail("compiled code was run"))
+    monkeypatch.setenv("LOLBLUR_KERNELS", "torch")
+    assert (denoised(frames, 10, "fast") - compiled).abs().max() < 1e-4
 
 
 def test_nothing_is_read_before_it_is_asked_for():
