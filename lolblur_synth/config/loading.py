@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from lolblur_synth.config.run import Config
 from lolblur_synth.config.section import Section
 from lolblur_synth.config.yaml_reader import Value, parse_yaml, read_yaml
 from lolblur_synth.core.errors import UserError, refused, setting
@@ -163,3 +164,12 @@ def to_yaml(config: Section, exclude: set[str] | None = None) -> str:
     '{space: linear}\\n'
     """
     return yaml.safe_dump(config.model_dump(mode="json", exclude=exclude), sort_keys=False, default_flow_style=None)
+
+
+def load_config(*sources: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Configuration of a run: presets by name and YAML files in layers, then single settings, on the defaults.
+
+    >>> load_config("night", overrides=["seed=3"]).seed
+    3
+    """
+    return load(Config, map(str, sources), overrides)

@@ -88,8 +88,8 @@ class Plan:
 
 
 def plan_run(
-    videos: Path,
-    out: Path,
+    videos: Path | str,
+    out: Path | str,
     config: Config,
     notify: Callable[[Path], None] | None = None,
     *,
@@ -100,6 +100,7 @@ def plan_run(
 
     `notify` is told of each video before it is read. Raises `UserError` when nothing can be made or `out` is foreign.
     """
+    videos, out = Path(videos), Path(out)
     choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry:

@@ -15,8 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from lolblur_synth.apps.demo import PHOTOS
-from lolblur_synth.config.loading import load
-from lolblur_synth.config.run import Config
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.scenes import Scene, render, shake
@@ -37,15 +35,12 @@ def film(folder: Path, frames: int) -> None:
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:
     """Make the dataset of `videos` in this process; seconds per pair by operator, and peak memory."""
+    import lolblur_synth as lb
     from lolblur_synth.dataset.record_reader import read_records
-    from lolblur_synth.nets.weights.load import load_ec_zero_dce
-    from lolblur_synth.run.execute import execute
-    from lolblur_synth.run.plan import make_plan
 
-    config = load(Config, [], settings)
+    config = lb.load_config(overrides=settings)
     with tempfile.TemporaryDirectory() as out:
-        plan = make_plan(videos, Path(out, "d"), config, {"ec_zero_dce": load_ec_zero_dce(config.darken.weights)[1]})
-        execute(plan)
+        lb.execute(lb.plan_run(videos, Path(out, "d"), config))
         records = read_records(Path(out, "d")).values()
     pairs = sum(len(record.pairs) for record in records)
     seconds: dict[str, float] = {}
