@@ -139,7 +139,7 @@ def ncnn_folder(name: str) -> Path:
 
 
 def check(folder: Path) -> Model:
-    """Integrity check of a model folder; raises `UserError` for a missing or damaged file, at which ncnn would crash."""
+    """Integrity check of a model folder; raises `UserError` for a missing or damaged file: ncnn would crash at it."""
     name = folder.name.removesuffix("-ncnn")
     missing = [name for name in (PARAM, BIN, FACTS) if not (folder / name).is_file()]
     if missing:
