@@ -22,7 +22,16 @@ from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.dataset.layout import FOLDERS, RECORD, image_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.record_reader import read_record
-from lolblur_synth.dataset.records import Denoising, FORMAT, FlickerRecord, NoiseLevel, PairRecord, RejectRecord, SequenceRecord, ShutterRecord
+from lolblur_synth.dataset.records import (
+    FORMAT,
+    Denoising,
+    FlickerRecord,
+    NoiseLevel,
+    PairRecord,
+    RejectRecord,
+    SequenceRecord,
+    ShutterRecord,
+)
 from lolblur_synth.dataset.statistics import measure
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.nets.weights.load import load_ec_zero_dce

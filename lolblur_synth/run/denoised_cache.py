@@ -21,7 +21,7 @@ from torch import Tensor
 from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import file_hash, open_lock, read_bounded, write_text
 from lolblur_synth.core.fingerprint import fingerprint
-from lolblur_synth.dataset.records import Denoising, STRICT, Sha256
+from lolblur_synth.dataset.records import STRICT, Denoising, Sha256
 from lolblur_synth.run.plan import Plan, SequencePlan, versions
 from lolblur_synth.synthesis.pipeline import VERSION
 from lolblur_synth.video.reader import read_codes

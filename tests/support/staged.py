@@ -9,7 +9,7 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import FOLDERS, image_path, staging_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.record_reader import read_records
-from lolblur_synth.dataset.records import Denoising, FORMAT, PairRecord, SequenceRecord, ShutterRecord, Source
+from lolblur_synth.dataset.records import FORMAT, Denoising, PairRecord, SequenceRecord, ShutterRecord, Source
 from lolblur_synth.synthesis.draws import Defocus, Draws
 from lolblur_synth.video.images import pixel_hash, write_png
 
