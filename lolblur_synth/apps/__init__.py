@@ -1,1 +1,1 @@
-"""What a person asks for beside a dataset: one module a command, one guard for their outputs."""
+"""Commands beside the dataset, a module each; one guard for their outputs, one finder of pictures."""

@@ -47,7 +47,7 @@ def parse_exposure(text: str) -> Range:
 
 @dataclass(frozen=True)
 class DarkenOptions:
-    """How dark, by which network, and where."""
+    """Exposure, seed of its draws, network and device."""
 
     exposure: Range = (0.05, 0.3)  # lightness to darken to, [0, 1]; drawn once per picture or video
     seed: int = 0

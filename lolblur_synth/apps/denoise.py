@@ -30,7 +30,7 @@ _ZOOM = 3  # of the details of a comparison
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """How to denoise, where, and at which rate the frames were filmed."""
+    """Settings of the denoiser, the device, and the rate of numbered images."""
 
     backend: Backend = "vbm4d"
     preset: Preset = "best"

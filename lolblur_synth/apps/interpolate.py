@@ -17,7 +17,7 @@ from lolblur_synth.apps.transcoding import NOBODY, Listener, frame_list, frame_s
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.threads import Map, ordered_map
-from lolblur_synth.ops.interpolation.backends import Backend, choose_backend, open_interpolator
+from lolblur_synth.ops.interpolation.backends import Backend, Choice, choose_backend, open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
@@ -39,6 +39,11 @@ class InterpolateOptions:
     weights: str = "rife-v4.0"
     device: str = "auto"
     capture_fps: float | None = None  # None: as tags tell
+
+    @property
+    def vulkan(self) -> bool:
+        """Whether ncnn may compute on a GPU."""
+        return self.device != "cpu"
 
 
 @dataclass(frozen=True)
@@ -72,19 +77,25 @@ def interpolate_video(
     check_source(source)
     check_file(out, VIDEOS, source=source, overwrite=overwrite)
     device = choose_device(options.device)
-    vulkan = options.device != "cpu"
     info = probe(source, options.capture_fps)
     _rate(info, options, sure=False)  # what is asked for in vain is refused before all is read
-    depth = depth_for(out, info)
-    chosen = choose_backend(options.backend, options.weights, device, vulkan=vulkan)
+    depth_for(out, info)
+    chosen = choose_backend(options.backend, options.weights, device, vulkan=options.vulkan)
     scan = scan_stored(info)
     for line in losses(scan, out):
         listener.warn(line)
+    return _interpolate(scan, out, options, chosen, device, listener)
+
+
+def _interpolate(
+    scan: StoredScan, out: Path, options: InterpolateOptions, chosen: Choice, device: torch.device, listener: Listener
+) -> InterpolatedVideo:
+    """Write the video that a scan, an output rate and a backend determine."""
     rate = _rate(scan.info, options)  # where the headers tell an average, timestamps tell the rate
     step, places = scan.info.capture_fps / rate, _places(scan)
     together = scan.frames - len({place.at for place in places})
     if together:
-        listener.warn(f"{source}: {together} frames share a moment with another at that rate, and are left out")
+        listener.warn(f"{scan.info.path}: {together} frames share a moment with another at that rate, and are left out")
     total = places[-1].at // step + 1
     threads = threads_for(1, device)
     gaps, shares = list[int](), list[float]()
@@ -92,7 +103,7 @@ def interpolate_video(
     with (
         torch.inference_mode(),
         ordered_map(threads) as each,
-        open_interpolator(chosen.backend, options.weights, device, threads, listener.warn, vulkan=vulkan) as (
+        open_interpolator(chosen.backend, options.weights, device, threads, listener.warn, vulkan=options.vulkan) as (
             interpolator,
             _,
         ),
@@ -100,7 +111,7 @@ def interpolate_video(
         frames = (frame.to(device) for frame in read_stored(scan))
         gaps_of = _GapInterpolator(interpolator, each, gaps.append, shares.append)
         made = _by_scene(zip(places, frames, strict=True), places, scan.cuts, step, total, gaps_of)
-        write_video(out, _counted(made, total, listener.progress), rate, bit_depth=depth)
+        write_video(out, _counted(made, total, listener.progress), rate, bit_depth=depth_for(out, scan.info))
     numbers = [place.number for place in places]
     return InterpolatedVideo(total, rate, scan, chosen.told, numbers, dict(zip(gaps, shares, strict=False)))
 
@@ -125,7 +136,7 @@ def _rate(info: VideoInfo, options: InterpolateOptions, *, sure: bool = True) ->
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a frame of the source lies: its number, and when it was filmed, in steps of its rate from the first."""
+    """A frame of the source: its number, and its time, in steps of the source's rate from the first."""
 
     number: int
     at: Fraction
@@ -147,7 +158,7 @@ def _counted(frames: Iterator[Tensor], total: int, progress: Callable[[int, int]
 
 @dataclass(frozen=True)
 class _GapInterpolator:
-    """What makes the frames of a scene, and who is told of each gap and of its share that cannot be trusted."""
+    """The interpolator of gaps between frames, and who is told of each gap and of its share that cannot be trusted."""
 
     interpolator: Interpolator
     each: Map
@@ -202,7 +213,7 @@ def output_times(start: Fraction | int, stop: Fraction | int, step: Fraction) ->
 
 
 def describe(result: InterpolatedVideo) -> Iterator[str]:
-    """What was made, and what to look at, a line each."""
+    """A description of what was made, and what to look at, a line each."""
     scan, shares, numbers = result.source, result.shares, result.numbers
     varying = None if scan.steady else frame_spacing(scan)
     source = (

@@ -111,7 +111,7 @@ def in_tiles(image: Tensor, function: Callable[[Tensor], Tensor], tile: int) -> 
 
 
 def _starts(size: int, tile: int) -> list[int]:
-    """Where tiles begin, at multiples of 8, so that each but the last is full and the last ends with the image."""
+    """First pixels of tiles, at multiples of 8, so that each but the last is full and the last ends with the image."""
     last = -(-max(size - tile, 0) // _STEP) * _STEP
     return [*range(0, last, (tile - _overlap(tile)) // _STEP * _STEP), last]
 
@@ -146,7 +146,7 @@ def restore_path(
     time; each file appears whole or not at all. `compare` adds before and after side by side. What cannot be restored
     is left out, and a `SequenceError` at the end.
     """
-    jobs = _jobs(source, out, compare)
+    jobs = _jobs(source, out, compare=compare)
     targets = ((job.source, path) for job in jobs for path in (job.target, job.comparison) if path)
     check_files(targets, overwrite=overwrite)
     failures = []
@@ -172,7 +172,7 @@ def located(error: SequenceError, path: Path) -> SequenceError:
     return error if error.where is not None else SequenceError(error.what, *error.more, where=path, advice=error.advice)
 
 
-def _jobs(source: Path, out: Path, compare: bool) -> list[_Job]:
+def _jobs(source: Path, out: Path, *, compare: bool) -> list[_Job]:
     check_source(source)
     sources = _pictures(source, out) if source.is_dir() else [source]
     root = source if source.is_dir() else source.parent

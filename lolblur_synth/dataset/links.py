@@ -1,4 +1,4 @@
-"""Where links in a dataset may lead: the folder itself, train/ and test/ to another disk, nothing else anywhere."""
+"""Symbolic links of a dataset: the folder itself, train/ and test/ may lead to another disk, nothing else anywhere."""
 
 import os
 from collections.abc import Iterator

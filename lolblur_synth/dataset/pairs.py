@@ -42,7 +42,7 @@ class Picture:
 
     @property
     def decoded_bytes(self) -> int:
-        """What the decoded pixels take."""
+        """Size of the decoded pixels."""
         return self.height * self.width * 3 * np.dtype(self.dtype).itemsize
 
 
@@ -159,7 +159,7 @@ def _listing(folder: Path) -> set[str]:
 
 
 def _inspect(path: Path) -> Picture | str:
-    """What a PNG's header says, or what is wrong with the file."""
+    """Parse the header of a PNG (IHDR); a fault of the file as a text."""
     try:
         with path.open("rb", buffering=0) as file:
             head, status = file.read(33), os.fstat(file.fileno())
@@ -174,7 +174,7 @@ def _inspect(path: Path) -> Picture | str:
 
 
 def _ends(file: BinaryIO, size: int) -> bool:
-    """Whether a PNG goes on to its last chunk; what some programs append after that does no harm."""
+    """Whether a PNG goes on to its last chunk (IEND); what some programs append after that does no harm."""
     file.seek(-len(_END), os.SEEK_END)
     if file.read(len(_END)) == _END:
         return True

@@ -77,7 +77,7 @@ class NoiseLevel(_Part):
 
 
 class Denoising(_Part):
-    """What was found in the footage, and what was done about it."""
+    """Noise of the footage, and its removal."""
 
     backend: Literal["vbm4d", "bm4d", "none"]
     preset: Literal["fast", "best"]

@@ -33,7 +33,7 @@ class ShutterFrames(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What is in a split."""
+    """Counts of a split."""
 
     videos: int
     sequences: int
@@ -81,7 +81,7 @@ class DrawSummary:
 
 @dataclass(frozen=True)
 class DenoiseSummary:
-    """What was found in the footage, and what was done about it."""
+    """Noise of the footage, and its removal."""
 
     denoised: int  # sequences
     ways: Names  # backends, with their presets
@@ -90,7 +90,7 @@ class DenoiseSummary:
 
 @dataclass(frozen=True)
 class MotionSummary:
-    """How far motion could be trusted: shares of the picture that move inconsistently (forward-backward)."""
+    """Flow inconsistency: shares of the picture that move inconsistently (forward-backward)."""
 
     largest: float
     above: int  # pairs above the limit of the settings

@@ -53,11 +53,11 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where the weights lie, or would."""
+        """Path of the weights, whether they are there or not."""
         return (BUNDLED if self.bundled else weights_dir()) / self.file
 
-    def advice(self, again: bool = False) -> str:
-        """How to get them or, if they are there already, how to get them again."""
+    def advice(self, *, again: bool = False) -> str:
+        """Advice how to get them or, if they are there already, to get them again."""
         if self.bundled:
             return "installing lolblur-synth" + " again" * again
         flags = ["overwrite"] * again
@@ -163,7 +163,7 @@ ENTRIES = (
 
 
 def weights_dir() -> Path:
-    """Where weights are kept that are not bundled: $LOLBLUR_WEIGHTS, or among the user's caches."""
+    """The cache of weights that are not bundled: $LOLBLUR_WEIGHTS, or among the user's caches."""
     chosen = os.environ.get("LOLBLUR_WEIGHTS")
     return Path(chosen).expanduser() if chosen else cache_dir()
 
@@ -194,7 +194,7 @@ def locate(name: str) -> Path:
 
 
 def intact(item: Entry) -> bool:
-    """Whether the file that is there has the content that is pinned; true where nothing is."""
+    """Integrity check: whether the file that is there has the hash that is pinned; true where none is."""
     if item.tensors is not None:
         return tensor_hash(item.path) == item.tensors
     return item.sha256 is None or item.wheel is not None or file_hash(item.path) == item.sha256

@@ -29,7 +29,7 @@ class Network(Protocol):
     kind: ClassVar[str]
 
     def arguments(self) -> dict[str, Any]:
-        """What to build the same network with, as JSON values."""
+        """Arguments to build the same network with, JSON values."""
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """Its weights by name."""

@@ -56,10 +56,10 @@ def pull(name: str, source: Path | None = None, *, ncnn: bool = False, overwrite
         with tempfile.TemporaryDirectory() as work:
             _store(item, _obtain(item, source, Path(work)))
     path = locate(name)
-    return _pull_ncnn(name, overwrite) if ncnn else path
+    return _pull_ncnn(name, overwrite=overwrite) if ncnn else path
 
 
-def _pull_ncnn(name: str, overwrite: bool) -> Path:
+def _pull_ncnn(name: str, *, overwrite: bool) -> Path:
     folder = ncnn_folder(name)
     if overwrite or not folder.exists():
         net, _ = load_rife(name)
@@ -163,7 +163,7 @@ def _store(item: Entry, tensors: Path) -> None:
 
 
 def _check(name: str, tensors: Path) -> None:
-    """Look into a file whose sha256 nobody knows; raises `UserError` when it holds another network, or more."""
+    """Load a file whose sha256 nobody knows, as a check; raises `UserError` when it holds another network, or more."""
     if tensors.suffix == ".safetensors":
         raise UserError(
             f"{tensors} is not as released",

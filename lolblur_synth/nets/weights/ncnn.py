@@ -102,7 +102,7 @@ class _Graph:
 
 
 class Model(NamedTuple):
-    """What a folder holds: the version of RIFE, what sides must be a multiple of, and the sha256 of its weights."""
+    """An ncnn model in a folder: version of RIFE, what sides must be a multiple of, sha256 of weights."""
 
     version: Version
     multiple: int
@@ -132,14 +132,14 @@ def write(net: IFNet, folder: Path) -> None:
 
 
 def ncnn_folder(name: str) -> Path:
-    """Where the cache keeps weights of RIFE for ncnn, made or not; raises `UserError` for a name that has none."""
+    """Folder of the cache for weights of RIFE for ncnn, made or not; raises `UserError` for a name that has none."""
     if not entry(name).name.startswith("rife-"):
         raise UserError("only RIFE runs on ncnn", where=f"weights {name}", advice="take rife-v4.0 or rife-v4.25")
     return weights_dir() / f"{name}-ncnn"
 
 
 def check(folder: Path) -> Model:
-    """What the folder holds; raises `UserError` when a file is missing or damaged, at which ncnn itself would crash."""
+    """Integrity check of a model folder; raises `UserError` for a missing or damaged file: ncnn would crash at it."""
     name = folder.name.removesuffix("-ncnn")
     missing = [name for name in (PARAM, BIN, FACTS) if not (folder / name).is_file()]
     if missing:
@@ -164,7 +164,7 @@ def check(folder: Path) -> Model:
 
 
 def _whole(net: IFNet) -> _Graph:
-    """What `IFNet.forward` and `blend` compute."""
+    """The graph of `IFNet.forward` and `blend`."""
     graph = _Graph()
     before, after, time = map(graph.enter, ("in0", "in1", "in2"))
     frames = [before, after]
@@ -195,7 +195,7 @@ def _whole(net: IFNet) -> _Graph:
 
 
 def _correct(graph: _Graph, block: Block, x: str) -> str:
-    """What `Block.forward` computes, at the size of the frames, but flows still in pixels of its own output."""
+    """The layers of `Block.forward`, at the size of the frames, but flows still in pixels of its own output."""
     entered = graph.layer(block.enter, x)
     y = graph.layer(block.body, entered)
     if block.first:
@@ -206,7 +206,7 @@ def _correct(graph: _Graph, block: Block, x: str) -> str:
 
 
 def _with_splits(layers: list[_Layer]) -> list[_Layer]:
-    """The same layers, with every output used no more than once: what is used more often is multiplied first."""
+    """Insert ncnn's Split layers: in its graphs every output is the input of one layer."""
     uses = Counter(name for layer in layers for name in layer.inputs)
     taken: Counter[str] = Counter()
     result = []

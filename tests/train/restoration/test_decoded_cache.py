@@ -71,7 +71,7 @@ def test_datasets_and_folders_of_one_have_caches_of_their_own(root, tmp_path):
     for pairs in (
         find_pairs(root, "train"),
         find_pairs(other, "train"),
-        find_pairs(other, "train", sharp="low_blur_noise"),
+        find_pairs(other, "train", target_folder="low_blur_noise"),
     ):
         assert_same(decode_all(tmp_path / "cache", pairs), pairs)
     assert len(list((tmp_path / "cache").glob("*.pixels"))) == 3
