@@ -132,3 +132,34 @@ def test_a_codec_that_is_not_known_is_told(tmp_path):
 def test_images_carry_no_rate(tmp_path):
     with pytest.raises(SequenceError, match=r"images carry no frame rate; give video\.capture_fps"):
         probe(picture_series(tmp_path / "f", [1, 2]))
+
+
+COLORS = {"color_trc": 1, "color_primaries": 1, "colorspace": 1, "color_range": 1}
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(18, "HLG"), (16, "PQ")])
+def test_a_transfer_that_the_container_alone_tells_is_refused(tmp_path, transfer, name):
+    color = COLORS | {"color_trc": transfer}
+    clip = encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color)  # no frame of it says so
+    with pytest.raises(SequenceError, match=rf"its transfer is {name}, not SDR; convert it first: ffmpeg"):
+        probe(clip)
+
+
+def test_primaries_that_the_container_alone_tells_are_refused(tmp_path):
+    color = COLORS | {"color_primaries": 9}
+    with pytest.raises(SequenceError, match="its primaries are wide-gamut"):
+        probe(encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color))
+
+
+@pytest.mark.parametrize(("code", "matrix"), [(1, "bt709"), (6, "bt601"), (9, "bt2020"), (2, "bt601")])
+def test_the_matrix_that_the_container_alone_tells_is_taken(tmp_path, code, matrix):
+    color = COLORS | {"colorspace": code}
+    assert probe(encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color)).color_matrix == matrix
+
+
+def test_where_both_speak_the_frame_wins(tmp_path):
+    clip = encode(tmp_path / "a.mov", scene(3), color={"color_trc": 1, "color_primaries": 1, "colorspace": 1})
+    data = clip.read_bytes()
+    at = data.index(b"colrnclc") + 8
+    clip.write_bytes(data[:at] + bytes((0, 9, 0, 18, 0, 9)) + data[at + 6 :])  # primaries, transfer, matrix
+    assert probe(clip).color_matrix == "bt709"
