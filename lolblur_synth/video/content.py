@@ -29,7 +29,7 @@ class Samples:
 
 
 def digest(samples: Samples) -> bytes:
-    """SHA-256 of what decides values: kind, depth, the planes' sizes, and all samples in little-endian order.
+    """Digest (SHA-256) of what decides values: kind, depth, the planes' sizes, and all samples in little-endian order.
 
     SHA-256 has instructions of its own on current processors: 1.4 GB/s where BLAKE2b has 0.6.
     """

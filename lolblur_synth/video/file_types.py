@@ -56,7 +56,11 @@ _WHY = {suffix: why for why, suffixes in _REASONS.items() for suffix in suffixes
 
 
 def suffix_of(name: str) -> str:
-    """The end of a name that says its kind, in small letters."""
+    """Suffix of a name, in small letters.
+
+    >>> suffix_of("C0001.MOV")
+    '.mov'
+    """
     return PurePath(name).suffix.lower()
 
 

@@ -82,7 +82,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def file_stamp(path: Path) -> tuple[int, int] | None:
-    """Size and modification time (ns) of a file, which differ once it is replaced; None for what is no file."""
+    """File stamp: size and modification time (ns), which differ once a file is replaced; None for what is no file."""
     if not path.is_file():
         return None
     status = path.stat()

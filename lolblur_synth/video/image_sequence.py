@@ -46,6 +46,9 @@ def order_frames(names: Iterable[str]) -> ImageSequence:
 
     A sign counts where it varies, a fraction where both it and the whole seconds do. A frame is at least one slot after
     the one before, and as many as its number is usual steps further, rounded.
+
+    >>> order_frames(["shot_10.png", "shot_8.png", "shot_9.png", "shot_12.png"]).frames
+    {0: 'shot_8.png', 1: 'shot_9.png', 2: 'shot_10.png', 4: 'shot_12.png'}
     """
     parsed = [_parse(name) for name in sorted(names)]
     groups = defaultdict[tuple[str, ...], list[_Name]](list)

@@ -29,13 +29,17 @@ _LOGGING.setLogLevel(0)  # silent: what is wrong with a picture is told once, in
 
 
 def quantize(image: Tensor, bit_depth: BitDepth = 8) -> Pixels:
-    """Round (3, H, W) in [0, 1] to the nearest code as (H, W, 3) uint8 or uint16; values outside are clipped."""
+    """Quantize (3, H, W) in [0, 1] to the nearest code as (H, W, 3) uint8 or uint16; values outside are clipped.
+
+    >>> quantize(torch.tensor([0.0, 0.5, 1.2]).view(3, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
     scaled = image.clamp(0, 1).mul(2**bit_depth - 1).add(0.5).floor().permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(scaled.astype(np.uint8 if bit_depth == 8 else np.uint16))
 
 
 def dequantize(pixels: Pixels) -> Tensor:
-    """(H, W, 3) uint8 or uint16 as (3, H, W) float32 in [0, 1]."""
+    """Dequantize (H, W, 3) uint8 or uint16 to (3, H, W) float32 in [0, 1]; `quantize` gives the same codes again."""
     scaled = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
 

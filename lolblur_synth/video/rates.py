@@ -27,7 +27,11 @@ class CaptureRate:
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
-    """A rate as a fraction, 239.76 as 240000/1001; raises `UserError` unless it is above 0."""
+    """Frame rate as a fraction; raises `UserError` unless it is above 0.
+
+    >>> exact_rate(239.76), exact_rate(250)
+    (Fraction(240000, 1001), Fraction(250, 1))
+    """
     value = float(fps)
     if not 0 < value < math.inf:
         raise UserError("a rate is above 0", where=f"{setting('video.capture_fps')} {fps}")
@@ -41,7 +45,7 @@ def exact_rate(fps: Fraction | float) -> Fraction:
 def capture_rate(
     path: Path, given: Fraction | None, file_tags: Mapping[str, str], track_tags: Mapping[str, str], stored: Fraction
 ) -> CaptureRate:
-    """What is given, else what a camera wrote, else the rate as stored; raises `SequenceError` for what is no rate."""
+    """Capture rate that is given, else that a camera wrote, else as stored; `SequenceError` for what is no rate."""
     if given:
         return CaptureRate(given, RateOrigin.GIVEN)
     for origin, detail, told in _told(path, file_tags, track_tags):

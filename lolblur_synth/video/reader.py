@@ -23,10 +23,22 @@ from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
 def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
-    """Frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height), centred.
+    """Read frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height).
 
-    Where the timeline has no frame the one before stands in, to keep the count: every window that holds it is flawed.
-    Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
+    The middle is kept. Where the timeline has no frame the one before stands in, to keep the count: every window that
+    holds it is flawed. Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
+
+    >>> from fractions import Fraction
+    >>> from tempfile import TemporaryDirectory
+    >>> from lolblur_synth.video.probe import probe
+    >>> from lolblur_synth.video.scan import scan
+    >>> from lolblur_synth.video.writer import write_video
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.mkv")
+    ...     write_video(path, torch.rand(12, 3, 48, 64), Fraction(250))
+    ...     frames = list(read_frames(scan(probe(path)), 4, 7))
+    >>> [tuple(frame.shape) for frame in frames]
+    [(3, 48, 64), (3, 48, 64), (3, 48, 64)]
     """
     if not 0 <= start <= stop <= scan.frames:
         raise ValueError(f"frames {start} to {stop} of a video that has {scan.frames}")

@@ -80,7 +80,11 @@ def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
 
 
 def standard_rate(rate: Fraction, slack: Fraction) -> Fraction:
-    """The standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself."""
+    """Standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself.
+
+    >>> standard_rate(Fraction(2997, 100), slack=Fraction(1, 1_000_000))
+    Fraction(30000, 1001)
+    """
     ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
     nearest = min((Fraction(round(rate)), ntsc), key=lambda standard: abs(standard - rate))
     return nearest if nearest and abs(1 / nearest - 1 / rate) <= slack else rate

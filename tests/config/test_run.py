@@ -30,8 +30,3 @@ def test_bad_values(assignment: str, part: str):
     with pytest.raises(UserError) as caught:
         load(Config, [], [assignment])
     assert part in str(caught.value)
-
-
-def test_a_section_cannot_be_changed():
-    with pytest.raises(ValueError, match="frozen"):
-        Config().darken.weights = "others"

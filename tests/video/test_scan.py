@@ -327,3 +327,23 @@ def test_the_content_of_a_folder_is_of_pixels_and_gaps_between_numbers(tmp_path)
     for path in sorted(folder.glob("*.png"), reverse=True):
         path.rename(folder / f"frame_{int(path.stem) + 10:04d}.png")
     assert opened(folder, 250).content == hashes[-1]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "flv", "asf"])
+@pytest.mark.parametrize("late", [6, 25])
+def test_a_whole_file_that_starts_late_is_not_cut_off(tmp_path, suffix, late):
+    codec = "mpeg4" if suffix == "asf" else "libx264"
+    path = encode(tmp_path / f"a.{suffix}", scene(50), codec, fps=25, pts=lambda n: n + late, options={"bf": "0"})
+    found = opened(path)
+    assert (found.frames, found.flaws) == (50, ())
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_file_that_starts_late_and_is_cut_off_is_refused_with_its_own_count(tmp_path, suffix):
+    options = {"movflags": "faststart"} if suffix == "mp4" else {}
+    clip = {"options": {"g": "10", "bf": "0"}, "container_options": options}
+    path = encode(tmp_path / f"a.{suffix}", scene(100), fps=25, pts=lambda n: n + 50, **clip)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with pytest.raises(SequenceError, match=r"cut off: of (100|99) frames that its header promises \d\d are there"):
+        opened(path)

@@ -1,6 +1,5 @@
 """The trainer of LEDNet: what it leaves, what it learns, how it stops, goes on, and shares its work."""
 
-import copy
 import json
 import math
 import os
@@ -27,8 +26,7 @@ from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.train.engine.callbacks import Callbacks
-from lolblur_synth.train.restoration.networks import initial_network
-from lolblur_synth.train.restoration.state import FREE, accelerator_for, assemble
+from lolblur_synth.train.restoration.state import FREE
 from lolblur_synth.train.restoration.train import Pretrained, train_lednet
 from lolblur_synth.video.images import dequantize, quantize, read_image, read_pixels
 from tests.support.lpips_files import put_into_cache, random_lpips
@@ -165,26 +163,6 @@ def test_threads_are_as_many_as_asked_for_a_step_and_then_as_before(data, tmp_pa
             train_lednet(data, tmp_path / str(threads), config, callbacks=callbacks)
     assert within == [1, 2, before]
     assert after == [before] * 3
-
-
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_steps_are_adams_whatever_the_layout_of_kernels(channels_last, tmp_path):
-    """Fused code takes weights, gradients and moments as they lie in memory: they must lie alike."""
-    config = tiny(net={"channels": (32, 32, 32, 32)}, channels_last=channels_last)
-    run = assemble(config, tmp_path, accelerator_for(config), initial_network(config, None)[0])
-    other = copy.deepcopy(run.net)
-    plain = torch.optim.Adam(other.parameters(), config.learning_rate, config.betas, foreach=False)
-    dark = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for _ in range(3):
-        run.optimizer.zero_grad()
-        run.model(dark)[0].square().mean().backward()
-        for mine, its in zip(run.net.parameters(), other.parameters(), strict=True):
-            assert mine.grad is None or mine.grad.stride() == mine.stride()
-            its.grad = None if mine.grad is None else mine.grad.clone()
-        run.optimizer.step()
-        plain.step()
-    for mine, its in zip(run.net.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(mine, its, rtol=0, atol=1e-6)
 
 
 def test_batches_that_add_up_are_one_batch(data, tmp_path):
