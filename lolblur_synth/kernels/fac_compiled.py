@@ -15,7 +15,7 @@ from lolblur_synth.kernels.switch import runs_compiled
 
 SIDE = 5
 _TAPS = SIDE * SIDE
-_TOGETHER = 8 * MR  # pixels of a row, whose features stay in the fastest cache
+_BLOCK = 8 * MR  # pixels of a row, whose features stay in the fastest cache
 Shape = tuple[int, int, int, int, int]  # of the images: N, H, W, C, and F
 
 
@@ -38,7 +38,7 @@ def filtered(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> 
     out = padded.new_empty((*features.shape[:3], padded.shape[3]))
     arrays = flat(padded), flat(features), flat(_panels(taps)), flat(biases), flat(out)
     shape = _shape(out, features)
-    on_torch_threads(lambda rows: _filter(*arrays, shape, *rows), _bands(out, 4))
+    on_torch_threads(lambda rows: _filter_rows(*arrays, shape, *rows), _bands(out, 4))
     return out
 
 
@@ -53,7 +53,7 @@ def gradients(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor, gr
         seen = padded.new_zeros(rows[1] - rows[0] + SIDE - 1, width + SIDE - 1, channels)
         sums = seen, torch.zeros_like(taps), torch.zeros_like(biases)
         to_all = flat(seen), flat(sums[1]), flat(sums[2]), flat(to_features)
-        _filter_back(given, to_all, _shape(gradient, features), *rows)
+        _backward_rows(given, to_all, _shape(gradient, features), *rows)
         return sums
 
     bands = _bands(gradient, 1)
@@ -85,22 +85,22 @@ def _bands(images: Tensor, parts: int) -> list[tuple[int, int]]:
 
 
 @jit
-def _filter(
+def _filter_rows(
     padded: Floats, features: Floats, panels: Floats, biases: Floats, out: Floats, shape: Shape, first: int, last: int
 ) -> None:
     """Rows from `first` on."""
     _, height, width, channels, inputs = shape
-    block, sums = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * NR, np.float32)
+    block, sums = np.zeros(_BLOCK * inputs, np.float32), np.empty(_BLOCK * NR, np.float32)
     for row in range(first, last):
-        for left in range(0, width, _TOGETHER):
-            start, count = row * width + left, min(_TOGETHER, width - left)
+        for left in range(0, width, _BLOCK):
+            start, count = row * width + left, min(_BLOCK, width - left)
             for k in range(0, count * inputs, WIDTH):
                 store(load_n(features, start * inputs + k), block, k)
             for c in range(0, channels, NR):
                 for k in range(0, count * NR, WIDTH):
                     store(broadcast_n(ZERO), sums, k)
                 for tap in range(_TAPS):
-                    seen = _seen(row, left, tap, height, width) * channels + c
+                    seen = _tap_position(row, left, tap, height, width) * channels + c
                     panel = (tap * channels + c) * inputs
                     bias, more = load_n(biases, tap * channels + c), load_n(biases, tap * channels + c + WIDTH)
                     for k in range(0, count, MR):
@@ -117,7 +117,7 @@ def _filter(
 
 
 @jit
-def _filter_back(
+def _backward_rows(
     given: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
     gradients: tuple[Floats, Floats, Floats, Floats],
     shape: Shape,
@@ -128,21 +128,23 @@ def _filter_back(
     padded, features, panels, turned, biases, gradient = given
     to_seen, to_taps, to_biases, to_features = gradients
     _, height, width, channels, inputs = shape
-    block, to_block = np.zeros(_TOGETHER * inputs, np.float32), np.empty(_TOGETHER * inputs, np.float32)
-    to_kernels, kernels = np.zeros(_TOGETHER * channels, np.float32), np.empty(MR * NR, np.float32)
+    block, to_block = np.zeros(_BLOCK * inputs, np.float32), np.empty(_BLOCK * inputs, np.float32)
+    to_kernels, kernels = np.zeros(_BLOCK * channels, np.float32), np.empty(MR * NR, np.float32)
     for row in range(first, last):
-        for left in range(0, width, _TOGETHER):
-            start, count = row * width + left, min(_TOGETHER, width - left)
+        for left in range(0, width, _BLOCK):
+            start, count = row * width + left, min(_BLOCK, width - left)
             for k in range(0, count * inputs, WIDTH):
                 store(load_n(features, start * inputs + k), block, k)
                 store(broadcast_n(ZERO), to_block, k)
             for tap in range(_TAPS):
                 here = ((row - first + tap // SIDE) * (width + SIDE - 1) + left + tap % SIDE) * channels
                 sizes = channels, inputs, count
-                _back_to_seen(block, panels, biases, gradient, start * channels, to_seen, here, tap, sizes, kernels)
-                seen = _seen(row, left, tap, height, width) * channels
-                _back_to_kernels(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
-                _back_to_features(to_kernels, turned, to_block, tap, channels, inputs, count)
+                _add_image_gradient(
+                    block, panels, biases, gradient, start * channels, to_seen, here, tap, sizes, kernels
+                )
+                seen = _tap_position(row, left, tap, height, width) * channels
+                _kernel_gradient(padded, seen, gradient, start * channels, to_kernels, to_biases, tap, channels, count)
+                _add_feature_gradient(to_kernels, turned, to_block, tap, channels, inputs, count)
                 for into in range(0, inputs, MR_TRANSPOSED):
                     for c in range(0, channels, NR):
                         to = (tap * inputs + into) * channels + c
@@ -154,7 +156,7 @@ def _filter_back(
 
 
 @jit
-def _back_to_seen(
+def _add_image_gradient(
     block: Floats, panels: Floats, biases: Floats, gradient: Floats, outer: int, to_seen: Floats, to: int, tap: int,
     sizes: tuple[int, int, int], kernels: Floats,
 ) -> None:  # fmt: skip
@@ -176,7 +178,7 @@ def _back_to_seen(
 
 
 @jit
-def _back_to_kernels(
+def _kernel_gradient(
     padded: Floats, seen: int, gradient: Floats, outer: int, to_kernels: Floats, to_biases: Floats, tap: int,
     channels: int, count: int,
 ) -> None:  # fmt: skip
@@ -191,7 +193,7 @@ def _back_to_kernels(
 
 
 @jit
-def _back_to_features(
+def _add_feature_gradient(
     to_kernels: Floats, turned: Floats, to_block: Floats, tap: int, channels: int, inputs: int, count: int
 ) -> None:
     """Add to the features' gradients what a tap's kernels have of them."""
@@ -206,7 +208,7 @@ def _back_to_features(
 
 
 @jit
-def _seen(row: int, left: int, tap: int, height: int, width: int) -> int:
+def _tap_position(row: int, left: int, tap: int, height: int, width: int) -> int:
     """Which of the padded pixels a tap of a row's pixel `left` sees."""
     down = row // height * (height + SIDE - 1) + row % height + tap // SIDE
     return down * (width + SIDE - 1) + left + tap % SIDE

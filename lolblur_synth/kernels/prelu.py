@@ -28,18 +28,18 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """Of any shape."""
-        if not _pays(x, self.weight):
+        if not _applies(x, self.weight):
             return super().forward(x)
-        sloped: Tensor = _Slope.apply(x, self.weight)  # type: ignore[no-untyped-call]
+        sloped: Tensor = _PReLUFunction.apply(x, self.weight)  # type: ignore[no-untyped-call]
         return sloped
 
 
-def _pays(x: Tensor, slope: Tensor) -> bool:
+def _applies(x: Tensor, slope: Tensor) -> bool:
     """Whether its gradient is found here: that of images, where one is asked for."""
     return torch.is_grad_enabled() and x.ndim == 4 and runs_compiled(x, slope)
 
 
-class _Slope(torch.autograd.Function):
+class _PReLUFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
         ctx.save_for_backward(x, slope)
@@ -53,12 +53,12 @@ class _Slope(torch.autograd.Function):
         arrays = flat(channels_last(x)), flat(channels_last(gradient)), flat(channels_last(to_x))
         value = slope.detach().numpy()[0]
         spans = [(first, min(first + _SPAN, x.numel())) for first in range(0, x.numel(), _SPAN)]
-        sums = on_torch_threads(lambda span: _back(*arrays, value, *span), spans)
+        sums = on_torch_threads(lambda span: _backward_span(*arrays, value, *span), spans)
         return to_x, torch.tensor([sum(sums)], dtype=slope.dtype)
 
 
 @jit
-def _back(x: Floats, gradient: Floats, to_x: Floats, slope: Real, first: int, last: int) -> float:
+def _backward_span(x: Floats, gradient: Floats, to_x: Floats, slope: Real, first: int, last: int) -> float:
     """Gradients of elements from `first` on; that of the slope is returned."""
     whole = first + (last - first) // WIDTH * WIDTH
     sums = broadcast_n(ZERO)

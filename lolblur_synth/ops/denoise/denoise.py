@@ -63,7 +63,7 @@ def denoise(
     scenes = groupby(_checked(frames, breaks), key=itemgetter(0))
     streams = ((frame for _, frame in scene) for _, scene in scenes)
     if backend == "bm4d":
-        return map(_on_grid, chain.from_iterable(bm4d(stream, noise.sigma / 255) for stream in streams))
+        return map(_quantize, chain.from_iterable(bm4d(stream, noise.sigma / 255) for stream in streams))
     return chain.from_iterable(_vbm4d(stream, noise, preset, each) for stream in streams)
 
 
@@ -79,16 +79,16 @@ def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple
 
 def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Map) -> Iterator[Tensor]:
     def there(frame: Tensor) -> Tensor:
-        return _by_rows(lambda rows: _turn(OPPONENT, to_stable(rows, noise)), frame)
+        return by_rows(lambda rows: _rotate_colours(OPPONENT, to_stable(rows, noise)), frame)
 
     def back(frame: Tensor) -> Tensor:
-        return _by_rows(lambda rows: _on_grid(from_stable(_turn(OPPONENT.T, rows), noise)), frame)
+        return by_rows(lambda rows: _quantize(from_stable(_rotate_colours(OPPONENT.T, rows), noise)), frame)
 
     span = (0.0, float(there(torch.ones(3, 1, 1))[0]))
     return each(back, vbm4d(each(there, frames), torch.tensor(noise.spectrum), span, preset, each))
 
 
-def _by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
+def by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
     """What `function` makes of each pixel; on the CPU some rows at a time, so that its steps stay in the cache.
 
     Whole frames between them would be fetched from the system anew for every frame of the stream.
@@ -100,9 +100,9 @@ def _by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
     return out
 
 
-def _turn(matrix: Tensor, frame: Tensor) -> Tensor:
+def _rotate_colours(matrix: Tensor, frame: Tensor) -> Tensor:
     return (matrix.to(frame.device) @ frame.flatten(1)).view(frame.shape)
 
 
-def _on_grid(frame: Tensor) -> Tensor:
+def _quantize(frame: Tensor) -> Tensor:
     return frame.clamp_(0, 1).mul_(_CODES).round_().div_(_CODES)

@@ -84,7 +84,7 @@ def estimate_noise(frames: Sequence[Tensor]) -> NoiseModel:
         gain, spectrum = _measure_stable(parts[:, trusted.all(1)], space, coefficients)
         coefficients = coefficients * gain
     a, b = ((red, green, blue) for red, green, blue in coefficients.tolist())
-    return NoiseModel(space, a, b, spectrum, _overall(seen, space, coefficients))
+    return NoiseModel(space, a, b, spectrum, _overall_sigma(seen, space, coefficients))
 
 
 def _cut(frames: Sequence[Tensor]) -> Tensor:
@@ -100,7 +100,7 @@ def _cut(frames: Sequence[Tensor]) -> Tensor:
     for number, pair in enumerate(pairs):
         before, after = (frames[at].cpu() for at in pair)
         y, x = _corners(before, _BLOCKS // len(pairs), number)
-        to_y, to_x = _follow(before, after, y, x)
+        to_y, to_x = _track_blocks(before, after, y, x)
         inside = (to_y >= 0) & (to_y <= after.shape[1] - _SIDE) & (to_x >= 0) & (to_x <= after.shape[2] - _SIDE)
         y, x, to_y, to_x = (at[inside] for at in (y, x, to_y, to_x))
         one, other, still = _take(before, y, x), _take(after, to_y, to_x), _take(after, y, x)
@@ -125,7 +125,7 @@ def _take(frame: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return padded.unfold(1, side, 1).unfold(2, side, 1)[:, y, x].transpose(0, 1)
 
 
-def _follow(before: Tensor, after: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def _track_blocks(before: Tensor, after: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Where blocks go, by the pixel; from smaller frames, whose noise the flow can follow less."""
     factor = max(1, round(min(before.shape[1:]) / _FLOW_SIDE))
     small = [F.avg_pool2d(frame[None], factor, ceil_mode=True)[0] for frame in (before, after)]
@@ -140,7 +140,7 @@ def _follow(before: Tensor, after: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor
 def _smoothest(parts: Tensor) -> Tensor:
     """Whether a block is among the least textured of its brightness: (n,)."""
     if len(parts) == 1:
-        texture = _dct(_inner(parts[0]))[..., _LOW].square().sum((1, 2))
+        texture = block_dct(_inner(parts[0]))[..., _LOW].square().sum((1, 2))
     else:
         grey = parts.sum((0, 2)).flatten(1)
         fine, soft = (grey @ _SLOPES.flatten(0, 1).T).view(-1, 2, 2 * _SIDE**2).var(2).unbind(1)
@@ -156,11 +156,12 @@ def _inner(parts: Tensor) -> Tensor:
     return parts[..., _RIM:-_RIM, _RIM:-_RIM]
 
 
-def _dct(blocks: Tensor) -> Tensor:
+def block_dct(blocks: Tensor) -> Tensor:
+    """Orthonormal two-dimensional DCT-II of blocks (..., 8, 8)."""
     return _BASIS @ blocks @ _BASIS.T
 
 
-def _leave_motion(parts: Tensor) -> tuple[Tensor, Tensor]:
+def _motion_residual(parts: Tensor) -> tuple[Tensor, Tensor]:
     """Differences of blocks (n, 3, 8, 8), without their means and what their gradients explain, over sqrt 2.
 
     Also the directions (4, n, 3, 8, 8), of unit length over a block and its channels, that were projected out.
@@ -186,8 +187,8 @@ def _along(planes: Tensor, unit: Tensor) -> Tensor:
 def _variances(parts: Tensor) -> Tensor:
     """Variance of the noise of each block and channel (n, 3), spread like chi-square over its degrees of freedom."""
     if len(parts) == 1:
-        return _dct(_inner(parts[0]))[..., _HIGH].square().mean(2)
-    left, taken = _leave_motion(parts)
+        return block_dct(_inner(parts[0]))[..., _HIGH].square().mean(2)
+    left, taken = _motion_residual(parts)
     return left.square().sum((2, 3)) / (_SIDE**2 - 1 - taken.square().sum((0, 3, 4)))
 
 
@@ -283,7 +284,7 @@ def _measure_stable(parts: Tensor, space: Space, coefficients: Array) -> tuple[A
     if parts.shape[1] < _FULL or not coefficients.any():
         return np.ones(3), FLAT
     a, b = torch.from_numpy(coefficients).float()[:, :, None, None]
-    left, taken = _leave_motion(stabilize(srgb_to_linear(parts) if space == "linear" else parts, a, b))
+    left, taken = _motion_residual(stabilize(srgb_to_linear(parts) if space == "linear" else parts, a, b))
     share = 1 - _spectrum(taken).square().sum(0)
     lost = taken.square().sum((0, 3, 4))
     energy = left.square().sum((1, 2, 3))
@@ -293,7 +294,7 @@ def _measure_stable(parts: Tensor, space: Space, coefficients: Array) -> tuple[A
         usual = energy < most
         gain = (left[usual].square().sum((0, 2, 3)) / (_SIDE**2 - 1 - lost[usual]).sum(0)).clamp(min=_NOTHING)
         spectrum = _spectrum(left[usual] / gain.sqrt()[:, None, None]).square().sum(0) / share[usual].sum(0) + _NOTHING
-        spectrum[:, 0, 0] = _to_zero(spectrum)
+        spectrum[:, 0, 0] = _extrapolate_dc(spectrum)
         freedom = float(spectrum.sum() ** 2 / spectrum.square().sum())
         most = _chi_square(freedom, 2.33) / _chi_square(freedom, 0)
     white = spectrum.flatten(1)[:, 1:]
@@ -311,17 +312,17 @@ def _chi_square(freedom: float, normal: float) -> float:
 
 
 def _spectrum(planes: Tensor) -> Tensor:
-    return _dct(torch.einsum("ij,...jhw->...ihw", OPPONENT, planes))
+    return block_dct(torch.einsum("ij,...jhw->...ihw", OPPONENT, planes))
 
 
-def _to_zero(spectrum: Tensor) -> Tensor:
+def _extrapolate_dc(spectrum: Tensor) -> Tensor:
     """Variance of the mean: the lowest frequencies continued to 0, as flicker cannot be told from noise there."""
     across = spectrum[:, 0, 1] * (spectrum[:, 0, 1] / spectrum[:, 0, 2]) ** (1 / 3)
     down = spectrum[:, 1, 0] * (spectrum[:, 1, 0] / spectrum[:, 2, 0]) ** (1 / 3)
     return (across * down).sqrt()
 
 
-def _overall(seen: Tensor, space: Space, coefficients: Array) -> float:
+def _overall_sigma(seen: Tensor, space: Space, coefficients: Array) -> float:
     """Root-mean-square standard deviation of the noise of sRGB on the scale of 255, over brightnesses (n, 3)."""
     a, b = torch.from_numpy(coefficients).float()
     if space == "srgb":

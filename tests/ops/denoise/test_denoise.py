@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import OPPONENT
 from lolblur_synth.ops.denoise import bm4d as module
-from lolblur_synth.ops.denoise.denoise import _by_rows, denoise
+from lolblur_synth.ops.denoise.denoise import by_rows, denoise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel, white_noise
 from lolblur_synth.scenes import Scene, glide, render
 
@@ -146,6 +146,6 @@ def test_pixels_come_back_from_strips_where_they_were(size: tuple[int, int]):
         seen.append(rows.shape[1])
         return 2 * rows
 
-    assert torch.equal(_by_rows(doubled, frame), 2 * frame)
+    assert torch.equal(by_rows(doubled, frame), 2 * frame)
     assert sum(seen) == size[0]
     assert (len(seen) > 1) == (frame.numel() > 1 << 16 and size[0] > 1)

@@ -278,4 +278,4 @@ def test_the_transforms_keep_noise_as_it_is():
     for matrix in (OPPONENT, module._BASIS):
         assert torch.allclose(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-6)
     plane = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(module._dct(plane), torch.from_numpy(cv2.dct(plane.numpy())), atol=1e-5)
+    assert torch.allclose(module.block_dct(plane), torch.from_numpy(cv2.dct(plane.numpy())), atol=1e-5)
