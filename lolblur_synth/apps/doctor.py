@@ -13,7 +13,7 @@ from lolblur_synth.config.loading import preset_dir, presets
 from lolblur_synth.config.run import Interpolate
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device, cores
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.interpolation.backends import survey
 
@@ -42,7 +42,7 @@ def examine() -> Iterator[Finding]:
         parameters = sum(p.numel() for p in net.parameters())
         yield Finding("weights", f"ec_zero_dce, {parameters:,} parameters, sha256 {sha256[:16]}")
     except UserError as error:
-        yield Finding("weights", str(error), in_order=False)
+        yield Finding("weights", error.told(setting), in_order=False)
     yield Finding("presets", f"{', '.join(presets())} in {preset_dir()}", bool(presets()))
     yield Finding("caches", _caches())
     disk = shutil.disk_usage(Path.cwd())

@@ -2,7 +2,7 @@
 
 import click
 
-from lolblur_synth.cli.options import load_config, run_options
+from lolblur_synth.cli.options import load_config, option, run_options
 from lolblur_synth.core.errors import SequenceError, shown
 
 _TRAININGS = "train-ecdce", "train-lednet"  # whose presets begin with their names
@@ -15,7 +15,7 @@ def doctor() -> None:
 
     healthy = True
     for name, found, good in examine():
-        click.echo(f"{'ok ' if good else '-- '} {name:<14} {shown(found)}")
+        click.echo(f"{'ok ' if good else '-- '} {name:<14} {shown(found, option)}")
         healthy &= good
     if not healthy:
         raise SequenceError(

