@@ -15,6 +15,8 @@ Conventions of every module: images are RGB, float32, sRGB-encoded in [0, 1] unl
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lolblur_synth.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lolblur_synth.apps.restore import load_restorer
     from lolblur_synth.config.loading import load_config
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from lolblur_synth.run.plan import plan_run
     from lolblur_synth.synthesis.pipeline import synthesize
 
-__version__ = "0.1.0"
+
 __all__ = ["__version__", "execute", "load_config", "load_restorer", "plan_run", "read_dataset", "synthesize"]
 
 _ROOMS = {

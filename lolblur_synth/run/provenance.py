@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 import torch
 
-from lolblur_synth import __version__
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import shown
+from lolblur_synth.core.version import __version__
 from lolblur_synth.dataset.records import (
     FORMAT,
     Denoising,
