@@ -105,7 +105,7 @@ def plan_run(
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry:
         recover_if_dataset(out)
-    return make_plan(videos, out, config, {"ec_zero_dce": sha256}, overwrite, notify)
+    return make_plan(videos, out, config, {"ec_zero_dce": sha256}, notify, overwrite=overwrite)
 
 
 def make_plan(
@@ -113,8 +113,9 @@ def make_plan(
     out: Path,
     config: Config,
     weights: dict[str, str],
-    overwrite: bool = False,
     notify: Callable[[Path], None] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Plan:
     """Read every video once and plan the run; raises `UserError` when nothing can be made or `out` is another's.
 

@@ -18,7 +18,6 @@ from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.run import build_sequence
 from lolblur_synth.run.executors import base
-from lolblur_synth.run.failures import Failure, write_failures
 from tests.support.disks import small_files
 from tests.support.footage import film
 
@@ -83,19 +82,6 @@ def test_a_folder_of_pictures_may_be_named_like_a_sequence(videos, tmp_path):
     (failed,) = (tmp_path / "d/failed").iterdir()
     failure = json.loads(failed.read_text())
     assert (failed.name, failure["name"], failure["kind"]) == ("0000-0.json", "0000-0", "video")
-
-
-def test_both_may_fail(tmp_path):
-    failures = [Failure("0000-0", "a video", kind="video"), Failure("0000-0", "a sequence")]
-    write_failures(tmp_path, failures)
-    told = {path.name: json.loads(path.read_text())["message"] for path in (tmp_path / "failed").iterdir()}
-    assert told == {"0000-0.json": "a sequence", "0000-0-2.json": "a video"}
-    (tmp_path / "elsewhere").mkdir()
-    shutil.rmtree(tmp_path / "failed")
-    (tmp_path / "failed").symlink_to(tmp_path / "elsewhere")
-    write_failures(tmp_path, failures)
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-    assert len(list((tmp_path / "failed").iterdir())) == 2
 
 
 @pytest.mark.parametrize("moment", [1, 7])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
-from lolblur_synth.run.plan import assign
+from lolblur_synth.run.splits import assign
 
 
 def sources(count: int) -> dict[Path, str]:
