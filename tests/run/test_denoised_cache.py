@@ -264,9 +264,9 @@ def test_the_key_follows_what_decides_the_frames_and_nothing_else(videos, tmp_pa
 
     recipe = plan_with().sequences[0].recipe
 
-    def key_with(*assignments: str, slots: slice = slice(None), device: str = "cpu") -> Key:
+    def key_with(*assignments: str, gaps: int = recipe.shutter.gaps, device: str = "cpu") -> Key:
         plan = plan_with(*assignments)
-        task = replace(plan.sequences[0], recipe=replace(recipe, slots=recipe.slots[slots]))
+        task = replace(plan.sequences[0], recipe=replace(recipe, shutter=replace(recipe.shutter, gaps=gaps)))
         return key_of(task, plan, torch.device(device))
 
     usual = key_with()
@@ -279,8 +279,8 @@ def test_the_key_follows_what_decides_the_frames_and_nothing_else(videos, tmp_pa
             key_with("denoise.backend=bm4d"),
             key_with("denoise.sigma=12"),
             key_with("video.size=[96,96]"),
-            key_with(slots=slice(1, None)),
-            key_with(slots=slice(None, -1)),
+            key_with(gaps=recipe.shutter.gaps + 2),
+            key_with(gaps=recipe.shutter.gaps - 2),
             key_with(device="cuda"),
         )
     }
