@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 # The networks again as on a processor with narrow registers, which others differ from.
 test: $(INSTALLED)
 	$(BIN)/pytest
-	NUMBA_ENABLE_AVX=0 $(BIN)/pytest tests/nets tests/test_lanes.py
+	NUMBA_ENABLE_AVX=0 $(BIN)/pytest tests/kernels tests/nets
 
 # The demo and what must hold everywhere, with the newest and the lowest versions that pyproject.toml allows, in
 # environments of their own; the latter on 3.11, for which there are such old wheels.
@@ -35,6 +35,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench/pair.py
@@ -49,7 +50,7 @@ learn: $(INSTALLED)
 	mkdir -p build/learning
 	$(BIN)/python tests/bench/learning.py build/learning
 
-# Trains the bundled darkening weights again, on the photographs that lolblur_synth/weights/ec_zero_dce.md lists:
+# Trains the bundled darkening weights again, on the photographs that lolblur_synth/nets/weights/bundled/ec_zero_dce.md lists:
 # those of Debian's package under CC0 and CC BY, and scikit-image's.
 WALLPAPERS := aitzgorri_by_Aitzol_Berasategi friends_by_Aitzol_Berasategi life_by_Aitzol_Berasategi \
 	picosdeeuropa_by_Aitzol_Berasategi Picture_0B_by_freespace Picture_1A_by_freespace \

@@ -2,11 +2,11 @@
 
 import sys
 
-from lolblur_synth.signals import heeding
+from lolblur_synth.core.signals import heeding
 
 
 def _command() -> int:
-    from lolblur_synth.cli import answer
+    from lolblur_synth.cli.main import answer
 
     return answer()
 

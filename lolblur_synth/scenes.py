@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,11 @@ def _to_scene(pose: Pose, size: tuple[int, int], device: torch.device) -> tuple[
 
 
 def displacement(camera: Path, t0: float, t1: float, size: tuple[int, int]) -> Tensor:
-    """The true optical flow of the photograph from time t0 to t1: (2, H, W), x and y, in pixels."""
+    """The true optical flow of the photograph from time t0 to t1: (2, H, W), x and y, in pixels.
+
+    >>> displacement(glide(x=2.0), 0, 1, (4, 4))[:, 0, 0]
+    tensor([-2.,  0.])
+    """
     start, end = camera(t0), camera(t1)
     x, y = _to_scene(start, size, torch.device("cpu"))
     c, s = math.cos(end.angle) * end.zoom, math.sin(end.angle) * end.zoom
@@ -226,10 +230,14 @@ def _light(linear: Tensor, lamp: Lamp, x: Tensor, y: Tensor) -> Tensor:
     return linear + radiance * (_soft((lamp.radius - distance) / 1.5 + 0.5) + halo)
 
 
-def render(scene: Scene, t: float, size: tuple[int, int], clip: bool = True) -> Tensor:
+def render(scene: Scene, t: float, size: tuple[int, int], *, clip: bool = True) -> Tensor:
     """The frame a camera captures at time t: (3, height, width), sRGB-encoded; `size` is (height, width).
 
     In [0, 1]; without `clip`, lamps keep their radiance above 1, on the same curve.
+
+    >>> photo = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    >>> render(Scene(photo, glide(x=1)), 0.5, (8, 12)).shape
+    torch.Size([3, 8, 12])
     """
     x, y = _to_scene(scene.camera(t), size, scene.photo.device)
     frame = _photo_at(scene.photo, scene.density, x, y)

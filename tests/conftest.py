@@ -11,13 +11,14 @@ from hypothesis import settings
 
 from lolblur_synth.video import scan_cache
 
+pytest_plugins = ["tests.support.fixtures"]
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
-_EVERYWHERE = ("video/", "test_cli.py", "test_kernel_cache.py", "test_package.py", "test_run.py")
+_EVERYWHERE = ("video/", "cli/test_main.py", "kernels/test_jit_cache.py", "test_package.py", "run/test_run.py")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

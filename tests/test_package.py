@@ -38,10 +38,10 @@ def test_the_wheel_has_all_files_of_the_package_and_the_presets(wheel):
 def test_what_is_installed_from_the_wheel_finds_its_presets_and_weights(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     code = (
-        "from lolblur_synth.cli import cli\n"
+        "from lolblur_synth.cli.main import cli\n"
         "from click.testing import CliRunner\n"
-        "from lolblur_synth.demo import PHOTOS\n"
-        "from lolblur_synth.nets.weights import load_ec_zero_dce\n"
+        "from lolblur_synth.apps.demo import PHOTOS\n"
+        "from lolblur_synth.nets.weights.load import load_ec_zero_dce\n"
         "import lolblur_synth\n"
         "load_ec_zero_dce('ec_zero_dce', 'cpu')\n"
         "print(lolblur_synth.__file__, len(list(PHOTOS.glob('*.jpg'))))\n"

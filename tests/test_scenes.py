@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lolblur_synth.ops.color import srgb_to_linear
+from lolblur_synth.core.colorimetry import srgb_to_linear
 from lolblur_synth.scenes import (
     Cutout,
     Lamp,

@@ -1,1 +1,1 @@
-"""Networks and the reading of their weights."""
+"""Networks: EC-Zero-DCE, LEDNet, RIFE, VGG, LPIPS."""

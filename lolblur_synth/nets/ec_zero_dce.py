@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.winograd import Convolution
 
 
 class ECZeroDCE(nn.Module):
@@ -25,7 +25,7 @@ class ECZeroDCE(nn.Module):
 
     kind: ClassVar[str] = "ec_zero_dce"
 
-    def __init__(self, width: int = 256, iterations: int = 10, scale: int = 1, context: bool = False) -> None:
+    def __init__(self, width: int = 256, iterations: int = 10, scale: int = 1, *, context: bool = False) -> None:
         super().__init__()
         self.width, self.iterations, self.scale, self.context = width, iterations, scale, context
 
@@ -76,6 +76,9 @@ def apply_curves(lightness: Tensor, maps: Tensor) -> Tensor:
 
     Lightness (N, 1, H, W) in [0, 1], kept in that range and in order for r in [-1, 1]; maps (N, iterations, h, w) of
     the same size, or coarser ones that are interpolated.
+
+    >>> apply_curves(torch.full((1, 1, 1, 1), 0.5), torch.ones(1, 2, 1, 1)).item()  # x^2, twice
+    0.0625
     """
     size = lightness.shape[-2:]
     for coarse in maps.chunk(maps.shape[1], dim=1):

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from lolblur_synth.nets.fac import filter_adaptively
-from lolblur_synth.nets.fac_compiled import SIDE
-from lolblur_synth.nets.prelu import PReLU
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.fac import SIDE, filter_adaptively
+from lolblur_synth.kernels.prelu import PReLU
+from lolblur_synth.kernels.winograd import Convolution
 
 BINS = (1, 2, 3, 6)
 CURVES = 3
@@ -31,7 +30,7 @@ class LEDNet(nn.Module):
 
     kind: ClassVar[str] = "lednet"
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), signed: bool = False) -> None:
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 128), *, signed: bool = False) -> None:
         super().__init__()
         if len(channels) != 4 or min(channels) < 4:
             raise ValueError(f"channels {list(channels)} are not four numbers of 4 or more")
@@ -50,7 +49,7 @@ class LEDNet(nn.Module):
     def forward(self, dark: Tensor) -> tuple[Tensor, Tensor]:
         """Restore; see the class for shapes."""
         height, width = dark.shape[-2:]
-        image = _reflected(dark, 8).contiguous(memory_format=torch.channels_last)
+        image = _pad_by_reflection(dark, 8).contiguous(memory_format=torch.channels_last)
         x = self.stem_slope(self.stem(image * 2 - 1 if self.signed else image))
         features = []
         for encode in self.encoder:
@@ -77,7 +76,7 @@ class Residual(nn.Module):
         self.slope = PReLU()
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        body: Tensor = _sloped(self.slope, self.first(x), self.second)
+        body: Tensor = _prelu_recomputed(self.slope, self.first(x), self.second)
         return body.add_(x)
 
 
@@ -137,8 +136,8 @@ class Down(nn.Module):
         self.register_buffer("low_pass", torch.outer(binomial, binomial).expand(inputs, 1, 3, 3), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        body = _sloped(self.enter_slope, self.enter(x), self.conv)
-        body = _sloped(self.slope, body, lambda body: self.leave(self._halved(body)))
+        body = _prelu_recomputed(self.enter_slope, self.enter(x), self.conv)
+        body = _prelu_recomputed(self.slope, body, lambda body: self.leave(self._halved(body)))
         return body.add_(self.direct(self._halved(x)))
 
     def _halved(self, x: Tensor) -> Tensor:
@@ -158,8 +157,8 @@ class Up(nn.Module):
         self.direct = Convolution(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        body = _sloped(self.enter_slope, self.enter(x), self.conv)
-        body = _sloped(self.slope, body, self.leave)
+        body = _prelu_recomputed(self.enter_slope, self.enter(x), self.conv)
+        body = _prelu_recomputed(self.slope, body, self.leave)
         # The released order, interpolation first, is the same sum with four times the work.
         return body.add_(F.interpolate(self.direct(x), scale_factor=2, mode="bilinear"))
 
@@ -177,21 +176,21 @@ class PyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         parts = [x]
         for bins, reduce, slope in zip(BINS, self.reduce, self.reduce_slopes, strict=True):
-            cells = slope(reduce(_means(x, bins)))
+            cells = slope(reduce(_adaptive_average(x, bins)))
             parts.append(F.interpolate(cells, x.shape[-2:], mode="bilinear", align_corners=True))
         fused: Tensor = self.slope(self.fuse(torch.cat(parts, 1)))
         return fused
 
 
-def _means(x: Tensor, bins: int) -> Tensor:
+def _adaptive_average(x: Tensor, bins: int) -> Tensor:
     """Over bins x bins cells; for a graph of any size, which has no operator for that, by products of matrices."""
     if not torch.compiler.is_compiling() or torch.is_grad_enabled():
         return F.adaptive_avg_pool2d(x, bins)
-    down, right = (_averaging(size, bins, x) for size in x.shape[-2:])
+    down, right = (_averaging_matrix(size, bins, x) for size in x.shape[-2:])
     return down @ x @ right.t()
 
 
-def _averaging(size: int, bins: int, like: Tensor) -> Tensor:
+def _averaging_matrix(size: int, bins: int, like: Tensor) -> Tensor:
     """The matrix (bins, size) whose product with a signal is its means over adaptive cells."""
     place = torch.arange(size, device=like.device)
     cell = torch.arange(bins, device=like.device)[:, None]
@@ -246,7 +245,7 @@ class Skip(nn.Module):
         return F.leaky_relu(filtered, 0.2, inplace=True)
 
 
-def _sloped(slope: PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
+def _prelu_recomputed(slope: PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
     """`use(slope(x))`, keeping x alone for the way back, where the slope is taken again."""
     sloped = slope(x)
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
@@ -263,7 +262,7 @@ def _sloped(slope: PReLU, x: Tensor, use: Callable[[Tensor], Tensor]) -> Tensor:
         return use(sloped)
 
 
-def _reflected(image: Tensor, multiple: int) -> Tensor:
+def _pad_by_reflection(image: Tensor, multiple: int) -> Tensor:
     """Extend the bottom and the right to a multiple by reflection, over and over where the image is smaller."""
     for axis in (-2, -1):
         size = image.shape[axis]

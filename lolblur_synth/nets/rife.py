@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lolblur_synth.nets.winograd import Convolution
+from lolblur_synth.kernels.winograd import Convolution
 
 Version = Literal["4.0", "4.25"]
 
@@ -72,15 +72,15 @@ class Block(nn.Module):
         channels = 7 + 2 * form.encoded + (5 + form.passed if index else 0)
         self.enter = nn.Sequential(
             nn.Conv2d(channels, width // 2, 3, stride=2, padding=1),
-            self._bend(width // 2),
+            self._activation(width // 2),
             nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
-            self._bend(width),
+            self._activation(width),
         )
         self.body = nn.Sequential(*(self._layer(width) for _ in range(8)))
         leaving = 5 if form.first else 4 * (5 + form.passed)
         self.leave = nn.ConvTranspose2d(width, leaving, 4, stride=2, padding=1)
 
-    def _bend(self, width: int) -> nn.Module:
+    def _activation(self, width: int) -> nn.Module:
         return nn.PReLU(width) if self.first else nn.LeakyReLU(0.2)
 
     def _layer(self, width: int) -> nn.Module:
@@ -146,18 +146,18 @@ class IFNet(nn.Module):
         for block in self.blocks:
             assert isinstance(block, Block)
             scale = block.scale
-            seen = _see(frames, flows, scale)
+            seen = _warp_and_downsample(frames, flows, scale)
             time = times.expand(-1, 1, *seen.shape[-2:])
             if given:
-                given.append(_shrink(flows, scale) / scale)
-            change = block(_joined(seen, time, *given))
-            flows = flows + _grow(change[:, :4], size)
+                given.append(_downsample(flows, scale) / scale)
+            change = block(_concat_channels_last(seen, time, *given))
+            flows = flows + _upsample(change[:, :4], size)
             if self.first:
-                logit = logit + _grow(change[:, 4:], size)
-                given = [_shrink(logit, max(1, scale // 2))]
+                logit = logit + _upsample(change[:, 4:], size)
+                given = [_downsample(logit, max(1, scale // 2))]
             else:
                 logit = change[:, 4:5]
-                given = [_grow(change[:, 4:], (size[0] * 2 // scale, size[1] * 2 // scale))]
+                given = [_upsample(change[:, 4:], (size[0] * 2 // scale, size[1] * 2 // scale))]
         return flows, logit
 
     def _pad(self, frames: Tensor) -> Tensor:
@@ -202,14 +202,14 @@ def blend(before: Tensor, after: Tensor, motion: Motion) -> Tensor:
 
 def warp(frames: Tensor, flows: Tensor) -> Tensor:
     """Values of frames (N, C, H, W) at the pixels plus flows (N, 2, H, W), bilinear, the border repeated."""
-    return _sample(frames, _places(flows))
+    return _grid_sample(frames, _sampling_grid(flows))
 
 
-def _sample(frames: Tensor, places: Tensor) -> Tensor:
+def _grid_sample(frames: Tensor, places: Tensor) -> Tensor:
     return F.grid_sample(frames, places.permute(0, 2, 3, 1), "bilinear", "border", align_corners=True)
 
 
-def _places(flows: Tensor) -> Tensor:
+def _sampling_grid(flows: Tensor) -> Tensor:
     """Where flows (N, 2, H, W) lead, in units in which the centres of the outermost pixels are at -1 and 1."""
     height, width = flows.shape[-2:]
     x, y = (torch.linspace(-1, 1, side, device=flows.device) for side in (width, height))
@@ -218,7 +218,7 @@ def _places(flows: Tensor) -> Tensor:
     return torch.addcmul(here, flows, unit[:, None, None])
 
 
-def _joined(*parts: Tensor) -> Tensor:
+def _concat_channels_last(*parts: Tensor) -> Tensor:
     """Parts (T, C, h, w) one behind the other, channels last, as convolutions want them."""
     whole = parts[0]
     count, _, height, width = whole.shape
@@ -229,17 +229,17 @@ def _joined(*parts: Tensor) -> Tensor:
     return whole
 
 
-def _see(frames: Tensor, flows: Tensor, scale: int) -> Tensor:
+def _warp_and_downsample(frames: Tensor, flows: Tensor, scale: int) -> Tensor:
     """Both frames moved along their flows, and their features too, at 1 / scale: (T, 2 C, h, w), pictures first."""
     moved = [
-        _sample(frame.expand(len(flows), -1, -1, -1), _inner(_places(flow), scale))
+        _grid_sample(frame.expand(len(flows), -1, -1, -1), _inner_2x2(_sampling_grid(flow), scale))
         for frame, flow in zip(frames, torch.split(flows, 2, 1), strict=True)
     ]
     seen = torch.cat([side[:, :3] for side in moved] + [side[:, 3:] for side in moved], 1)
-    return _mean(seen, scale)
+    return _mean_2x2(seen, scale)
 
 
-def _inner(x: Tensor, scale: int) -> Tensor:
+def _inner_2x2(x: Tensor, scale: int) -> Tensor:
     """The inner 2x2 of every scale x scale pixels."""
     if scale <= 2:
         return x
@@ -249,7 +249,7 @@ def _inner(x: Tensor, scale: int) -> Tensor:
     return cells.reshape(*others, 2 * height // scale, 2 * width // scale)
 
 
-def _mean(x: Tensor, scale: int) -> Tensor:
+def _mean_2x2(x: Tensor, scale: int) -> Tensor:
     """Of every 2x2 pixels, unless the scale is 1; sums of slices take a quarter of the time of a pooling."""
     if scale == 1:
         return x
@@ -257,11 +257,11 @@ def _mean(x: Tensor, scale: int) -> Tensor:
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
-def _shrink(x: Tensor, scale: int) -> Tensor:
-    return _mean(_inner(x, scale), scale)
+def _downsample(x: Tensor, scale: int) -> Tensor:
+    return _mean_2x2(_inner_2x2(x, scale), scale)
 
 
-def _grow(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+def _upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 

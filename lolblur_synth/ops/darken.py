@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.core.colorimetry import lightness as lightness_of
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
-from lolblur_synth.ops.color import lightness as lightness_of
 
 SATURATED = 0.97  # lightness above which a pixel is a light
 _KNEES = (0.80, 0.95)  # lightness at which pinning sets in: at the first where few pixels are bright, else later
@@ -25,6 +25,11 @@ def darken(rgb: Tensor, exposure: float | Tensor, net: ECZeroDCE, *, as_released
     rgb (3, H, W) or (N, 3, H, W), sRGB in [0, 1], to the same; exposure in [0, 1], one or N of them. No value rises,
     pixels of lightness above 0.97 keep theirs, and the strength of the curves is metered. `as_released` applies the
     curves as the network gives them, like the released inference, and clips the result. No gradients are recorded.
+
+    >>> net = ECZeroDCE(width=2, iterations=2).eval()
+    >>> frame = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> bool((darken(frame, 0.1, net) <= frame).all())
+    True
     """
     with torch.no_grad():
         frames = rgb if rgb.ndim == 4 else rgb[None]
@@ -40,7 +45,11 @@ def darken(rgb: Tensor, exposure: float | Tensor, net: ECZeroDCE, *, as_released
 
 
 def exposure_map(lightness: Tensor, exposure: float | Tensor) -> Tensor:
-    """The exposure, but a light's own lightness where that is above 0.97; (N, 1, H, W) (LEDNet, section 3)."""
+    """The exposure, but a light's own lightness where that is above 0.97; (N, 1, H, W) (LEDNet, section 3).
+
+    >>> exposure_map(torch.tensor([0.5, 0.99]).view(1, 1, 1, 2), 0.1).flatten()
+    tensor([0.1000, 0.9900])
+    """
     asked = exposure.to(lightness).view(-1, 1, 1, 1) if isinstance(exposure, Tensor) else exposure
     return torch.where(lightness > SATURATED, lightness, asked)
 
@@ -95,7 +104,11 @@ def mean_of(image: Tensor, weight: Tensor) -> Tensor:
 
 
 def mean_lightness(rgb: Tensor) -> float:
-    """Mean CIE L*/100 of the pixels of a picture (3, H, W) that are no lights, of a sample of them; 0 if all are."""
+    """Mean CIE L*/100 of the pixels of a picture (3, H, W) that are no lights, of a sample of them; 0 if all are.
+
+    >>> round(mean_lightness(torch.full((3, 8, 8), 0.5)), 3)
+    0.534
+    """
     lightness = lightness_of(_sample(rgb, *rgb.shape[-2:]))[None]
     return float(mean_of(lightness, (lightness <= SATURATED).to(lightness.dtype)))
 

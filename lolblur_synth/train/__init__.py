@@ -1,1 +1,1 @@
-"""Trainers."""
+"""Trainers: the engine both share, EC-Zero-DCE, restoration networks."""

@@ -1,5 +1,6 @@
-"""Advice that a person can run: conversions that keep the frames, their times and the rate of the sensor."""
+"""Advice: ffmpeg command lines for conversions that keep the frames, their times and the rate of the sensor."""
 
+from lolblur_synth.core.errors import setting
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 
 
@@ -12,4 +13,4 @@ def convert(options: str, info: VideoInfo | None = None, suffix: str = ".mp4") -
     line = f"ffmpeg -i IN {options} {keep}OUT{suffix}"
     if info is None or info.capture_origin not in (RateOrigin.TRACK_TAG, RateOrigin.BOX, RateOrigin.SIDECAR):
         return line
-    return f"{line}, and give --capture-fps {float(info.capture_fps):.6g} from then on"
+    return f"{line}, and give {setting('video.capture_fps')} {float(info.capture_fps):.6g} from then on"

@@ -1,4 +1,4 @@
-"""The samples of decoded frames, and colours from them.
+"""YCbCr to RGB: the samples of decoded frames, and colours from them by matrix and range.
 
 swscale repacks samples but never computes colours: its levels differ between FFmpeg releases, by up to 1/255.
 """

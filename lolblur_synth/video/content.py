@@ -1,4 +1,4 @@
-"""The content of a video: a digest of its decoded samples and of the slots of the timeline that they fill.
+"""Content digest of a video: of its decoded samples and of the slots of the timeline that they fill.
 
 Whatever file holds them: containers, tags, names and lossless codecs may change, the content stays. How samples are to
 be shown (rate, rotation, matrix, range, aspect) is no part of it.
@@ -29,7 +29,7 @@ class Samples:
 
 
 def digest(samples: Samples) -> bytes:
-    """SHA-256 of what decides values: kind, depth, the planes' sizes, and all samples in little-endian order.
+    """Digest (SHA-256) of what decides values: kind, depth, the planes' sizes, and all samples in little-endian order.
 
     SHA-256 has instructions of its own on current processors: 1.4 GB/s where BLAKE2b has 0.6.
     """

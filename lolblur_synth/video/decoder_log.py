@@ -1,4 +1,4 @@
-"""FFmpeg's log while a stream is decoded: decoders hand over frames whose damage they concealed as if they were sound.
+"""Decoder log of FFmpeg: decoders hand over frames whose damage they concealed as if they were sound.
 
 PyAV keeps one capture for all threads and gives each line to the latest, and decoders log from threads of their own;
 so all who listen share one capture, and each is told whether a decoder of its codec spoke of damage meanwhile.

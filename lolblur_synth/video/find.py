@@ -1,21 +1,20 @@
-"""Finding footage: video files, and folders of numbered pictures, in a folder and all below it."""
+"""Find footage: video files, and folders of numbered pictures, in a folder and all below it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from lolblur_synth.dataset import FOLDERS
-from lolblur_synth.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.video.file_types import FEWEST, VIDEOS, LeftOut, SkipReason, suffix_of, why_no_footage
+from lolblur_synth.video.image_sequence import ImageSequence, NoImageSequenceError, order_frames
 from lolblur_synth.video.images import SUFFIXES, picture_size
-from lolblur_synth.video.kinds import FEWEST, VIDEOS, LeftOut, Why, suffix_of, why_no_footage
-from lolblur_synth.video.series import NoSeriesError, Series, lay_series
 
 _LOOKED_AT = 8  # pictures of a series, for their size
 _CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}(?![0-9]{5})[0-9A-Z_]{5}")  # DCF: 100GOPRO, 101CANON
-_DENOISED = re.compile(r"[0-9a-f]{64}\.mkv")  # as --cache-denoised keeps frames, beside a .json
+_DENOISED = re.compile(r"[0-9a-f]{64}\.mkv")  # as a cache of denoised frames keeps them, beside a .json
 
 
 @dataclass(frozen=True)
@@ -27,25 +26,28 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContents:
     """All that there is in a folder, in order of names."""
 
     videos: tuple[Footage, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def find_videos(folder: Path, made: Iterable[Path] = ()) -> Found:
-    """Videos and folders of frames in `folder` and below, or itself if it holds frames; `made` is not walked into.
+def find_videos(folder: Path, exclude: Iterable[Path] = (), dataset_folders: Collection[str] = ()) -> FolderContents:
+    """Videos and folders of frames in `folder` and below, or itself if it holds frames; `exclude` is not walked into.
 
-    Links are followed, and each place is looked at once. Raises `UserError` where nothing is found, telling what is
-    there.
+    A folder that holds two or more of `dataset_folders`, which are names, is a dataset that was made of videos, and
+    none. Links are followed, and each place is looked at once. Raises `UserError` where nothing is found, telling what
+    is there.
     """
     if not folder.is_dir():
         raise UserError(
-            f"{shown(folder)}: {'not a' if folder.exists() else 'no such'} folder; give the one with the videos"
+            f"{'not a' if folder.exists() else 'no such'} folder",
+            where=shown(folder),
+            advice="give the one with the videos",
         )
-    _refuse_dataset(folder.resolve())
-    walk = _Walk(folder, {_identity(path) for path in made if path.is_dir()})
+    _refuse_dataset(folder.resolve(), dataset_folders)
+    walk = _Walk(folder, {_identity(path) for path in exclude if path.is_dir()}, frozenset(dataset_folders))
     walk.go()
     videos, left_out = sorted(walk.videos, key=_order), sorted(walk.left_out, key=_order)
     if not videos and _is_series(folder):  # of few frames; who names it means it
@@ -54,15 +56,16 @@ def find_videos(folder: Path, made: Iterable[Path] = ()) -> Found:
     if not videos:
         told = "".join(f"; left out: {line}" for line in summed_up(left_out))
         raise UserError(
-            f"{shown(folder)}: no video in it or below; put .mp4, .mov, .mkv, ... or folders of numbered pictures "
-            f"there{told}"
+            "no video in it or below",
+            where=shown(folder),
+            advice=f"put .mp4, .mov, .mkv, ... or folders of numbered pictures there{told}",
         )
-    return Found(tuple(videos), tuple(left_out))
+    return FolderContents(tuple(videos), tuple(left_out))
 
 
 def summed_up(left_out: Iterable[LeftOut]) -> Iterator[str]:
     """A line for each reason: the first names, how many more, and why."""
-    names: dict[tuple[Why, str], list[str]] = {}
+    names: dict[tuple[SkipReason, str], list[str]] = {}
     for one in left_out:
         names.setdefault((one.why, one.detail), []).append(one.name)
     for (why, detail), those in sorted(names.items()):
@@ -74,12 +77,12 @@ def numbered_images(folder: Path) -> dict[int, Path]:
     """The pictures of a folder by the slot of time that they fill, ascending from 0; raises `SequenceError`."""
     try:
         return {slot: folder / name for slot, name in _series_in(folder).frames.items()}
-    except NoSeriesError as error:
-        raise SequenceError(f"{folder}: {error}") from None
+    except NoImageSequenceError as error:
+        raise SequenceError(error, where=folder) from None
 
 
 def file_stamp(path: Path) -> tuple[int, int] | None:
-    """Size and modification time (ns) of a file, which differ once it is replaced; None for what is no file."""
+    """File stamp: size and modification time (ns), which differ once a file is replaced; None for what is no file."""
     if not path.is_file():
         return None
     status = path.stat()
@@ -91,25 +94,25 @@ def runs_backwards(folder: Path) -> bool:
     try:
         series = _series_in(folder)
         times = [(folder / name).stat().st_mtime_ns for name in series.frames.values()]
-    except (NoSeriesError, OSError):
+    except (NoImageSequenceError, OSError):
         return False
     return series.dashed and times[-1] < times[0] and all(after <= before for before, after in pairwise(times))
 
 
-def _series_in(folder: Path) -> Series:
+def _series_in(folder: Path) -> ImageSequence:
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     try:
-        return lay_series(name for name in names if suffix_of(name) in SUFFIXES)
-    except NoSeriesError as error:
-        others = [name for name in names if why_no_footage(name) is Why.OTHER_PICTURE]
-        told = f"; {others[0]} and its like: {Why.OTHER_PICTURE}" if others else ""
-        raise NoSeriesError(f"{error}{told}") from None
+        return order_frames(name for name in names if suffix_of(name) in SUFFIXES)
+    except NoImageSequenceError as error:
+        others = [name for name in names if why_no_footage(name) is SkipReason.OTHER_PICTURE]
+        told = f"; {others[0]} and its like: {SkipReason.OTHER_PICTURE}" if others else ""
+        raise NoImageSequenceError(f"{error}{told}") from None
 
 
 def _is_series(folder: Path) -> bool:
     try:
         return bool(_series_in(folder).frames)
-    except (NoSeriesError, OSError):
+    except (NoImageSequenceError, OSError):
         return False
 
 
@@ -118,7 +121,8 @@ class _Walk:
     """A walk through a folder: first what is in it, then where links in it lead to."""
 
     root: Path
-    made: set[tuple[int, int]]
+    exclude: set[tuple[int, int]]
+    dataset_folders: frozenset[str]
     videos: list[Footage] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
@@ -135,26 +139,26 @@ class _Walk:
         try:
             names, identity = sorted(path.name for path in folder.iterdir()), _identity(folder)
         except OSError:
-            return self._leave(folder, Why.UNREADABLE)
+            return self._leave(folder, SkipReason.UNREADABLE)
         if identity in self.seen:
-            return self._leave(folder, Why.TWICE)
+            return self._leave(folder, SkipReason.TWICE)
         self.seen.add(identity)
-        if identity in self.made and folder != self.root:
-            return self._leave(folder, Why.OURS)
-        if len(set(names) & set(FOLDERS)) >= 2:
-            return self._leave(folder, Why.DATASET)
+        if identity in self.exclude and folder != self.root:
+            return self._leave(folder, SkipReason.OURS)
+        if len(self.dataset_folders.intersection(names)) >= 2:
+            return self._leave(folder, SkipReason.DATASET)
         inside, pictures, before = list[Path](), list[str](), len(self.videos)
         for name in names:
             path = folder / name
             mode = _mode(path)
             if name.startswith("."):
-                self._leave(path, Why.HIDDEN)
+                self._leave(path, SkipReason.HIDDEN)
             elif mode is None:
-                self._leave(path, Why.DEAD_LINK if path.is_symlink() else Why.UNREADABLE)
+                self._leave(path, SkipReason.DEAD_LINK if path.is_symlink() else SkipReason.UNREADABLE)
             elif S_ISDIR(mode):
-                self._leave(path, Why.BLURRED) if _is_blurred(name, names) else inside.append(path)
+                self._leave(path, SkipReason.BLURRED) if _is_blurred(name, names) else inside.append(path)
             elif not S_ISREG(mode):
-                self._leave(path, Why.SPECIAL)
+                self._leave(path, SkipReason.SPECIAL)
             elif suffix_of(name) in SUFFIXES:
                 pictures.append(name)
             else:
@@ -167,25 +171,25 @@ class _Walk:
         if suffix_of(path.name) not in VIDEOS:
             self._leave(path, why_no_footage(path.name))
         elif _DENOISED.fullmatch(path.name) and f"{path.stem}.json" in names:
-            self._leave(path, Why.OURS)
+            self._leave(path, SkipReason.OURS)
         elif (identity := _identity(path)) in self.seen:
-            self._leave(path, Why.TWICE)
+            self._leave(path, SkipReason.TWICE)
         else:
             self.seen.add(identity)
             self.videos.append(Footage(path, self._name(path)))
 
     def _pictures(self, folder: Path, names: list[str], beside_videos: bool) -> None:
         """Frames are numbered on, of one size, not few, and alone."""
-        left, why = names, Why.PHOTOGRAPH
+        left, why = names, SkipReason.PHOTOGRAPH
         if beside_videos:
-            why = Why.BESIDE_VIDEOS
+            why = SkipReason.BESIDE_VIDEOS
         elif _CAMERA_FOLDER.fullmatch(folder.name):
-            why = Why.CAMERA_FOLDER
+            why = SkipReason.CAMERA_FOLDER
         elif len(names) >= FEWEST:
             try:
-                series = lay_series(names)
-            except NoSeriesError as error:
-                self._leave(folder, Why.NO_SERIES, shown(error))
+                series = order_frames(names)
+            except NoImageSequenceError as error:
+                self._leave(folder, SkipReason.NO_SERIES, shown(error))
                 return
             if len(series.frames) >= FEWEST and series.steady and _of_one_size(folder, [*series.frames.values()]):
                 self.videos.append(Footage(folder, self._name(folder)))
@@ -193,7 +197,7 @@ class _Walk:
         for name in left:
             self._leave(folder / name, why)
 
-    def _leave(self, path: Path, why: Why, detail: str = "") -> list[Path]:
+    def _leave(self, path: Path, why: SkipReason, detail: str = "") -> list[Path]:
         self.left_out.append(LeftOut(self._name(path), why, detail))
         return []
 
@@ -229,8 +233,10 @@ def _of_one_size(folder: Path, names: Sequence[str]) -> bool:
     return len(sizes) <= 1
 
 
-def _refuse_dataset(folder: Path) -> None:
+def _refuse_dataset(folder: Path, dataset_folders: Collection[str]) -> None:
     """Raise `UserError` for a split of a dataset, or a folder in one."""
-    splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in FOLDERS)]
-    if any(sum((split / name).is_dir() for name in FOLDERS) >= 2 for split in splits):
-        raise UserError(f"{shown(folder)}: {Why.DATASET}; give the folder of the videos that were filmed")
+    splits = [folder, *(path.parent for path in (folder, *folder.parents) if path.name in dataset_folders)]
+    if any(sum((split / name).is_dir() for name in dataset_folders) >= 2 for split in splits):
+        raise UserError(
+            SkipReason.DATASET, where=shown(folder), advice="give the folder of the videos that were filmed"
+        )

@@ -19,8 +19,8 @@ _AROUND = 8  # frames on each side
 
 
 @dataclass
-class Findings:
-    """What the decode adds up; frames are numbered in order of display."""
+class DecodeStats:
+    """Statistics that one decode adds up, frame by frame; frames are numbered in order of display."""
 
     pts: list[int | None] = field(default_factory=list)
     change: list[float] = field(default_factory=list)  # mean |difference| of luma from the frame before, in [0, 1]
@@ -40,7 +40,9 @@ class Findings:
     corrupt_packets: int = 0  # as the container says
     timed: bool = True  # every packet and frame has a pts
 
-    def add(self, pts: int | None, key: bool, damaged: bool, samples: NDArray[Any], depth: int, checksum: int) -> None:
+    def add(
+        self, pts: int | None, samples: NDArray[Any], depth: int, checksum: int, *, key: bool, damaged: bool
+    ) -> None:
         """Note one more frame; `samples` are of luma, or green."""
         number = len(self.pts)
         self.pts.append(pts)
@@ -57,7 +59,7 @@ class Findings:
 
 
 def find_flaws(
-    found: Findings,
+    stats: DecodeStats,
     timeline: Timeline,
     pts: Sequence[int | None],
     cuts: Iterable[int],
@@ -74,7 +76,7 @@ def find_flaws(
 
     flaws = [
         *between((number for number in cuts if 0 < number < len(timeline.slots)), FlawKind.SCENE_CUT),
-        *between(_repeated(found), FlawKind.DUPLICATED_FRAME),
+        *between(_repeated(stats), FlawKind.DUPLICATED_FRAME),
         *between(timeline.unclear, FlawKind.ANOTHER_SPEED),
         *(Flaw(slot, slot, FlawKind.MISSING_FRAME) for slot in missing),
         *(Flaw(slot, slot, kind) for slot, kind in damaged.items()),
@@ -82,18 +84,20 @@ def find_flaws(
     return sorted(flaws, key=lambda flaw: (flaw.first, flaw.last, flaw.kind))
 
 
-def damaged_slots(found: Findings, timeline: Timeline, pts: Sequence[int | None], reorder: int) -> dict[int, FlawKind]:
+def damaged_slots(
+    stats: DecodeStats, timeline: Timeline, pts: Sequence[int | None], reorder: int
+) -> dict[int, FlawKind]:
     """Slots that are damaged or may refer to such a one: up to the next key frame, and `reorder` slots before."""
-    slots, keys, damaged = timeline.slots, [timeline.slots[number] for number in found.keys], dict[int, FlawKind]()
-    if found.timed:
+    slots, keys, damaged = timeline.slots, [timeline.slots[number] for number in stats.keys], dict[int, FlawKind]()
+    if stats.timed:
         filled = {slot for slot, value in enumerate(pts) if value is not None}
-        broken = {timeline.slot_at(lost) for lost in found.pending} - filled
+        broken = {timeline.slot_at(lost) for lost in stats.pending} - filled
     else:
-        broken = {slots[min(number, len(slots) - 1)] for number in found.failures}
+        broken = {slots[min(number, len(slots) - 1)] for number in stats.failures}
     kinds = {
-        FlawKind.DECODE_ERROR: broken | {slots[number] for number in found.damaged},
-        FlawKind.CONCEALED_DAMAGE: {slots[number] for number in found.concealed},
-        FlawKind.UNSTABLE_DECODE: {slots[number] for number in found.unstable},
+        FlawKind.DECODE_ERROR: broken | {slots[number] for number in stats.damaged},
+        FlawKind.CONCEALED_DAMAGE: {slots[number] for number in stats.concealed},
+        FlawKind.UNSTABLE_DECODE: {slots[number] for number in stats.unstable},
     }
     for kind, hit in kinds.items():
         reached = dict[int, int]()  # from where, by the key frame that ends it
@@ -106,14 +110,14 @@ def damaged_slots(found: Findings, timeline: Timeline, pts: Sequence[int | None]
     return damaged
 
 
-def _repeated(found: Findings) -> Iterator[int]:
+def _repeated(stats: DecodeStats) -> Iterator[int]:
     """Numbers of frames that equal the one before while the scene moves on.
 
     A hand that shakes stands still at its turning points too; but there either the motion is slow for a while, or the
     frames on both sides are alike. Encoders like to repeat a key frame and to save on the frames before: none counts.
     """
-    change, count = _without_key_frames(found), len(found.change)
-    keys = set[int]() if len(found.keys) == count else set(found.keys)
+    change, count = _without_key_frames(stats), len(stats.change)
+    keys = set[int]() if len(stats.keys) == count else set(stats.keys)
     for number in range(1, count):
         near = [n for n in range(number - _AROUND, number + _AROUND + 1) if 0 < n < count and n != number]
         beside = sorted([change[n] for n in near if abs(n - number) <= 3] + [0, 0])[-2]
@@ -121,16 +125,16 @@ def _repeated(found: Findings) -> Iterator[int]:
             continue
         usual = float(np.quantile([change[n] for n in near], 0.8))  # holds where all frames come four times, too
         inside = 1 < number < count - 1
-        moved = found.span[number + 1] if inside else change[2 if number == 1 else number - 1]
+        moved = stats.span[number + 1] if inside else change[2 if number == 1 else number - 1]
         if max(_STILL, change[number] / _DUPLICATE) <= usual <= min(2 * beside, moved / 0.75):
             yield number
 
 
-def _without_key_frames(found: Findings) -> list[float]:
+def _without_key_frames(stats: DecodeStats) -> list[float]:
     """The change from frame to frame; a key frame, encoded afresh, counts no more than the others around it."""
-    change, keys = list(found.change), set(found.keys)
+    change, keys = list(stats.change), set(stats.keys)
     if len(keys) < len(change):
         for key in keys:
             around = range(max(1, key - _AROUND), min(len(change), key + _AROUND + 1))
-            change[key] = min(change[key], max((found.change[n] for n in around if n not in keys), default=0))
+            change[key] = min(change[key], max((stats.change[n] for n in around if n not in keys), default=0))
     return change

@@ -1,4 +1,4 @@
-"""What the first bytes of PNG, JPEG, WebP and BMP files tell: size, how many pictures, and which colours they mean."""
+"""Headers of PNG, JPEG, WebP and BMP files: size, how many pictures, and which colours they mean."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""From the colours that a picture's file declares to sRGB: ICC profiles of matrix and curves, PNG's cICP, gAMA, cHRM.
+"""Colour management, from what a picture declares to sRGB: ICC profiles of matrix and curves, PNG's cICP, gAMA, cHRM.
 
 LittleCMS, through Pillow, keeps 8 bits only; a matrix and curves are simple enough to be kept in float.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.video.headers import Colours, UnreadableError
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.errors import SequenceError
-from lolblur_synth.files import write_whole
+from lolblur_synth.core.errors import SequenceError, setting
+from lolblur_synth.core.files import write_whole
 from lolblur_synth.video.headers import UnreadableError, read_header
 from lolblur_synth.video.icc import conversion, to_srgb
 from lolblur_synth.video.metadata import MAX_PIXELS
@@ -24,19 +24,22 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 KINDS = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
 _NO_PICTURE = "not a picture that can be decoded"
-cv2.utils.logging.setLogLevel(
-    cv2.utils.logging.LOG_LEVEL_SILENT
-)  # what is wrong with a picture is told once, in our words
+_LOGGING = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has what is cv2's own in 4.10
+_LOGGING.setLogLevel(0)  # silent: what is wrong with a picture is told once, in our words
 
 
 def quantize(image: Tensor, bit_depth: BitDepth = 8) -> Pixels:
-    """Round (3, H, W) in [0, 1] to the nearest code as (H, W, 3) uint8 or uint16; values outside are clipped."""
+    """Quantize (3, H, W) in [0, 1] to the nearest code as (H, W, 3) uint8 or uint16; values outside are clipped.
+
+    >>> quantize(torch.tensor([0.0, 0.5, 1.2]).view(3, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
     scaled = image.clamp(0, 1).mul(2**bit_depth - 1).add(0.5).floor().permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(scaled.astype(np.uint8 if bit_depth == 8 else np.uint16))
 
 
 def dequantize(pixels: Pixels) -> Tensor:
-    """(H, W, 3) uint8 or uint16 as (3, H, W) float32 in [0, 1]."""
+    """Dequantize (H, W, 3) uint8 or uint16 to (3, H, W) float32 in [0, 1]; `quantize` gives the same codes again."""
     scaled = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
 
@@ -79,7 +82,7 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
         if found and found.grey and decoded.ndim == 3 and header.channels != 1 and np.ptp(decoded, axis=2).any():
             raise UnreadableError("its colour profile is one of grey pictures; remove the profile")
     except UnreadableError as error:
-        raise SequenceError(f"{path}: {error}") from None
+        raise SequenceError(error, where=path) from None
     rgb = cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB) if decoded.ndim == 2 else decoded
     return cast(Pixels, to_srgb(rgb, found) if found else rgb)
 
@@ -98,8 +101,9 @@ def check_size(path: Path, width: int, height: int, largest: int) -> None:
     """Raise `SequenceError` for more pixels than are decoded, before that takes the memory."""
     if width * height > largest:
         raise SequenceError(
-            f"{path}: {width}x{height} are more than {largest} pixels; make it smaller, or if it is meant: run "
-            f"--set run.max_pixels={width * height}"
+            f"{width}x{height} are more than {largest} pixels",
+            where=path,
+            advice=f"make it smaller, or if it is meant, run with {setting('run.max_pixels')}={width * height}",
         )
 
 
@@ -107,12 +111,12 @@ def _contents(path: Path, largest: int) -> bytes:
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-            raise SequenceError(f"{path}: cannot be read: not a file")
+            raise SequenceError("cannot be read: not a file", where=path)
         if status.st_size > 16 * largest + 2**24:
-            raise SequenceError(f"{path}: {status.st_size} bytes are more than a picture of {largest} pixels takes")
+            raise SequenceError(f"{status.st_size} bytes are more than a picture of {largest} pixels takes", where=path)
         return path.read_bytes()
     except OSError as error:
-        raise SequenceError(f"{path}: cannot be read: {error.strerror}") from None
+        raise SequenceError(f"cannot be read: {error.strerror}", where=path) from None
 
 
 def _decode(data: bytes) -> Pixels:

@@ -1,4 +1,4 @@
-"""The timestamp scale of Matroska files (RFC 9559): FFmpeg's muxer knows milliseconds only."""
+"""Timestamp scale of Matroska files (RFC 9559): FFmpeg's muxer knows milliseconds only."""
 
 import mmap
 import zlib

@@ -1,4 +1,4 @@
-"""What is known about a video: plain values, without codecs."""
+"""Metadata of a video: what is known about it, as plain values, without codecs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,13 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
+ColorRange = Literal["limited", "full"]  # of samples: 16 to 235, or all
 MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
 
 
 class RateOrigin(StrEnum):
     """What tells the rate of the sensor; the value is how it is told."""
 
-    GIVEN = "--capture-fps"
+    GIVEN = "given"
     TAG = "tag"  # of the file
     TRACK_TAG = "track's tag"
     BOX = "box"
@@ -40,8 +42,8 @@ class VideoInfo:
     codec: str
     pixel_format: str
     bit_depth: int
-    color_matrix: str  # "bt601", "bt709" or "bt2020"
-    color_range: str  # "limited" or "full"
+    color_matrix: ColorMatrix
+    color_range: ColorRange
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
 

@@ -1,4 +1,4 @@
-"""What the headers and the first frame of a video tell, and what of it cannot be used."""
+"""Probe: what the headers and the first frame of a video tell, and what of it cannot be used."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,18 +10,26 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images, runs_backwards
 from lolblur_synth.video.images import check_size, read_pixels
-from lolblur_synth.video.metadata import MAX_PIXELS, RateOrigin, VideoInfo
+from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
 from lolblur_synth.video.stream import decoded_frames, open_stream
 from lolblur_synth.video.timeline import standard_rate
 
-_MATRICES = {0: None, 1: "bt709", 2: None, 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020"}  # None: not stated
+_MATRICES: dict[int, ColorMatrix | None] = {
+    0: None,
+    1: "bt709",
+    2: None,
+    4: "bt601",
+    5: "bt601",
+    6: "bt601",
+    9: "bt2020",
+}  # None: not stated
 _NOT_SDR = {8: "linear", 9: "logarithmic", 10: "logarithmic", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
 _WIDE_GAMUT = {9, 11, 12}  # primaries of BT.2020 and of P3
 _UNSPECIFIED = 2  # as transfer, primaries and matrix
@@ -76,15 +84,17 @@ def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int 
         container_color = _Color.of(stream)
         frame = next(decoded_frames(container, stream), None)
         if frame is None:
-            raise SequenceError(f"{path}: no frame of it can be decoded; it is damaged or encrypted")
+            raise SequenceError("no frame of it can be decoded", where=path, advice="it is damaged or encrypted")
         stored = exact(stream.average_rate) or exact(stream.guessed_rate) or given
         if not stored:
-            raise SequenceError(f"{path}: it tells no frame rate; give --capture-fps")
+            raise SequenceError("it tells no frame rate", where=path, advice=f"give {setting('video.capture_fps')}")
         stored = standard_rate(stored, _ROUNDED / stored)
         rate = capture_rate(path, given, readable(container.metadata), readable(stream.metadata), stored)
         color = _Color.of(stream, frame).or_else(container_color)
         if color.matrix not in _MATRICES:
-            raise SequenceError(f"{path}: colour matrix {color.matrix} is not known; convert it to BT.709 first")
+            raise SequenceError(
+                f"colour matrix {color.matrix} is not known", where=path, advice="convert it to BT.709 first"
+            )
         info = _describe(path, stream, frame, color, stored, rate)
         _refuse(info, frame, color)
         return info
@@ -93,18 +103,24 @@ def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int 
 def _refuse(info: VideoInfo, frame: av.VideoFrame, color: _Color) -> None:
     path, transfer = info.path, _NOT_SDR.get(color.transfer)
     if transfer:
-        raise SequenceError(f"{path}: its transfer is {transfer}, not SDR; convert it first: {convert(_TO_SDR, info)}")
+        raise SequenceError(
+            f"its transfer is {transfer}, not SDR", where=path, advice=f"convert it first: {convert(_TO_SDR, info)}"
+        )
     if color.primaries in _WIDE_GAMUT:
-        raise SequenceError(f"{path}: its primaries are wide-gamut; convert it first: {convert(_TO_BT709, info)}")
+        raise SequenceError(
+            "its primaries are wide-gamut", where=path, advice=f"convert it first: {convert(_TO_BT709, info)}"
+        )
     if _is_mirrored(frame):
-        raise SequenceError(f"{path}: it is to be mirrored; apply that first: {convert('-crf 8', info)}")
+        raise SequenceError("it is to be mirrored", where=path, advice=f"apply that first: {convert('-crf 8', info)}")
     if frame.rotation % 90:
-        raise SequenceError(f"{path}: it is to be turned by {frame.rotation} degrees; only multiples of 90 are known")
+        raise SequenceError(
+            f"it is to be turned by {frame.rotation} degrees", where=path, advice="only multiples of 90 are known"
+        )
     try:
         luma(frame)
     except ValueError as error:
         line = convert("-pix_fmt yuv444p16 -c:v ffv1", info, ".mkv")
-        raise SequenceError(f"{path}: {error}; convert it: {line}") from None
+        raise SequenceError(error, where=path, advice=f"convert it: {line}") from None
 
 
 def _is_mirrored(frame: av.VideoFrame) -> bool:
@@ -125,7 +141,8 @@ def _describe(
     full = color.range == ColorRange.JPEG or fmt.is_rgb or fmt.has_palette or fmt.name.startswith("yuvj")
     full = full or (says_nothing and fmt.name.startswith("gray"))  # as FFmpeg takes it
     mixed = len(fmt.components) >= 3 and not fmt.is_rgb  # else its tag decides no pixel, and containers lose tags
-    matrix = (mixed and _MATRICES[color.matrix]) or ("bt709" if frame.height >= 720 or not mixed else "bt601")
+    stated = _MATRICES[color.matrix] if mixed else None
+    matrix: ColorMatrix = stated or ("bt709" if frame.height >= 720 or not mixed else "bt601")
     return VideoInfo(
         path=path,
         width=height if rotation % 180 else width,
@@ -147,11 +164,12 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
     first = next(iter(numbered_images(folder).values()))
     if runs_backwards(folder):
         raise SequenceError(
-            f"{folder}: its files were written in the order against their numbers, as if the dash before them were a "
-            "minus; number them from 0 on, in order of time"
+            "its files were written in the order against their numbers, as if the dash before them were a minus",
+            where=folder,
+            advice="number them from 0 on, in order of time",
         )
     if capture_fps is None:
-        raise SequenceError(f"{folder}: images carry no frame rate; give --capture-fps")
+        raise SequenceError("images carry no frame rate", where=folder, advice=f"give {setting('video.capture_fps')}")
     image = read_pixels(first, largest)
     depth, used = 8 * image.dtype.itemsize, int(image.max()).bit_length()
     few = next((bits for bits in (8, 10, 12, 14) if 0 < used <= bits < depth), None)

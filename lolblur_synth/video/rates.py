@@ -1,4 +1,4 @@
-"""The rate of the sensor: slow motion is stored at a playing rate, and cameras tell elsewhere how fast they filmed."""
+"""Capture rate, of the sensor: slow motion is stored at a playing rate, and cameras tell elsewhere how they filmed."""
 
 import math
 import re
@@ -8,8 +8,8 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
-from lolblur_synth.errors import SequenceError, UserError
-from lolblur_synth.video.boxes import samsung_rate
+from lolblur_synth.core.errors import SequenceError, UserError, setting
+from lolblur_synth.video.isobmff import samsung_rate
 from lolblur_synth.video.metadata import RateOrigin
 
 _TAG = "com.android.capture.fps"  # Matroska has it in capitals; Apple's files tell no rate: theirs are stored as filmed
@@ -27,10 +27,14 @@ class CaptureRate:
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
-    """A rate as a fraction, 239.76 as 240000/1001; raises `UserError` unless it is above 0."""
+    """Frame rate as a fraction; raises `UserError` unless it is above 0.
+
+    >>> exact_rate(239.76), exact_rate(250)
+    (Fraction(240000, 1001), Fraction(250, 1))
+    """
     value = float(fps)
     if not 0 < value < math.inf:
-        raise UserError(f"--capture-fps {fps}: a rate is above 0")
+        raise UserError("a rate is above 0", where=f"{setting('video.capture_fps')} {fps}")
     if isinstance(fps, Fraction):
         return fps
     ntsc = Fraction(round(value * 1.001) * 1000, 1001)
@@ -41,7 +45,7 @@ def exact_rate(fps: Fraction | float) -> Fraction:
 def capture_rate(
     path: Path, given: Fraction | None, file_tags: Mapping[str, str], track_tags: Mapping[str, str], stored: Fraction
 ) -> CaptureRate:
-    """What is given, else what a camera wrote, else the rate as stored; raises `SequenceError` for what is no rate."""
+    """Capture rate that is given, else that a camera wrote, else as stored; `SequenceError` for what is no rate."""
     if given:
         return CaptureRate(given, RateOrigin.GIVEN)
     for origin, detail, told in _told(path, file_tags, track_tags):
@@ -49,7 +53,9 @@ def capture_rate(
             return CaptureRate(exact_rate(float(told)), origin, detail)
         except (ValueError, UserError):
             raise SequenceError(
-                f"{path}: no capture rate in {origin} {detail}, but {told!r}; give --capture-fps"
+                f"no capture rate in {origin} {detail}, but {told!r}",
+                where=path,
+                advice=f"give {setting('video.capture_fps')}",
             ) from None
     return CaptureRate(stored, RateOrigin.STREAM)
 

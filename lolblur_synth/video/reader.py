@@ -1,4 +1,4 @@
-"""A range of frames of a video as tensors."""
+"""Reader: a range of frames of a video as tensors."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
@@ -23,10 +23,22 @@ from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
 def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
-    """Frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height), centred.
+    """Read frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height).
 
-    Where the timeline has no frame the one before stands in, to keep the count: every window that holds it is flawed.
-    Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
+    The middle is kept. Where the timeline has no frame the one before stands in, to keep the count: every window that
+    holds it is flawed. Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
+
+    >>> from fractions import Fraction
+    >>> from tempfile import TemporaryDirectory
+    >>> from lolblur_synth.video.probe import probe
+    >>> from lolblur_synth.video.scan import scan
+    >>> from lolblur_synth.video.writer import write_video
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.mkv")
+    ...     write_video(path, torch.rand(12, 3, 48, 64), Fraction(250))
+    ...     frames = list(read_frames(scan(probe(path)), 4, 7))
+    >>> [tuple(frame.shape) for frame in frames]
+    [(3, 48, 64), (3, 48, 64), (3, 48, 64)]
     """
     if not 0 <= start <= stop <= scan.frames:
         raise ValueError(f"frames {start} to {stop} of a video that has {scan.frames}")
@@ -41,7 +53,7 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
             if pts != arrived:
                 arrived, picture = next(arrivals, (None, picture))
             if pts != arrived:
-                raise SequenceError(f"{scan.info.path}: frame {index} {_why_other(scan)}")
+                raise SequenceError(f"frame {index} {_why_other(scan)}", where=scan.info.path)
             yield picture
 
 
@@ -66,7 +78,7 @@ def read_stored(scan: StoredScan) -> Iterator[Tensor]:
         for number, expected in enumerate(scan.checksums):
             actual, rgb = next(frames, (None, None))
             if rgb is None or (number not in damaged and actual != expected):
-                raise SequenceError(f"{path}: frame {number} is gone; has the file changed meanwhile?")
+                raise SequenceError(f"frame {number} is gone", where=path, advice="has the file changed meanwhile?")
             yield fit(rgb, "source", scan.info)
 
 

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from typing import Any
@@ -17,18 +18,18 @@ from numpy.typing import NDArray
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import checksum, frame_checksum, luma, samples_of, to_rgb, unpacked
 from lolblur_synth.video.content import FrameDigests, Samples, content_of
+from lolblur_synth.video.damage import locate_damage
 from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
-from lolblur_synth.video.flaws import Findings, damaged_slots, find_flaws
+from lolblur_synth.video.flaws import DecodeStats, damaged_slots, find_flaws
 from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
 from lolblur_synth.video.images import Pixels, read_pixels
 from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
-from lolblur_synth.video.second_look import look_again
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
 
@@ -49,51 +50,61 @@ _HEADERS = {  # containers that tell how long they last in a header, and whether
 
 def scan(info: VideoInfo) -> VideoScan:
     """Decode all frames once; raises `SequenceError` for a file that is cut off, interlaced or too irregular."""
-    return _conclude(info, *survey(info))
+    return _conclude(info, survey(info))
 
 
-def survey(info: VideoInfo) -> tuple[Findings, list[int], Fraction, int]:
-    """What one full decode adds up, the cuts, seconds per pts, and frames by which the decoder may reorder.
+@dataclass(frozen=True)
+class Survey:
+    """What one full decode tells; frames are numbered as they are stored, in order of display."""
 
-    Frames are numbered as they are stored, in order of display. Raises `SequenceError`.
-    """
-    found = Findings()
+    stats: DecodeStats
+    cuts: list[int]  # frames that begin a scene
+    time_base: Fraction  # seconds per pts
+    reorder: int  # frames by which the decoder may reorder
+
+
+def survey(info: VideoInfo) -> Survey:
+    """Decode all frames once and add up what they tell; raises `SequenceError`."""
+    stats = DecodeStats()
     with FrameDigests() as digests:
         if info.path.is_dir():
             time_base, reorder = 1 / info.stored_fps, 0
-            cuts = list(_cuts(_lit(_watch_images(info, found, digests), found), info))
+            cuts = list(_cuts(_lit(_watch_images(info, stats, digests), stats), info))
         else:
             with open_stream(info.path) as (container, stream), listening(stream) as ear:
                 time_base = exact(stream.time_base) or Fraction(1)
                 reorder = REORDER * bool(stream.codec_context.has_b_frames)
-                cuts = list(_cuts(_lit(_watch_stream(info, container, stream, found, digests), found), info))
-                _refuse_cut_off(info, container, stream, found)
-                if ear.has_heard() or found.failures or found.damaged or found.pending or found.corrupt_packets:
-                    look_again(info.path, found)
-        found.digests = digests.finish()
-    if len(found.pts) < 2:
-        raise SequenceError(f"{info.path}: {len(found.pts)} frame can be decoded; that is a picture, not a video")
-    return found, cuts, time_base, reorder
+                cuts = list(_cuts(_lit(_watch_stream(info, container, stream, stats, digests), stats), info))
+                _refuse_cut_off(info, container, stream, stats)
+                if ear.has_heard() or stats.failures or stats.damaged or stats.pending or stats.corrupt_packets:
+                    locate_damage(info.path, stats)
+        stats.digests = digests.finish()
+    if len(stats.pts) < 2:
+        raise SequenceError(
+            f"{len(stats.pts)} frame can be decoded", where=info.path, advice="that is a picture, not a video"
+        )
+    return Survey(stats, cuts, time_base, reorder)
 
 
-def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Fraction, reorder: int) -> VideoScan:
-    info, timeline = lay_out(info, found.pts, found.timed, time_base)
+def _conclude(info: VideoInfo, survey: Survey) -> VideoScan:
+    stats, cuts, time_base = survey.stats, survey.cuts, survey.time_base
+    info, timeline = lay_out(info, stats.pts, time_base, timed=stats.timed)
     refuse_sparse(info, timeline)
     numbers = dict(zip(reversed(timeline.slots), reversed(range(len(timeline.slots))), strict=True))
     taken = [numbers.get(slot) for slot in range(timeline.slots[-1] + 1)]  # of two frames for a slot the earlier
     pts = [None if number is None else timeline.pts[number] for number in taken]
-    damaged = damaged_slots(found, timeline, pts, reorder)
-    light = np.array([[np.nan] * BANDS if number is None else found.light[number] for number in taken])
+    damaged = damaged_slots(stats, timeline, pts, survey.reorder)
+    light = np.array([[np.nan] * BANDS if number is None else stats.light[number] for number in taken])
     sound = [None if slot in damaged else number for slot, number in enumerate(taken)]
     return VideoScan(
         info=info,
         frames=len(pts),
         pts=tuple(pts),
-        flaws=tuple(find_flaws(found, timeline, pts, cuts, damaged)),
-        content=content_of((slot, found.digests[number]) for slot, number in enumerate(sound) if number is not None),
-        time_base=time_base if found.timed else None,
-        checksums=tuple(None if number is None else found.checksums[number] for number in sound),
-        lightness=tuple(found.lightness[bisect_right(timeline.slots, slot) - 1] for slot in range(len(pts))),
+        flaws=tuple(find_flaws(stats, timeline, pts, cuts, damaged)),
+        content=content_of((slot, stats.digests[number]) for slot, number in enumerate(sound) if number is not None),
+        time_base=time_base if stats.timed else None,
+        checksums=tuple(None if number is None else stats.checksums[number] for number in sound),
+        lightness=tuple(stats.lightness[bisect_right(timeline.slots, slot) - 1] for slot in range(len(pts))),
         flicker=find_flicker(
             light, [timeline.slots[cut] for cut in cuts if 0 < cut < len(timeline.slots)], info.capture_fps
         ),
@@ -102,23 +113,25 @@ def _conclude(info: VideoInfo, found: Findings, cuts: list[int], time_base: Frac
 
 
 def _watch_stream(
-    info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings, digests: FrameDigests
+    info: VideoInfo, container: InputContainer, stream: VideoStream, stats: DecodeStats, digests: FrameDigests
 ) -> Iterator[_Small]:
     """Decode, add to the findings, and pass on small pictures."""
-    found.timed = _tells_times(info, container, stream)
+    stats.timed = _tells_times(info, container, stream)
     for packet, frames in decode(container, stream):
         if packet.size and not packet.is_discard:  # an edit list discards
-            found.packets += 1
-            found.corrupt_packets += packet.is_corrupt
-            found.timed = found.timed and packet.pts is not None
-            found.pending |= set() if packet.pts is None else {packet.pts}
+            stats.packets += 1
+            stats.corrupt_packets += packet.is_corrupt
+            stats.timed = stats.timed and packet.pts is not None
+            stats.pending |= set() if packet.pts is None else {packet.pts}
         if frames is None:
-            found.failures.append(len(found.pts))
+            stats.failures.append(len(stats.pts))
         for frame in frames or ():
             planar = unpacked(frame)
             samples = luma(planar)
-            _refuse_frame(info, frame, len(found.pts), not found.latest or found.latest[-1].shape == samples.shape)
-            found.add(frame.pts, frame.key_frame, frame.is_corrupt, samples, info.bit_depth, frame_checksum(planar))
+            same_size = not stats.latest or stats.latest[-1].shape == samples.shape
+            _refuse_frame(info, frame, len(stats.pts), same_size=same_size)
+            flags = {"key": frame.key_frame, "damaged": frame.is_corrupt}
+            stats.add(frame.pts, samples, info.bit_depth, frame_checksum(planar), **flags)
             digests.add(samples_of(planar))
             yield (to_rgb(planar, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
 
@@ -131,33 +144,39 @@ def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream
     return container.format.name != "matroska,webm" or step >= 2 or step.denominator == 1
 
 
-def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, same_size: bool) -> None:
+def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, *, same_size: bool) -> None:
     if frame.interlaced_frame:
-        raise SequenceError(f"{info.path}: it is interlaced; deinterlace it first: {convert('-vf bwdif -crf 8', info)}")
+        raise SequenceError(
+            "it is interlaced", where=info.path, advice=f"deinterlace it first: {convert('-vf bwdif -crf 8', info)}"
+        )
     if not same_size:
-        raise SequenceError(f"{info.path}: frame {number} has another size than those before; split the file there")
+        raise SequenceError(
+            f"frame {number} has another size than those before", where=info.path, advice="split the file there"
+        )
 
 
-def _watch_images(info: VideoInfo, found: Findings, digests: FrameDigests) -> Iterator[_Small]:
+def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) -> Iterator[_Small]:
     first: Pixels | None = None
     for number, path in numbered_images(info.path).items():
         picture = read_pixels(path, max(MAX_PIXELS, info.width * info.height))
         first = picture if first is None else first
         if (picture.shape, picture.dtype) != (first.shape, first.dtype):
-            raise SequenceError(f"{path}: it has another size or depth than the images before; make them all alike")
+            raise SequenceError(
+                "it has another size or depth than the images before", where=path, advice="make them all alike"
+            )
         samples = np.ascontiguousarray(picture[..., 1])
-        found.add(number, True, False, samples, info.bit_depth, checksum(picture))
+        stats.add(number, samples, info.bit_depth, checksum(picture), key=True, damaged=False)
         digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
         small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
         yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
 
 
-def _lit(pictures: Iterable[_Small], found: Findings) -> Iterator[_Small]:
+def _lit(pictures: Iterable[_Small], stats: DecodeStats) -> Iterator[_Small]:
     """Add to the findings how light small pictures are, and pass them on."""
     for picture in pictures:
         bands, lightness = light_of(picture)
-        found.light.append(bands)
-        found.lightness.append(lightness)
+        stats.light.append(bands)
+        stats.lightness.append(lightness)
         yield picture
 
 
@@ -193,22 +212,23 @@ def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
     yield from reversed([*latest][:-1])
 
 
-def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, found: Findings) -> None:
+def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, stats: DecodeStats) -> None:
     """A header that promises more than there is; how long the last frame stays varies, so counts overrule times."""
     promised, is_end = _promised_seconds(container, stream)
-    pts = sorted(value for value in found.pts if value is not None)
-    seconds, frame = len(found.pts) / info.stored_fps, 1 / info.stored_fps
+    pts = sorted(value for value in stats.pts if value is not None)
+    seconds, frame = len(stats.pts) / info.stored_fps, 1 / info.stored_fps
     time_base = exact(stream.time_base)
-    if found.timed and pts and time_base:
+    if stats.timed and pts and time_base:
         longest = max((after - before for before, after in pairwise(pts)), default=0)  # the last one may stay so
         seconds = (pts[-1] - pts[0]) * time_base + max(frame, longest * time_base)
         promised -= float(pts[0] * time_base) if is_end else 0
-    if 0 < stream.frames <= found.packets or seconds >= promised * 0.99 - 3 * frame:
+    if 0 < stream.frames <= stats.packets or seconds >= promised * 0.99 - 3 * frame:
         return
     frames = stream.frames or round(promised * info.stored_fps)
     raise SequenceError(
-        f"{info.path}: cut off: of {frames} frames that its header promises {len(found.pts)} are there; copy it again, "
-        f"or keep what there is: {convert('-c copy', info)}"
+        f"cut off: of {frames} frames that its header promises {len(stats.pts)} are there",
+        where=info.path,
+        advice=f"copy it again, or keep what there is: {convert('-c copy', info)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Scans that are kept: what one decode of a video found, by the bytes of its files and by all else that decides it.
+"""Cache of scans: what one decode of a video found, by the bytes of its files and by all else that decides it.
 
 `KEY.scan` holds a scan; KEY is a hash of the bytes, of what was asked for, of our code and of the libraries.
 `PATH.bytes` remembers the hash of the bytes by what the file system tells of the files, so that known footage is not
@@ -26,15 +26,15 @@ from stat import S_ISREG
 import av
 from pydantic import TypeAdapter, ValidationError
 
-from lolblur_synth.caches import cache_dir
-from lolblur_synth.files import file_hash
+from lolblur_synth.core.caches import cache_dir
+from lolblur_synth.core.files import file_hash
 from lolblur_synth.video.find import file_stamp
 from lolblur_synth.video.images import SUFFIXES
 from lolblur_synth.video.metadata import VideoScan
 
 MOST_BYTES = 512 << 20  # of all scans: those of some 2,000 clips of a minute at 240 fps
 _LARGEST = 256 << 20  # of one; a larger one is none of ours
-_SETTLED = 3_000_000_000  # ns after which a change shows: file systems tell times in steps of up to 2 s
+SETTLED = 3_000_000_000  # ns after which a change shows: file systems tell times in steps of up to 2 s
 _UNNOTED = 24 * 3600  # s, after which it is noted that a scan is used
 _EXPONENT = re.compile(rb'"[-+\d._/\s]*[eE][-+]?\d+"')  # fractions take them, and gigabytes for "1e999999999"
 _SCANS = TypeAdapter(VideoScan)
@@ -45,10 +45,10 @@ def folder() -> Path:
     return cache_dir("scans")
 
 
-def recall_or_scan(path: Path, options: dict[str, str], make: Callable[[], VideoScan | str]) -> VideoScan | str:
+def recall_or_scan(path: Path, options: dict[str, str], make: Callable[[], VideoScan]) -> VideoScan:
     """The scan of a video, made where it is not kept; `options` are all that it depends on beside the files.
 
-    Why there is none, which `make` may tell or raise, is not kept.
+    What `make` raises, such as the `SequenceError` of a file without a scan, is not kept.
     """
     try:
         before = _Files.of(path)
@@ -60,18 +60,18 @@ def recall_or_scan(path: Path, options: dict[str, str], make: Callable[[], Video
     if kept is not None:
         return kept
     made = make()
-    if isinstance(made, VideoScan) and _are_still(before, digest):
+    if _are_still(before, digest):
         _write(f"{key}.scan", _SCANS.dump_json(replace(made, info=replace(made.info, path=Path()))))
     return made
 
 
 def fingerprint_of(digest: str, options: dict[str, str]) -> str:
     """What a scan is kept by: it changes with all that may change a scan."""
-    return hashlib.sha256(json.dumps([digest, options, _made_by()], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([digest, options, made_by()], sort_keys=True).encode()).hexdigest()
 
 
 @cache
-def _made_by() -> list[str]:
+def made_by() -> list[str]:
     """Our code by its text, so that nobody has to raise a number, and the versions of what it builds on."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     names = ("av", "numpy", "opencv-python", "scenedetect")
@@ -143,7 +143,7 @@ def _texts(folder: Path, _changed: int) -> list[tuple[str, str]]:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    return max(status.st_mtime_ns, status.st_ctime_ns) < now - _SETTLED
+    return max(status.st_mtime_ns, status.st_ctime_ns) < now - SETTLED
 
 
 def _are_still(before: _Files, digest: str) -> bool:

@@ -1,4 +1,4 @@
-"""The demuxer and decoder of a file: its container, its video stream, its frames in order of display."""
+"""Demuxer and decoder of a file: its container, its video stream, its frames in order of display."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +11,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from lolblur_synth.errors import SequenceError
-from lolblur_synth.video.boxes import has_edit_rates
+from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.video.isobmff import has_edit_rates
 from lolblur_synth.video.pyav import open_input
 
 _THUMBNAILS = 10  # times as many frames has the video
@@ -23,19 +23,19 @@ _TELLING = 100  # packets of one stream
 def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and the largest video stream that has frames, ready to decode; raises `SequenceError`."""
     if not path.is_file():
-        raise SequenceError(f"{path}: no such file")
+        raise SequenceError("no such file", where=path)
     if path.stat().st_size == 0:
-        raise SequenceError(f"{path}: the file is empty (0 bytes); copy it again")
+        raise SequenceError("the file is empty (0 bytes)", where=path, advice="copy it again")
     with _opened(path) as container:
         videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not videos:
             raise SequenceError(
-                f"{path}: no video in it, only {', '.join(sorted({s.type for s in container.streams}))}"
+                f"no video in it, only {', '.join(sorted({s.type for s in container.streams}))}", where=path
             )
         streams = [s for s in _with_frames(path, videos) if s.codec_context is not None]
         if not streams:
             raise SequenceError(
-                f"{path}: FFmpeg does not know its codec; convert it by its camera maker's program first"
+                "FFmpeg does not know its codec", where=path, advice="convert it by its camera maker's program first"
             )
         stream = max(streams, key=lambda s: s.width * s.height)
         stream.thread_type = "AUTO"
@@ -54,7 +54,7 @@ def _opened(path: Path) -> InputContainer:
         options = {"ignore_editlist": "1"} if has_edit_rates(path) else {}
         return open_input(file_url(path), options)
     except (av.FFmpegError, OSError) as error:
-        raise SequenceError(f"{path}: no video, or cut off: it cannot be opened ({error.strerror})") from None
+        raise SequenceError(f"no video, or cut off: it cannot be opened ({error.strerror})", where=path) from None
 
 
 def _with_frames(path: Path, videos: list[VideoStream]) -> list[VideoStream]:

@@ -1,4 +1,4 @@
-"""The timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
+"""Timeline of a video: slots of equal steps, and which of them each decoded frame fills."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from statistics import median, median_low
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 
@@ -41,7 +41,9 @@ class Timeline:
         return self.slots[before] + round((pts - self.pts[before]) / self.steps[before])
 
 
-def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: Fraction) -> tuple[VideoInfo, Timeline]:
+def lay_out(
+    info: VideoInfo, pts: Sequence[int | None], time_base: Fraction, *, timed: bool
+) -> tuple[VideoInfo, Timeline]:
     """Place the frames on a timeline of equal steps; corrects the rate of `info` where the headers tell an average.
 
     Where the rate of the sensor is told each stored frame is one step of it, however fast it is played: phones export
@@ -64,20 +66,25 @@ def lay_out(info: VideoInfo, pts: Sequence[int | None], timed: bool, time_base: 
     told = info.capture_origin.is_told and not info.path.is_dir()  # numbers of pictures are counted, not played
     if told:
         steps, unclear = local_steps(shown, float(step), float(1 / (info.capture_fps * time_base)))
-    return info, Timeline(shown, place(info, times, steps, told), steps, unclear)
+    return info, Timeline(shown, place(info, times, steps, each=told), steps, unclear)
 
 
 def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
     """Raise `SequenceError` where fewer than half of the slots have a frame."""
     if timeline.slots[-1] + 1 > 2 * len(timeline.slots):
         raise SequenceError(
-            f"{info.path}: at its usual {float(info.stored_fps):g} fps more than half of the frames are missing; "
-            "a steady frame rate is needed"
+            f"at its usual {float(info.stored_fps):g} fps more than half of the frames are missing",
+            where=info.path,
+            advice="a steady frame rate is needed",
         )
 
 
 def standard_rate(rate: Fraction, slack: Fraction) -> Fraction:
-    """The standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself."""
+    """Standard rate, n or n * 1000 / 1001, whose step differs by `slack` seconds at most; else `rate` itself.
+
+    >>> standard_rate(Fraction(2997, 100), slack=Fraction(1, 1_000_000))
+    Fraction(30000, 1001)
+    """
     ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
     nearest = min((Fraction(round(rate)), ntsc), key=lambda standard: abs(standard - rate))
     return nearest if nearest and abs(1 / nearest - 1 / rate) <= slack else rate
@@ -91,7 +98,9 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
     """
     gaps = [after - before for before, after in pairwise(pts) if after > before]
     if not gaps:
-        raise SequenceError(f"{info.path}: its timestamps stand still; remux it: {convert('-c copy', info, '.mkv')}")
+        raise SequenceError(
+            "its timestamps stand still", where=info.path, advice=f"remux it: {convert('-c copy', info, '.mkv')}"
+        )
     middle = median(gaps)
     near = [gap for gap in gaps if abs(gap - middle) <= middle / 2]
     mean = Fraction(sum(near), len(near))
@@ -116,7 +125,7 @@ def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[f
     return [*steps, steps[-1]], unclear
 
 
-def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: bool = False) -> list[int]:
+def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], *, each: bool = False) -> list[int]:
     """The slot nearest to each pts, or with `each` another one for every frame that is later than those before.
 
     The grid follows the camera's clock, as a phase-locked loop of second order: by a tenth of each deviation (0.3
@@ -128,7 +137,9 @@ def place(info: VideoInfo, pts: Sequence[int], steps: Sequence[float], each: boo
             expected, pace = float(latest), 1.0
         ahead = round((value - expected) / (pace * step))
         if ahead < -REORDER:  # by less where frames are damaged
-            raise SequenceError(f"{info.path}: timestamps run backwards at frame {number}; split the file there")
+            raise SequenceError(
+                f"timestamps run backwards at frame {number}", where=info.path, advice="split the file there"
+            )
         if ahead > 0:
             expected += ahead * pace * step
             deviation = value - expected

@@ -1,4 +1,4 @@
-"""Lossless and camera-like video files."""
+"""Writer of lossless and camera-like video files."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from lolblur_synth.errors import UserError, shown
+from lolblur_synth.core.errors import UserError, shown
 from lolblur_synth.video.images import BitDepth, Pixels, quantize
 from lolblur_synth.video.matroska import count_microseconds
 from lolblur_synth.video.stream import file_url
@@ -107,18 +107,18 @@ def video_writer(
                 stream.codec_context.framerate = Fraction(0)  # a container would tell it
 
             def write(frame: Tensor) -> None:
-                _mux(container, _encode(stream, timing, next(numbers), quantize(frame, bit_depth)), timing, fine)
+                _mux(container, _encode(stream, timing, next(numbers), quantize(frame, bit_depth)), timing, fine=fine)
 
             yield write
             if next(numbers) == 0:
                 raise ValueError("there are no frames to write")
-            _mux(container, stream.encode(None), timing, fine)
+            _mux(container, stream.encode(None), timing, fine=fine)
         if fine:
             count_microseconds(partial)
         partial.replace(path)
     except av.FFmpegError as error:
         raise UserError(
-            f"{shown(path)}: cannot be written ({error.strerror}); is there room, and is the size even?"
+            f"cannot be written ({error.strerror})", where=shown(path), advice="is there room, and is the size even?"
         ) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -127,13 +127,13 @@ def video_writer(
 def _codec(path: Path, bit_depth: BitDepth) -> tuple[str, str, dict[str, str]]:
     """Name, pixel format and options of the lossless codec for a suffix."""
     if not path.parent.is_dir():
-        raise UserError(f"{shown(path)}: the folder {shown(path.parent)} does not exist; make it first")
+        raise UserError(f"the folder {shown(path.parent)} does not exist", where=shown(path), advice="make it first")
     deep = bit_depth == 16
     codecs = {".mkv": ("ffv1", "gbrp16le" if deep else "bgr0", {"g": "1"})}
     if not deep:
         codecs[".mp4"] = ("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
     if path.suffix not in codecs:
-        raise UserError(f"{shown(path)}: videos of {bit_depth} bits are written as {' or '.join(codecs)}")
+        raise UserError(f"videos of {bit_depth} bits are written as {' or '.join(codecs)}", where=shown(path))
     return codecs[path.suffix]
 
 
@@ -153,7 +153,7 @@ def _encode(stream: VideoStream, timing: Timing, number: int, picture: Pixels) -
     return stream.encode(frame)
 
 
-def _mux(container: OutputContainer, packets: "list[Packet[VideoStream]]", timing: Timing, fine: bool) -> None:
+def _mux(container: OutputContainer, packets: "list[Packet[VideoStream]]", timing: Timing, *, fine: bool) -> None:
     """Write packets with the time that their frames are shown: FFmpeg leaves out a last one that lasts no time.
 
     In a file that is to be `fine` microseconds are called milliseconds meanwhile.

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from lolblur_synth.core.colorimetry import lightness
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
-from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.color import lightness
+from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import SATURATED, darken
 from lolblur_synth.video.images import dequantize, is_picture, quantize, read_pixels
 

@@ -20,12 +20,13 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from lolblur_synth.devices import cores
-from lolblur_synth.ops.color import OPPONENT
-from lolblur_synth.ops.denoise import denoise
-from lolblur_synth.ops.noise_level import estimate_noise, white_noise
+from lolblur_synth.core.colorimetry import OPPONENT
+from lolblur_synth.core.devices import cores
+from lolblur_synth.core.threads import ordered_map
+from lolblur_synth.ops.denoise.denoise import denoise
+from lolblur_synth.ops.denoise.estimate import estimate_noise
+from lolblur_synth.ops.denoise.noise_model import white_noise
 from lolblur_synth.scenes import Cutout, Pose, Scene, as_photo, glide, render, shake
-from lolblur_synth.threads import ordered_map
 
 FRAMES, SIZE, DENSITY, RADIUS = 9, (160, 280), 1.25, 40
 PHOTOS: dict[str, Callable[[], np.ndarray]] = {

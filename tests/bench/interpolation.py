@@ -36,16 +36,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.devices import memory_used
-from lolblur_synth.interpolators import choose_backend, opened
-from lolblur_synth.nets.catalogue import entry
-from lolblur_synth.nets.rife_ncnn import BIN, ncnn_folder
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
-from lolblur_synth.ops.denoise import denoise, find_noise
-from lolblur_synth.ops.interpolate import Interpolator, interpolate
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.devices import memory_used
+from lolblur_synth.core.threads import Map, ordered_map
+from lolblur_synth.nets.weights.catalogue import entry
+from lolblur_synth.nets.weights.ncnn import BIN, ncnn_folder
+from lolblur_synth.ops.denoise.denoise import denoise, find_noise
+from lolblur_synth.ops.interpolation.backends import choose_backend, open_interpolator
+from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
-from lolblur_synth.threads import Map, ordered_map
 from lolblur_synth.video.images import read_image
 
 GAPS, FACTOR, BORDER, BLOCK = 4, 8, 16, 64
@@ -202,7 +202,7 @@ def ready(backend: str, device: torch.device, threads: int):
         return nullcontext((None, None))
     name = backend.removesuffix("-ncnn")
     kind = backend if not backend.startswith("rife") else "rife" if name == backend else "rife-ncnn"
-    return opened(kind, name, device, device.type == "cuda", threads, print)
+    return open_interpolator(kind, name, device, threads, print, vulkan=device.type == "cuda")
 
 
 def rebuild(

@@ -27,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.dataset import contact_sheet, pair_paths
-from lolblur_synth.metrics import psnr, ssim
-from lolblur_synth.nets.weights import load_lednet
+from lolblur_synth.dataset.pairs import find_pairs
+from lolblur_synth.metrics.psnr_ssim import psnr, ssim
+from lolblur_synth.nets.weights.load import load_lednet
+from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import quantize, read_image, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
@@ -131,9 +132,9 @@ def judge(data: Path, weights: Path, pictures: Path) -> None:
     scores: dict[str, list[tuple[float, float, float]]] = {row: [] for row in ROWS}
     shown, unseen = [], []
     sources = {row["pair"]: row["source"] for row in map(json.loads, (data / "manifest.jsonl").open())}
-    for number, pair in enumerate(pair for split in ("train", "test") for pair in pair_paths(data, split)):
-        path = pair["low_blur_noise"]
-        dark, truth = read_image(path), read_image(pair["high_sharp_scaled"])
+    for number, pair in enumerate(pair for split in ("train", "test") for pair in find_pairs(data, split)):
+        path = pair.input.path
+        dark, truth = read_image(path), read_image(pair.target.path)
         with torch.inference_mode():
             outs = {row: quantize(way(dark, truth)) for row, way in ways.items()}
         true = quantize(truth)

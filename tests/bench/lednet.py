@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from lolblur_synth.core.threads import WHILE_TRAINING, keeping_memory
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.threads import WHILE_TRAINING, keeping_memory
-from tests.lednets import plain, plain_forward
+from tests.support.lednets import plain, plain_forward
 
 FORMS = ("plain", "ours")
 TASKS = {"inference": (1, 640, 1120), "training": (2, 256, 256)}  # images, height, width

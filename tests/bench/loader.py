@@ -8,6 +8,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,10 +18,10 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 
-from lolblur_synth.dataset import image_path
-from lolblur_synth.devices import cores
-from lolblur_synth.train.decoded import decoded_bytes
-from lolblur_synth.train.pairs import Pairs, loader
+from lolblur_synth.core.devices import cores
+from lolblur_synth.dataset.layout import image_path
+from lolblur_synth.train.restoration.decoded_cache import decode_all, decoded_bytes
+from lolblur_synth.train.restoration.pairs import Pairs, loader
 from lolblur_synth.video.images import write_png
 
 SIZE = (1120, 640)
@@ -97,7 +98,7 @@ def main() -> None:
         size = make(root, arguments.pairs)
         plain = Pairs(root, crop=arguments.crop)
         start = time.perf_counter()
-        cached = Pairs(root, crop=arguments.crop, cache=cache)
+        cached = Pairs(root, crop=arguments.crop, decode=partial(decode_all, cache))
         took = time.perf_counter() - start
         stored = decoded_bytes(cached.files) / len(cached)
         print(

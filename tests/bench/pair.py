@@ -14,11 +14,10 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-from lolblur_synth.config import Config, load
-from lolblur_synth.demo import PHOTOS
-from lolblur_synth.draws import rng_for
+from lolblur_synth.apps.demo import PHOTOS
+from lolblur_synth.core.rng import rng_for
+from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.scenes import Scene, render, shake
-from lolblur_synth.threads import ordered_map
 from lolblur_synth.video.images import read_image
 
 SIZE = (640, 1120)
@@ -36,15 +35,12 @@ def film(folder: Path, frames: int) -> None:
 
 def measure(videos: Path, settings: list[str]) -> dict[str, float]:
     """Make the dataset of `videos` in this process; seconds per pair by operator, and peak memory."""
-    from lolblur_synth.nets.weights import load_ec_zero_dce
-    from lolblur_synth.plan import make_plan
-    from lolblur_synth.records import read_records
-    from lolblur_synth.runner import execute
+    import lolblur_synth as lb
+    from lolblur_synth.dataset.record_reader import read_records
 
-    config = load(Config, [], settings)
+    config = lb.load_config(overrides=settings)
     with tempfile.TemporaryDirectory() as out:
-        plan = make_plan(videos, Path(out, "d"), config, {"ec_zero_dce": load_ec_zero_dce(config.darken.weights)[1]})
-        execute(plan)
+        lb.execute(lb.plan_run(videos, Path(out, "d"), config))
         records = read_records(Path(out, "d")).values()
     pairs = sum(len(record.pairs) for record in records)
     seconds: dict[str, float] = {}

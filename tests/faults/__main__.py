@@ -17,8 +17,9 @@ from tests.faults.worlds import Verdict, film_all
 _COLUMNS = "kind", "tried", "struck", "lost", "differing", "tracebacks", "outside", "other ends"
 _TOLD = 8  # of the trials of a kind that went wrong
 _IMPORTED = (
-    "cli", "darkening", "demo", "denoised_cache", "denoising", "doctor", "evaluation", "export", "interpolating",
-    "plan", "progress", "restoring", "runner", "tables", "train.ecdce", "train.lednet", "weights_store",
+    "apps.darken", "apps.demo", "apps.denoise", "apps.doctor", "apps.evaluate", "apps.export_onnx", "apps.interpolate",
+    "apps.restore", "cli.main", "cli.progress", "cli.tables", "nets.weights.fetch", "run.denoised_cache", "run.plan",
+    "run.execute", "train.ecdce.train", "train.restoration.train",
 )  # fmt: skip
 SEED = 16
 

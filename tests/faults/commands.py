@@ -14,7 +14,7 @@ import torch
 from tests.faults.forks import Ended, Running, command, start
 from tests.faults.kills import Kinds, Trial, Undisturbed, heeds
 from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
-from tests.lednets import released_lednet, save_lednet
+from tests.support.lednets import released_lednet, save_lednet
 
 _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _TINY = "net.channels=[4,4,4,4]", "crop=32", "batch=1", "perceptual=0", "validate_every=2", "save_every=2", "device=cpu"
@@ -46,7 +46,7 @@ def _commands(world: World, data: Path, nets: Path) -> dict[str, tuple[Words, Wo
 
 
 def _smaller_demo() -> None:
-    from lolblur_synth import demo
+    from lolblur_synth.apps import demo
 
     demo._SIZE, demo._FRAMES = (96, 128), 40
 

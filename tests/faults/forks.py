@@ -72,8 +72,8 @@ def command(*arguments: str | Path) -> Callable[[], int]:
     """A command of the product, as typed."""
 
     def work() -> int:
-        from lolblur_synth.cli import answer
-        from lolblur_synth.signals import heeding
+        from lolblur_synth.cli.main import answer
+        from lolblur_synth.core.signals import heeding
 
         sys.argv = ["lolblur-synth", *map(str, arguments)]
         return heeding(answer)

@@ -73,15 +73,15 @@ def _ended(work: Callable[[], int]) -> bool:
 
 
 def _command(*arguments: str | Path) -> int:
-    from lolblur_synth.cli import answer
+    from lolblur_synth.cli.main import answer
 
     sys.argv = ["lolblur-synth", *map(str, arguments)]
     return answer()
 
 
 def _read_pairs(data: Path) -> int:
-    from lolblur_synth.errors import SequenceError, UserError
-    from lolblur_synth.train.pairs import Pairs
+    from lolblur_synth.core.errors import SequenceError, UserError
+    from lolblur_synth.train.restoration.pairs import Pairs
 
     try:
         for split in ("train", "test"):

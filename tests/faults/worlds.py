@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lolblur_synth.files import file_hash
+from lolblur_synth.core.files import file_hash
 from tests.faults.forks import Ended, Running, command, start
-from tests.footage import film
+from tests.support.footage import film
 
 SETTINGS = (
     "--size", "64x64", "--set", "sequences.pairs=2", "--set", "sequences.min_pairs=2", "--set", "sequences.per_video=1",

@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.nets.lednet import LEDNet
-from lolblur_synth.nets.released import lednet_state
-from lolblur_synth.threads import torch_threads
-from tests.lednets import GOLDEN, narrow_lednet, plain, plain_forward, released_lednet
+from lolblur_synth.nets.weights.key_maps import lednet_state
+from tests.support.lednets import GOLDEN, narrow_lednet, plain, plain_forward, released_lednet
 
 
 def seeded(*shape: int) -> torch.Tensor:
@@ -60,7 +60,7 @@ def test_signed_is_the_same_network_on_signed_values():
 @pytest.mark.parametrize("signed", [False, True])
 def test_equals_the_plain_form_and_so_do_its_gradients(signed):
     torch.manual_seed(0)
-    net, image = LEDNet((8, 12, 8, 16), signed), seeded(2, 3, 32, 48)
+    net, image = LEDNet((8, 12, 8, 16), signed=signed), seeded(2, 3, 32, 48)
     image.requires_grad_()
     results = []
     for outputs in (net(image), plain_forward(net, image)):

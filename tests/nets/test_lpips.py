@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.errors import UserError
-from lolblur_synth.nets.catalogue import ENTRIES
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.lpips import LPIPS, SMALLEST, Backbone
-from lolblur_synth.nets.weights import load_lpips
-from tests.lpips_files import FILES, put_into_cache, random_lpips
+from lolblur_synth.nets.weights.catalogue import ENTRIES
+from lolblur_synth.nets.weights.load import load_lpips
+from tests.support.lpips_files import FILES, put_into_cache, random_lpips
 
 VGG = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512)
 

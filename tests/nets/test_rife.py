@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.errors import UserError
-from lolblur_synth.nets.checkpoints import save_weights
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.rife import IFNet, Motion, blend, from_released, warp
-from lolblur_synth.nets.weights import load_rife
+from lolblur_synth.nets.weights.checkpoint import save_weights
+from lolblur_synth.nets.weights.load import load_rife
 from lolblur_synth.scenes import Scene, as_photo, glide, render
-from tests.rife_files import GOLDEN, VERSIONS, random_rife, released_state, smooth_frames, use_released
+from tests.support.rife_files import GOLDEN, VERSIONS, random_rife, released_state, smooth_frames, use_released
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

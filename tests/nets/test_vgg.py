@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lolblur_synth.errors import UserError
-from lolblur_synth.nets import catalogue
+from lolblur_synth.core.errors import UserError
 from lolblur_synth.nets.vgg import VGG19
-from lolblur_synth.nets.weights import load_vgg19
+from lolblur_synth.nets.weights import catalogue
+from lolblur_synth.nets.weights.load import load_vgg19
 
 CONVOLUTIONS = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256)} | {
     **dict.fromkeys((12, 14, 16), (256, 256)),

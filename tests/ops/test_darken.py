@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from lolblur_synth.core.colorimetry import lightness as lightness_of
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
-from lolblur_synth.nets.weights import load_ec_zero_dce
-from lolblur_synth.ops.color import lightness as lightness_of
+from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import (
     SATURATED,
     brightness_relation,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lolblur_synth.ops.color import linear_to_srgb, srgb_to_linear
+from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.ops.deflicker import deflicker
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lolblur_synth.threads import torch_threads
+from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.video import content
 from lolblur_synth.video.color import samples_of
 from lolblur_synth.video.content import FrameDigests, Samples, content_of, digest
@@ -17,7 +17,7 @@ from lolblur_synth.video.metadata import FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stream import decoded_frames, open_stream
-from tests.clips import as_planes, encode, frame_of, remux, scene, textured, turn
+from tests.support.clips import as_planes, copies_rates, encode, frame_of, remux, scene, textured, turn
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
 
@@ -33,7 +33,9 @@ def folder_of(folder: Path, pictures: list[np.ndarray], suffix: str = ".png", fi
     return folder
 
 
-@pytest.mark.parametrize("fps", [Fraction(250), Fraction(240000, 1001), Fraction(960)])
+@pytest.mark.parametrize(
+    "fps", [Fraction(250), Fraction(240000, 1001), pytest.param(Fraction(960), marks=copies_rates)]
+)
 @pytest.mark.parametrize("name", ["b.mkv", "b.mov", "b.ts"])
 def test_another_container_and_other_tags_change_nothing(tmp_path, name, fps):
     clip = encode(tmp_path / "a.mp4", scene(40), fps=fps, options=FAST)

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from lolblur_synth.video import scan as scanning
-from lolblur_synth.video.decoder_log import listening, tells_damage
 from lolblur_synth.video.metadata import FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.stream import decoded_frames, open_stream
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 CODECS = {  # all intra with a checksum a slice, whose end tells where slices lie; and predicted without B-frames
     "ffv1": ("a.mkv", {"level": "3", "slicecrc": "1", "g": "1"}, 0.6),
@@ -74,33 +73,5 @@ def test_a_frame_that_comes_out_otherwise_the_second_time_is_told_as_such(tmp_pa
 
 
 def test_a_sound_file_is_decoded_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(scanning, "look_again", lambda *_: pytest.fail("looked again at a sound file"))
+    monkeypatch.setattr(scanning, "locate_damage", lambda *_: pytest.fail("looked again at a sound file"))
     assert not scan(probe(encode(tmp_path / "a.mp4", scene(12)))).flaws
-
-
-@pytest.mark.parametrize(
-    ("level", "name", "message", "damage"),
-    [
-        (av.logging.ERROR, "h264", "error while decoding MB 16 5, bytestream -6\n", True),
-        (av.logging.INFO, "h264", "concealing 240 DC, 240 AC, 240 MV errors in P frame\n", True),
-        (av.logging.WARNING, "h264", "Late SEI is not implemented.\n", False),
-        (av.logging.ERROR, "h264", "mmco: unref short failure\n", False),  # as after a cut at an open GOP
-        (av.logging.ERROR, "swscaler", "deprecated pixel format used\n", False),
-    ],
-)
-def test_which_lines_tell_of_damage(level, name, message, damage):
-    assert tells_damage((level, name, message), "h264") == damage
-
-
-def test_all_who_listen_hear_and_then_it_is_quiet(tmp_path, caplog):
-    path = encode(tmp_path / "a.mkv", scene(3), "ffv1")
-    with open_stream(path) as (_, one), open_stream(path) as (_, two), listening(one) as first:
-        with listening(two) as second:
-            av.logging.log(av.logging.ERROR, "ffv1", "slice CRC mismatch")
-            assert second.has_heard()
-        with listening(two) as third:
-            assert not third.has_heard()
-        assert first.has_heard()
-    assert av.logging.get_level() is None
-    av.logging.log(av.logging.ERROR, "ffv1", "slice CRC mismatch")
-    assert not caplog.records

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lolblur_synth.errors import SequenceError, UserError
+from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.dataset.layout import FOLDERS
+from lolblur_synth.video.file_types import SkipReason
 from lolblur_synth.video.find import find_videos, numbered_images, runs_backwards, summed_up
-from lolblur_synth.video.kinds import Why
 from lolblur_synth.video.probe import probe
 
 
@@ -35,8 +36,8 @@ def files(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-def found(folder: Path, *made: Path) -> tuple[list[str], dict[str, Why]]:
-    result = find_videos(folder, made)
+def found(folder: Path, *made: Path) -> tuple[list[str], dict[str, SkipReason]]:
+    result = find_videos(folder, made, FOLDERS)
     assert all(one.path.exists() for one in result.videos)
     return [one.name for one in result.videos], {one.name: one.why for one in result.left_out}
 
@@ -69,16 +70,16 @@ def test_a_camera_card(tmp_path):
     files(tmp_path, "DCIM/100GOPRO/._GX010003.MP4", ".Trashes/a.mp4", "MISC/version.txt")
     names, left_out = found(tmp_path)
     assert names == ["DCIM/100GOPRO/GX010003.MP4"]
-    photographs = [name for name, why in left_out.items() if why is Why.CAMERA_FOLDER]
+    photographs = [name for name, why in left_out.items() if why is SkipReason.CAMERA_FOLDER]
     assert len(photographs) == 30
     assert {name: why for name, why in left_out.items() if name not in photographs} == {
-        ".Trashes": Why.HIDDEN,
-        "DCIM/100GOPRO/._GX010003.MP4": Why.HIDDEN,
-        "DCIM/100GOPRO/GL010003.LRV": Why.PREVIEW,
-        "DCIM/100GOPRO/GOPR0001.JPG": Why.BESIDE_VIDEOS,
-        "DCIM/100GOPRO/GOPR0002.JPG": Why.BESIDE_VIDEOS,
-        "DCIM/100GOPRO/GX010003.THM": Why.PREVIEW,
-        "MISC/version.txt": Why.UNKNOWN,
+        ".Trashes": SkipReason.HIDDEN,
+        "DCIM/100GOPRO/._GX010003.MP4": SkipReason.HIDDEN,
+        "DCIM/100GOPRO/GL010003.LRV": SkipReason.PREVIEW,
+        "DCIM/100GOPRO/GOPR0001.JPG": SkipReason.BESIDE_VIDEOS,
+        "DCIM/100GOPRO/GOPR0002.JPG": SkipReason.BESIDE_VIDEOS,
+        "DCIM/100GOPRO/GX010003.THM": SkipReason.PREVIEW,
+        "MISC/version.txt": SkipReason.UNKNOWN,
     }
 
 
@@ -100,7 +101,11 @@ def test_photographs_are_no_frames(tmp_path):
     files(tmp_path, "a.mp4")
     names, left_out = found(tmp_path)
     assert names == ["a.mp4"]
-    assert {name.split("/")[0] for name, why in left_out.items() if why is Why.PHOTOGRAPH} == {"mixed", "holes", "few"}
+    assert {name.split("/")[0] for name, why in left_out.items() if why is SkipReason.PHOTOGRAPH} == {
+        "mixed",
+        "holes",
+        "few",
+    }
 
 
 def test_two_series_in_a_folder_are_told(tmp_path):
@@ -108,7 +113,7 @@ def test_two_series_in_a_folder_are_told(tmp_path):
     frames(tmp_path / "mono")
     pictures(tmp_path / "mono", ["cover.jpg"])
     names, left_out = found(tmp_path)
-    assert (names, left_out) == (["mono"], {"stereo": Why.NO_SERIES, "mono/cover.jpg": Why.PHOTOGRAPH})
+    assert (names, left_out) == (["mono"], {"stereo": SkipReason.NO_SERIES, "mono/cover.jpg": SkipReason.PHOTOGRAPH})
     with pytest.raises(SequenceError, match=r"two series .* frame_#_L \(9\) and frame_#_R \(9\); give each a folder"):
         numbered_images(tmp_path / "stereo")
 
@@ -119,19 +124,19 @@ def test_blurred_copies_of_deblurring_datasets_are_left_out(tmp_path):
     frames(tmp_path / "motion_blur_study")
     names, left_out = found(tmp_path)
     assert names == ["motion_blur_study", "train/GOPR1/sharp"]
-    assert left_out == {"train/GOPR1/blur": Why.BLURRED, "train/GOPR1/blur_gamma": Why.BLURRED}
+    assert left_out == {"train/GOPR1/blur": SkipReason.BLURRED, "train/GOPR1/blur_gamma": SkipReason.BLURRED}
 
 
 def test_a_dataset_of_ours_is_no_footage(tmp_path):
     for folder in ("low_blur_noise", "low_sharp", "high_sharp_scaled"):
         frames(tmp_path / "dataset/train" / folder / "0000")
     files(tmp_path, "a.mp4")
-    assert found(tmp_path) == (["a.mp4"], {"dataset/train": Why.DATASET})
+    assert found(tmp_path) == (["a.mp4"], {"dataset/train": SkipReason.DATASET})
     for inside in ("train", "train/low_sharp", "train/low_sharp/0000"):
         with pytest.raises(UserError, match="layout of LOL-Blur, which is no footage; give the folder"):
-            find_videos(tmp_path / "dataset" / inside)
+            find_videos(tmp_path / "dataset" / inside, dataset_folders=FOLDERS)
     with pytest.raises(UserError, match=r"no video in it.*left out: train \(a dataset"):
-        find_videos(tmp_path / "dataset")
+        find_videos(tmp_path / "dataset", dataset_folders=FOLDERS)
 
 
 def test_the_output_and_kept_frames_are_not_walked_into(tmp_path):
@@ -139,7 +144,11 @@ def test_the_output_and_kept_frames_are_not_walked_into(tmp_path):
     files(tmp_path, "a.mp4", "out/b.mp4", f"kept/{key}.mkv", f"kept/{key}.json", "kept/mine.mkv")
     names, left_out = found(tmp_path, tmp_path / "out", tmp_path / "none")
     assert names == ["a.mp4", "kept/mine.mkv"]
-    assert left_out == {"out": Why.OURS, f"kept/{key}.mkv": Why.OURS, f"kept/{key}.json": Why.UNKNOWN}
+    assert left_out == {
+        "out": SkipReason.OURS,
+        f"kept/{key}.mkv": SkipReason.OURS,
+        f"kept/{key}.json": SkipReason.UNKNOWN,
+    }
 
 
 def test_links_are_followed_once_and_never_for_ever(tmp_path):
@@ -156,8 +165,8 @@ def test_links_are_followed_once_and_never_for_ever(tmp_path):
         (videos / name).symlink_to(target)
     names, left_out = found(videos)
     assert names == ["a.mp4", "far/b.mp4", "sub/c.mp4"]
-    expected = {"again.mp4": Why.TWICE, "twice": Why.TWICE, "sub/up": Why.TWICE}
-    assert left_out == expected | {"self": Why.DEAD_LINK, "gone": Why.DEAD_LINK}
+    expected = {"again.mp4": SkipReason.TWICE, "twice": SkipReason.TWICE, "sub/up": SkipReason.TWICE}
+    assert left_out == expected | {"self": SkipReason.DEAD_LINK, "gone": SkipReason.DEAD_LINK}
 
 
 def test_pipes_and_sockets_are_skipped_with_a_word(tmp_path, monkeypatch):
@@ -166,7 +175,7 @@ def test_pipes_and_sockets_are_skipped_with_a_word(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # paths of sockets are short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.png")
-        assert found(tmp_path) == (["a.mp4"], {"pipe.mp4": Why.SPECIAL, "socket.png": Why.SPECIAL})
+        assert found(tmp_path) == (["a.mp4"], {"pipe.mp4": SkipReason.SPECIAL, "socket.png": SkipReason.SPECIAL})
 
 
 def test_names_of_every_kind_are_found_and_printable(tmp_path):
@@ -184,7 +193,7 @@ def test_names_of_every_kind_are_found_and_printable(tmp_path):
         "日本.mp4",
         r"bad\xffdir/x.mp4",
     }
-    assert left_out == {r"bad\xffdir/note\r.txt": Why.UNKNOWN}
+    assert left_out == {r"bad\xffdir/note\r.txt": SkipReason.UNKNOWN}
     assert all(text.isprintable() for text in (*names, *left_out))
 
 

@@ -10,7 +10,7 @@ from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
 from lolblur_synth.video.metadata import Flicker
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 RATES = [Fraction(120), Fraction(240), Fraction(250), Fraction(960), Fraction(240000, 1001)]
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.images import read_pixels
-from tests.profiles import (
+from tests.support.profiles import (
     ADOBE_RGB,
     DISPLAY_P3,
     SRGB,

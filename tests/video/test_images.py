@@ -4,16 +4,17 @@ import struct
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, read_image, read_pixels, write_png
 from lolblur_synth.video.metadata import few_bits
 from lolblur_synth.video.probe import probe
-from tests import profiles
-from tests.clips import encode, scene
+from tests.support import profiles
+from tests.support.clips import encode, scene
 
 
 @given(st.integers(0, 255))
@@ -72,7 +73,7 @@ def test_unreadable_pictures_are_named(tmp_path, content):
 def test_missing_and_float_pictures(tmp_path):
     with pytest.raises(SequenceError, match="cannot be read"):
         read_pixels(tmp_path / "none.png")
-    cv2.imwrite(str(tmp_path / "float.tiff"), np.zeros((4, 4, 3), np.float32))
+    tifffile.imwrite(tmp_path / "float.tiff", np.zeros((4, 4, 3), np.float32), photometric="rgb")
     with pytest.raises(SequenceError, match="float32 samples"):
         read_pixels(tmp_path / "float.tiff")
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.pyav import exact, open_input, readable
 from lolblur_synth.video.scan import scan
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 
 class Ratio(NamedTuple):

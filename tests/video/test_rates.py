@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lolblur_synth.errors import SequenceError
-from lolblur_synth.plan import describe_source
+from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.run.provenance import describe_source
 from lolblur_synth.video.metadata import RateOrigin
 from lolblur_synth.video.probe import probe
+from lolblur_synth.video.rates import exact_rate
 from lolblur_synth.video.scan import scan
-from tests.clips import encode, insert_box, mirror, scene, together
+from tests.support.clips import encode, insert_box, mirror, scene, together
 
 TAG = "com.android.capture.fps"
 
@@ -90,7 +91,7 @@ def test_a_rate_of_sonys_that_is_none_is_no_reason_to_guess(tmp_path):
     path = clip(tmp_path / "C0001.MP4")
     (tmp_path / "C0001M01.XML").write_text(SONY.format(' captureFps="fast"'))
     with pytest.raises(
-        SequenceError, match=r"no capture rate in sidecar C0001M01\.XML, but 'fast'; give --capture-fps"
+        SequenceError, match=r"no capture rate in sidecar C0001M01\.XML, but 'fast'; give video\.capture_fps"
     ):
         probe(path)
 
@@ -106,5 +107,29 @@ def test_conversions_keep_the_tags_or_tell_what_to_give(tmp_path):
         probe(mirror(clip(tmp_path / "a.mp4", {TAG: "240"})))
     (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(TAG.encode(), b"x" * len(TAG)))
     (tmp_path / "bM01.XML").write_text(SONY.format(' captureFps="239.76p"'))
-    with pytest.raises(SequenceError, match=keeps[:-1] + ", and give --capture-fps 239.76 from then on"):
+    with pytest.raises(SequenceError, match=keeps[:-1] + ", and give video.capture_fps 239.76 from then on"):
         probe(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize(
+    ("told", "exact"),
+    [
+        (250, Fraction(250)),
+        (239.76, Fraction(240000, 1001)),
+        (119.88, Fraction(120000, 1001)),
+        (23.98, Fraction(24000, 1001)),
+        (959.04, Fraction(960000, 1001)),
+        (240.0, Fraction(240)),
+        (12.5, Fraction(25, 2)),
+        (Fraction(1001, 7), Fraction(143)),
+        (0.004, Fraction(1, 250)),
+    ],
+)
+def test_rates_are_exact(told, exact):
+    assert exact_rate(told) == exact
+
+
+@pytest.mark.parametrize("fps", [0, -25.0, float("nan"), float("inf")])
+def test_a_rate_is_above_0(tmp_path, fps):
+    with pytest.raises(UserError, match=r"^video\.capture_fps .*above 0"):
+        probe(tmp_path, fps)

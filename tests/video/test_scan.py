@@ -13,13 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo, VideoScan
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.timeline import place, usual_step
-from tests.clips import Picture, encode, scene, textured
+from tests.support.clips import Picture, encode, scene, textured
 
 FAST = {"preset": "ultrafast", "bf": "2", "g": "10", "crf": "12"}
 MILLISECOND, NINETY_KHZ = Fraction(1, 1000), Fraction(1, 90000)
@@ -90,7 +90,7 @@ def test_a_capture_rate_that_is_known_stays(tmp_path):
     pts = [n * 3000 for n in range(30) if n % 5]
     path = encode(tmp_path / "a.mp4", scene(24), options=FAST, fps=30, time_base=NINETY_KHZ, pts=pts.__getitem__)
     found = opened(path, 240)
-    assert (found.info.stored_fps, found.info.capture_fps, found.info.capture_source) == (30, 240, "--capture-fps")
+    assert (found.info.stored_fps, found.info.capture_fps, found.info.capture_source) == (30, 240, "given")
     assert found.frames == 29
 
 
@@ -327,3 +327,23 @@ def test_the_content_of_a_folder_is_of_pixels_and_gaps_between_numbers(tmp_path)
     for path in sorted(folder.glob("*.png"), reverse=True):
         path.rename(folder / f"frame_{int(path.stem) + 10:04d}.png")
     assert opened(folder, 250).content == hashes[-1]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "flv", "asf"])
+@pytest.mark.parametrize("late", [6, 25])
+def test_a_whole_file_that_starts_late_is_not_cut_off(tmp_path, suffix, late):
+    codec = "mpeg4" if suffix == "asf" else "libx264"
+    path = encode(tmp_path / f"a.{suffix}", scene(50), codec, fps=25, pts=lambda n: n + late, options={"bf": "0"})
+    found = opened(path)
+    assert (found.frames, found.flaws) == (50, ())
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_file_that_starts_late_and_is_cut_off_is_refused_with_its_own_count(tmp_path, suffix):
+    options = {"movflags": "faststart"} if suffix == "mp4" else {}
+    clip = {"options": {"g": "10", "bf": "0"}, "container_options": options}
+    path = encode(tmp_path / f"a.{suffix}", scene(100), fps=25, pts=lambda n: n + 50, **clip)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with pytest.raises(SequenceError, match=r"cut off: of (100|99) frames that its header promises \d\d are there"):
+        opened(path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lolblur_synth.errors import SequenceError
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.images import read_pixels
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoS
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
 from lolblur_synth.video.timeline import Timeline, lay_out
-from tests.clips import encode, scene
+from tests.support.clips import encode, scene
 
 BASE = Fraction(1, 2400)
 FAST, SLOW = 10, 80  # 1/240 and 1/30 s
@@ -21,7 +21,7 @@ def ramp(gaps: list[int], capture_fps: int = 240, base: Fraction = BASE) -> tupl
     """The timeline of frames with these gaps, as a header would have it that tells the mean rate."""
     mean = len(gaps) / (sum(gaps) * base)
     info = VideoInfo(Path("v"), 2, 2, mean, Fraction(capture_fps), RateOrigin.GIVEN, "", *CODED)
-    return lay_out(info, list(accumulate(gaps, initial=0)), True, base)
+    return lay_out(info, list(accumulate(gaps, initial=0)), base, timed=True)
 
 
 def test_what_is_played_as_filmed_and_what_is_slowed_are_one_step_a_frame(tmp_path):

@@ -1,0 +1,1 @@
+"""Command line: options, tables, progress bars, words for errors; the only place where an option is named."""

@@ -1,0 +1,133 @@
+"""Commands that make, check and show a dataset."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lolblur_synth.cli.options import FOLDER, PATH, console_for, load_config, run_options
+from lolblur_synth.core.errors import SequenceError, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lolblur_synth.run.plan import Plan
+
+
+@click.command()
+@click.option(
+    "--videos", type=PATH, required=True, help="A folder of videos, or of folders of numbered frames, at any depth."
+)
+@click.option("--out", type=FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
+@run_options
+@click.option("--cache-denoised", "cache", type=FOLDER, help="Keep denoised frames there, for more datasets of them.")
+@click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first sequence that fails.")
+@click.option("--verbose", is_flag=True, help="A line per sequence, also when not on a terminal.")
+def run(
+    videos: Path,
+    out: Path,
+    sources: tuple[str, ...],
+    assignments: tuple[str, ...],
+    cache: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    verbose: bool,
+    **shortcuts: str | float | None,
+) -> None:
+    """Make a dataset from videos; run again after an interruption and it goes on."""
+    config = load_config(sources, assignments, **shortcuts)
+
+    from rich.markup import escape
+
+    from lolblur_synth.cli.tables import show_estimate, show_plan
+    from lolblur_synth.core.devices import choose_device, threads_for
+    from lolblur_synth.run.build_sequence import Place
+    from lolblur_synth.run.denoised_cache import hold_cache
+    from lolblur_synth.run.estimate import estimate
+    from lolblur_synth.run.plan import plan_run
+
+    console = console_for(stderr=True)
+    device = choose_device(config.run.device)
+    if cache and not dry_run:
+        click.get_current_context().with_resource(hold_cache(cache, videos, out))
+    with console.status("reading videos") as status:
+
+        def notify(path: Path) -> None:
+            status.update(f"reading {escape(shown(path.name))}")
+
+        plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run)
+    if dry_run:
+        show_plan(console_for(), plan)
+        show_estimate(console_for(), plan, estimate(plan, Place(device, threads_for(config.run.workers, device))))
+        return
+    if verbose:
+        show_plan(console, plan)
+    _execute(replace(plan, cache=cache), console, verbose, fail_fast)
+
+
+def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
+    from lolblur_synth.cli.progress import RunProgress
+    from lolblur_synth.cli.tables import show_left_out, show_outcome
+    from lolblur_synth.dataset.record_reader import read_records
+    from lolblur_synth.run.execute import execute
+
+    if not verbose:  # else the plan has told it
+        show_left_out(console, plan)
+        console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
+    pairs = sum(len(sequence.recipe.slots) for sequence in plan.sequences if sequence.status != "keep")
+    with RunProgress(console, pairs, verbose) as progress:
+        outcome = execute(plan, progress, fail_fast=fail_fast)
+    show_outcome(console_for(), plan, outcome, read_records(plan.out))
+    if outcome.failures:
+        raise SequenceError(
+            f"{len(outcome.failures)} not made", advice=f"the reasons are above and in {plan.out / 'failed'}"
+        )
+
+
+@click.command()
+@click.argument("dataset", type=FOLDER)
+def verify(dataset: Path) -> None:
+    """Decode and hash every picture of a dataset again."""
+    from lolblur_synth.dataset.verify import verify as check
+
+    count, faults = check(dataset)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise SequenceError(
+            f"{len(faults)} faults",
+            where=dataset,
+            advice=(
+                "delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no record names, and run again"
+            ),
+        )
+    click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
+
+
+@click.command()
+@click.option("--out", type=FOLDER, default=Path("demo"), show_default=True, help="Where it goes.")
+@run_options
+@click.option("--overwrite", is_flag=True, help="Replace a demo made with other settings.")
+def demo(
+    out: Path, sources: tuple[str, ...], assignments: tuple[str, ...], overwrite: bool, **shortcuts: str | float | None
+) -> None:
+    """Render two night clips, make a small dataset from them, and show where to look."""
+    config = load_config(("demo", *sources), assignments, **shortcuts)
+
+    from lolblur_synth.apps.demo import render_clips
+    from lolblur_synth.core.devices import choose_device
+    from lolblur_synth.run.plan import plan_run
+
+    console = console_for(stderr=True)
+    choose_device(config.run.device)
+    with console.status("rendering two night clips at 250 fps"):
+        videos = render_clips(out / "videos", config.seed)
+    plan = plan_run(videos, out / "dataset", config, overwrite=overwrite)
+    _execute(plan, console, verbose=False, fail_fast=True)
+    click.echo(f"clips:    {shown(videos)}")
+    click.echo(f"dataset:  {shown(out / 'dataset')}  (README.md explains it)")
+    click.echo(f"look at:  {shown(out / 'dataset' / 'contact_sheet.png')}")

@@ -1,0 +1,42 @@
+"""Compute devices: CUDA or the CPU, its cores, and how many threads a worker gets."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from lolblur_synth.core.errors import UserError, setting
+
+_MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
+
+
+def choose_device(name: str) -> torch.device:
+    """Torch device by name: `auto` is CUDA where there is one; `cuda` without one is a `UserError`, no silent fallback.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "torch finds no CUDA device here",
+            where=f"{setting('device')} cuda",
+            advice=f"use {setting('device')} cpu (lolblur-synth doctor tells more)",
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def memory_used(device: torch.device) -> int:
+    """Memory in bytes: the most that tensors on a CUDA device took so far; on the CPU, what this process holds now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def threads_for(workers: int, device: torch.device) -> int:
+    """Threads of each worker, so that all together are as many as the cores; on CUDA the device does the work."""
+    return 1 if device.type == "cuda" else min(_MOST_THREADS, max(1, cores() // max(1, workers)))

@@ -1,0 +1,197 @@
+"""The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lolblur_synth.config.run import Config
+from lolblur_synth.core.errors import shown
+from lolblur_synth.core.files import write_text
+from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
+from lolblur_synth.dataset.manifest import MANIFEST
+from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.summary import (
+    DenoiseSummary,
+    MotionSummary,
+    Range,
+    SequenceSummary,
+    Summary,
+    VideoSummary,
+    summarize,
+)
+from lolblur_synth.video.contact_sheet import contact_sheet
+from lolblur_synth.video.images import read_pixels, write_png
+
+SHEET = "contact_sheet.png"
+_SHEET_ROWS = 6
+_MEANINGS = {
+    "low_blur_noise": "dark, blurred, noisy: the input of a network",
+    "low_blur": "the same without noise",
+    "low_sharp": "the dark middle frame",
+    "high_sharp_scaled": "the ground truth: the middle frame in normal light, slightly dimmed",
+    "high_sharp_original": "the middle frame, denoised and resized, not dimmed",
+}
+
+
+def write(root: Path, records: dict[str, SequenceRecord]) -> None:
+    """Write README.md and the contact sheet of a dataset."""
+    if records:
+        write_sheet(root, list(records.values()))
+        write_text(root / "README.md", render(list(records.values())))
+
+
+def write_sheet(root: Path, records: list[SequenceRecord]) -> None:
+    """Show the middle pair of up to six sequences: sharp | dark sharp | dark blur | dark blur noise."""
+    columns = ("high_sharp_scaled", "low_sharp", "low_blur", "low_blur_noise")
+    step = max(1, len(records) // _SHEET_ROWS)
+    rows = []
+    for record in records[::step][:_SHEET_ROWS]:
+        pair = record.pairs[len(record.pairs) // 2]
+        paths = [root / image_path(record.split, folder, record.video, pair.number) for folder in columns]
+        rows.append([read_pixels(path) for path in paths])
+    write_png(root / SHEET, contact_sheet(rows))
+
+
+def render(records: list[SequenceRecord]) -> str:
+    """The card as Markdown."""
+    summary = summarize(records)
+    blocks = [*_contents(summary), *_folders(summary.config), *_recipe(summary), *_sources(summary)]
+    return "\n".join([*blocks, *_measurements(summary), *_versions(summary)])
+
+
+def _contents(summary: Summary) -> list[str]:
+    config = summary.config
+    return [
+        "# A low-light blur dataset in the LOL-Blur layout",
+        "",
+        f"Made by lolblur-synth {_cell(summary.made_by)} with seed {config.seed}. "
+        f"{summary.pairs} pairs from {len(summary.videos)} videos, split by video:",
+        "",
+        "| split | videos | sequences | pairs |",
+        "|---|---|---|---|",
+        *(f"| {name} | {part.videos} | {part.sequences} | {part.pairs} |" for name, part in summary.splits.items()),
+        "",
+        f"![sharp, dark sharp, dark blur, dark blur noise]({SHEET})",
+        "",
+        "*Columns: high_sharp_scaled, low_sharp, low_blur, low_blur_noise; the middle pair of a sequence per row.*",
+        "",
+    ]
+
+
+def _folders(config: Config) -> list[str]:
+    return [
+        "## Folders",
+        "",
+        "`{train,test}/<folder>/VVVV/FFFF.png`, "
+        f"{config.dataset.bit_depth}-bit RGB; VVVV is the video, FFFF the pair:",
+        "",
+        *(f"- `{folder}`: {_MEANINGS[folder]}" for folder in FOLDERS),
+        "",
+        f"`{MANIFEST}` has one line per pair, `records/VVVV-S.json` everything about a sequence, `{SETTINGS}` the "
+        "settings. `lolblur-synth verify DIR` decodes and hashes every picture again.",
+        "",
+    ]
+
+
+def _recipe(summary: Summary) -> list[str]:
+    config, draws, count = summary.config, summary.draws, len(summary.sequences)
+    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
+    windows = ", ".join(
+        f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in summary.exposures
+    )
+    lens = f", sigma {_shown(draws.defocus_sigma)} pixels." if draws.defocus_sigma else "."
+    return [
+        "## How it was made",
+        "",
+        f"1. Denoise: {_denoising(summary.denoise, count)}.",
+        f"2. Dim to the ground truth by {_shown(draws.dim)}, darken by EC-Zero-DCE to exposure "
+        f"{_shown(draws.exposure)}; lights above L* 97 keep theirs.",
+        f"3. Interpolate ({config.interpolate.backend}) to {_shown(summary.sub_frame_fps, ' fps')}: "
+        f"{windows}.{_trust(config, summary.motion)}",
+        f"4. Reverse clipping: + {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}.",
+        f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
+        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
+        f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
+        f"7. Noise: shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at linear light x).",
+        "",
+    ]
+
+
+def _trust(config: Config, motion: MotionSummary | None) -> str:
+    if motion is None:
+        return ""
+    return (
+        f" Motion between two frames is inconsistent on at most {motion.largest:.1%} of the picture; on more than "
+        f"{config.interpolate.untrusted:.0%} in {motion.above} of {motion.judged} pairs."
+    )
+
+
+def _denoising(denoise: DenoiseSummary, count: int) -> str:
+    sigma = _shown(denoise.sigma) if denoise.sigma else ""
+    if not denoise.denoised:
+        return f"the footage is clean, sigma {sigma} of 255, and left as it is" if sigma else "off"
+    level = f"; noise of sigma {sigma} of 255" if sigma else ""
+    return f"{denoise.denoised} of {count} sequences by {' and '.join(denoise.ways)}{level}"
+
+
+def _sources(summary: Summary) -> list[str]:
+    return [
+        "## Sources",
+        "",
+        "| video | split | file | capture rate | pairs | windows dropped | content |",
+        "|---|---|---|---|---|---|---|",
+        *map(_source, summary.videos),
+        "",
+        *_dropped(summary.rejects),
+    ]
+
+
+def _source(video: VideoSummary) -> str:
+    source = video.source
+    return (
+        f"| {video.number:04d} | {video.split} | {_cell(source.name)} | {source.capture_fps} fps "
+        f"({_cell(source.capture_source)}) | {video.pairs} | {video.rejects} | {source.content[:16]} |"
+    )
+
+
+def _dropped(rejects: Mapping[str, int]) -> list[str]:
+    if not rejects:
+        return []
+    causes = "; ".join(f"{count} for: {_cell(cause)}" for cause, count in rejects.items())
+    return [f"Windows dropped: {causes}. Each is listed in the records.", ""]
+
+
+def _measurements(summary: Summary) -> list[str]:
+    return [
+        "## What the dark, blurred, noisy pictures measure",
+        "",
+        "| sequence | exposure | mean (of 255) | mean L* | p99 grey | saturated, % | noise sigma (of 255) |",
+        "|---|---|---|---|---|---|---|",
+        *map(_measured, summary.sequences),
+        "",
+        "Saturated: largest channel 250 or more. Noise sigma: Immerkaer's estimate on green.",
+        "",
+    ]
+
+
+def _measured(sequence: SequenceSummary) -> str:
+    means = sequence.means
+    return (
+        f"| {sequence.id} | {sequence.exposure:.3f} | {means['mean']:.1f} | {means['lightness']:.1f} "
+        f"| {means['p99_grey']:.0f} | {means['saturated']:.2f} | {means['noise_sigma']:.2f} |"
+    )
+
+
+def _versions(summary: Summary) -> list[str]:
+    packages = ", ".join(_cell(f"{name} {' and '.join(values)}") for name, values in summary.versions.items())
+    weights = ", ".join(_cell(f"{name} sha256 {' and '.join(values)}") for name, values in summary.weights.items())
+    return ["## Versions", "", f"{packages}; device {_cell(', '.join(summary.devices))}; weights {weights}", ""]
+
+
+def _cell(text: str) -> str:
+    """Text from a file as Markdown shows it, also in a table."""
+    return shown(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _shown(span: Range, unit: str = "") -> str:
+    low, high = f"{span.low:.4g}", f"{span.high:.4g}"
+    return (low if low == high else f"{low} to {high}") + unit

@@ -1,0 +1,172 @@
+"""The schema of records: what is written about each sequence and pair, as pydantic models that know their format.
+
+A change of what is written raises `FORMAT`; records of another format are told apart from damaged ones.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from lolblur_synth.config.run import Config
+from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
+from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.ops.denoise.noise_model import Channels, Space
+from lolblur_synth.synthesis.draws import Draws
+
+FORMAT: Literal[4] = 4
+_FRAMES = " at frame "  # in a reason of format 4, before the frames that are at fault
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Text = Annotated[str, Field(max_length=4096)]
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+Positive = Annotated[float, Field(ge=0)]
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,39}(/[1-9][0-9]{0,39})?$")]  # of frames per second, as a fraction
+Hashes = Annotated[dict[Folder, Sha256], Field(min_length=len(FOLDERS))]
+Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Statistic)))]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, **STRICT)
+
+
+class Source(_Part):
+    """The video of a sequence, as its headers and a full decode told."""
+
+    name: Text  # of the file, printable
+    content: Sha256  # of its decoded frames and the slots that they fill
+    frames: Count
+    width: Count
+    height: Count
+    stored_fps: Rate
+    capture_fps: Rate
+    capture_source: Text
+    codec: Text
+    pixel_format: Text
+    bit_depth: Count
+    used_bits: Count | None = None
+    color_matrix: Word
+    color_range: Word
+    rotation: int = Field(ge=-360, le=360)
+
+
+class ShutterRecord(_Part):
+    """The shutter of a sequence, in source frames and sub-frames."""
+
+    gaps: Count
+    factor: Count
+    milliseconds: Positive
+    frames: Count
+    sub_frames: Count
+    sub_frame_fps: Positive
+
+
+class NoiseLevel(_Part):
+    """Noise as it was measured, or told; see `NoiseModel`."""
+
+    sigma: Positive  # of 255
+    space: Space
+    a: Channels
+    b: Channels
+    white: bool
+
+
+class Denoising(_Part):
+    """Noise of the footage, and its removal."""
+
+    backend: Literal["vbm4d", "bm4d", "none"]
+    preset: Literal["fast", "best"]
+    level: NoiseLevel | None = None  # None: nobody looked
+
+
+class RejectRecord(_Part):
+    """A window of the video that gave no pair, and why."""
+
+    slot: Count
+    center: Count
+    reason: Text
+
+    @property
+    def cause(self) -> str:
+        """Why, without the frames: format 4 keeps both in one text, and this is the only place that knows."""
+        return self.reason.partition(_FRAMES)[0]
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands
+class PairRecord:
+    """One pair: its number, the source frames it came from, and what its pictures hold."""
+
+    number: Annotated[int, Field(ge=1, le=9999)]  # FFFF
+    slot: Count  # counted at the output rate from the start of the video
+    center: Count  # source frame of the ground truth
+    first: Count  # source frames of the exposure
+    last: Count
+    seconds: Positive  # of the ground truth, from the start of the recording
+    sha256: Hashes  # of the decoded pixels
+    statistics: Statistics  # of low_blur_noise
+    untrusted: Annotated[float, Field(ge=0, le=1)] | None = None  # largest share of a gap that moves inconsistently
+
+
+class FlickerRecord(_Part):
+    """Mains flicker of the footage, and the gains of linear light that took it out."""
+
+    hertz: Count  # of the light
+    percent: Positive  # per cent flicker
+    first: Count  # source frame of the first gains
+    gains: list[list[Positive]]  # by frame and band of the sensor; none where it was left in
+
+
+def _rising(pairs: list[PairRecord]) -> list[PairRecord]:
+    if any(one.number >= other.number for one, other in pairwise(pairs)):
+        raise ValueError("numbers do not rise")
+    return pairs
+
+
+def _with_versions(versions: dict[str, str]) -> dict[str, str]:
+    missing = {"lolblur-synth", "pipeline"} - versions.keys()
+    if missing:
+        raise ValueError(f"lacks {', '.join(sorted(missing))}")
+    return versions
+
+
+class SequenceRecord(_Part):
+    """Everything that explains a sequence."""
+
+    format: Literal[4]
+    id: str  # VVVV-S
+    fingerprint: Sha256  # same source, settings, weights and code version: same fingerprint
+    split: Split
+    video: int = Field(ge=0, le=9999)
+    sequence: int = Field(ge=0, le=9)
+    source: Source
+    shutter: ShutterRecord
+    draws: Draws
+    noise: Denoising
+    config: Config
+    weights: dict[Word, Sha256] = Field(max_length=100)  # by network
+    versions: Annotated[dict[Word, Word], Field(max_length=100), AfterValidator(_with_versions)]
+    device: Word
+    seconds: dict[Word, Positive] = Field(max_length=100)  # by operator
+    pairs: Annotated[list[PairRecord], Field(min_length=1, max_length=9999, fail_fast=True), AfterValidator(_rising)]
+    rejects: Annotated[
+        list[RejectRecord], Field(fail_fast=True)
+    ]  # windows of the whole video that gave no pair; some when it was made
+    flicker: FlickerRecord | None = None
+
+    @model_validator(mode="after")
+    def _is_named_by_its_fields(self) -> Self:
+        name = f"{self.video:04d}-{self.sequence}"
+        if self.id != name:
+            raise ValueError(f"id {self.id[:20]!r} where video and sequence make {name}")
+        return self
+
+    def images(self) -> Iterator[tuple[Path, str]]:
+        """Relative path and pixel hash of each image."""
+        for pair in self.pairs:
+            for folder in FOLDERS:
+                yield image_path(self.split, folder, self.video, pair.number), pair.sha256[folder]

@@ -1,0 +1,1 @@
+"""Weights: bundled, fetched, released by others; read, checked and written."""

@@ -1,0 +1,1 @@
+"""Denoising: noise estimation, variance stabilisation, V-BM4D, BM4D."""

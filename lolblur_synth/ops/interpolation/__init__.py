@@ -1,0 +1,1 @@
+"""Frame interpolation: optical flow with occlusion, splatting, warping and PatchMatch; RIFE."""

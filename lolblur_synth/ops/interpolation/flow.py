@@ -1,0 +1,117 @@
+"""Interpolation by optical flow: DIS, PatchMatch at motion boundaries, occlusion, and warping of both frames."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lolblur_synth.core.threads import Map
+from lolblur_synth.kernels.jit import Flags, Floats
+from lolblur_synth.ops.interpolation.interpolate import Gap, Note
+from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
+from lolblur_synth.ops.interpolation.patchmatch import patchmatch
+from lolblur_synth.ops.interpolation.warp import backward_maps, blend, interleave
+from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
+
+_AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ by as much, |x| + |y|
+
+
+@dataclass(frozen=True)
+class OpenGap:
+    """Two consecutive frames and the motion between them, ready for `subframe`.
+
+    `inconsistency` is the share of the picture where forward and backward flow do not lead back.
+    """
+
+    before: Tensor
+    after: Tensor
+    motion: tuple[MotionField, MotionField]
+    pixels: tuple[Floats, Floats] | None  # of frames on the CPU
+    inconsistency: float
+
+
+def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
+    """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
+    forward, backward = estimate_flow(guide_before, guide_after)
+    inconsistency = flow_inconsistency(guide_before, guide_after, forward, backward)
+    motion = estimate_motion(guide_before, guide_after, forward, backward)
+    pixels = (interleave(before), interleave(after)) if before.device.type == "cpu" else None
+    return OpenGap(before, after, motion, pixels, inconsistency)
+
+
+def _support_maximum(frame: Tensor) -> Tensor:
+    """Of the 4x4 pixels that a cubic kernel looks at from one pixel before the next: (3, H + 1, W + 1)."""
+    return F.max_pool2d(F.pad(frame[None], (2, 2, 2, 2), "replicate")[0], 4, 1)
+
+
+def _warp_bicubic(frame: Tensor, at: Tensor) -> Tensor:
+    """Backward warp on other devices than the CPU: bicubic, within the range of the pixels it is made of."""
+    moved, from_ = sample(frame, at, "bicubic"), at.floor() + 1
+    low, high = (sample(limit, from_, "nearest") for limit in (-_support_maximum(-frame), _support_maximum(frame)))
+    return moved.maximum(low).minimum(high)
+
+
+def subframe(gap: OpenGap, time: float) -> Tensor:
+    """The frame at `time` in [0, 1) of the gap, (3, H, W): both frames moved there and blended by time.
+
+    What is hidden in one frame, or beyond its border, is taken from the other. At 0 it is the first frame, untouched.
+
+    >>> frame = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0))
+    >>> torch.equal(subframe(open_gap(frame, frame, frame, frame), 0.5), frame)
+    True
+    """
+    if time == 0:
+        return gap.before
+    at, weight = backward_maps(*gap.motion, time)
+    if gap.pixels:
+        return blend(*gap.pixels, at, weight)
+    places, share = (torch.from_numpy(array).to(gap.before.device) for array in (at, weight))
+    return torch.lerp(_warp_bicubic(gap.before, places[0]), _warp_bicubic(gap.after, places[1]), share)
+
+
+def by_flow(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
+    """Interpolate by optical flow of the guides, which all moments of a gap share."""
+    opened = each(lambda gap: (open_gap(*gap[:4]), gap.times), gaps)
+
+    def moments() -> Iterator[tuple[OpenGap, float]]:
+        for gap, times in opened:
+            note(gap.inconsistency)
+            for time in times:
+                yield gap, time
+
+    return each(lambda moment: subframe(*moment), moments())
+
+
+def _motion_boundaries(flow: Floats) -> Flags:
+    """Motion boundaries: motions near a pixel are far apart. Elsewhere smooth flow tears less and blurs as well."""
+    near = np.ones((_AROUND, _AROUND), np.uint8)
+    x, y = (cv2.dilate(plane, near) - cv2.erode(plane, near) for plane in flow)
+    return np.asarray(x + y >= _STEP)
+
+
+def estimate_motion(
+    before: Tensor, after: Tensor, forward: Tensor, backward: Tensor
+) -> tuple[MotionField, MotionField]:
+    """The motion fields of two frames (3, H, W), sRGB in [0, 1], from flows (2, H, W) that are right off boundaries.
+
+    At motion boundaries: PatchMatch, and what is occluded moves as what is behind. Tensors on other devices visit the
+    CPU.
+    """
+    one, other = (frame.contiguous().cpu().numpy() for frame in (before, after))
+    smooth, back_smooth = (flow.contiguous().cpu().numpy() for flow in (forward, backward))
+    there, back = smooth.copy(), back_smooth.copy()
+    patchmatch(one, other, there, back)
+    boundaries, back_boundaries = _motion_boundaries(there), _motion_boundaries(back)
+    np.copyto(there, smooth, where=~boundaries)
+    np.copyto(back, back_smooth, where=~back_boundaries)
+    consistency, back_consistency = (np.empty(one.shape[1:], np.float32) for _ in range(2))
+    flow_consistency(there, back, consistency)
+    flow_consistency(back, there, back_consistency)
+    there, back = fill_occluded(there, consistency), fill_occluded(back, back_consistency)
+    np.copyto(there, smooth, where=~boundaries)
+    np.copyto(back, back_smooth, where=~back_boundaries)
+    return motion_fields(one, other, there, back)

@@ -1,0 +1,1 @@
+"""Runs: the plan, one sequence built, the cache of denoised frames, executors."""

@@ -1,0 +1,38 @@
+"""Failures of a run: videos and sequences that were not made, told in `failed/`."""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from lolblur_synth.core.errors import shown
+from lolblur_synth.core.files import write_text
+
+_LONGEST = 200  # bytes of a name, to which more is added; file systems take 255
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video or sequence that was not made."""
+
+    name: str
+    message: str
+    detail: str = ""
+    kind: Literal["video", "sequence"] = "sequence"
+
+
+def write_failures(out: Path, failures: list[Failure]) -> None:
+    """Replace the folder `failed/` by what failed this time; there is none when all went well."""
+    folder = out / "failed"
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, failure in enumerate(sorted(failures, key=lambda failure: failure.kind), 1):  # sequences first
+        folder.mkdir(exist_ok=True)
+        content = asdict(failure) | {"name": shown(failure.name), "message": shown(failure.message)}
+        whole = shown(failure.name)
+        name = whole.replace("/", "_").encode()[:_LONGEST].decode(errors="ignore")
+        if name != whole or (folder / f"{name}.json").exists():  # as a video that is named like a sequence
+            name = f"{name}-{number}"
+        write_text(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,107 @@
+"""What is to be said of footage before it is used: faults, for which it gives nothing, and warnings."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from lolblur_synth.config.run import Config
+from lolblur_synth.config.section import SMALLEST_SIDE
+from lolblur_synth.core.errors import SequenceError, setting
+from lolblur_synth.synthesis.sequences import Shutter
+from lolblur_synth.video import scan_cache
+from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.scan import scan
+
+LOW_FPS, TOO_LOW_FPS = 120, 48
+
+
+def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
+    """The scan of a video, known or made now, or why it gives nothing."""
+
+    def make() -> VideoScan:
+        info = probe(path, config.video.capture_fps, config.run.max_pixels)
+        told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
+        if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
+            raise SequenceError(fault)
+        return scan(info)
+
+    told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
+    try:
+        found = scan_cache.recall_or_scan(path, told_to_it, make)
+        return _rate_fault(found.info, config) or _size_fault(found.info, config) or found
+    except SequenceError as error:
+        return error.told(setting, where=error.where != path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _rate_fault(info: VideoInfo, config: Config) -> str | None:
+    told = f"{float(info.capture_fps):g} fps ({info.capture_source}) is below"
+    if info.capture_fps < TOO_LOW_FPS and not config.video.allow_low_fps:
+        return (
+            f"{told} {TOO_LOW_FPS}: if it is slow motion, give its real rate with {setting('video.capture_fps')}; "
+            "to use it as it is, set video.allow_low_fps=true"
+        )
+    if info.capture_fps < Fraction(str(config.sequences.fps)):
+        return f"{told} the {config.sequences.fps:g} of sequences.fps: pairs would repeat"
+    return None
+
+
+def _size_fault(info: VideoInfo, config: Config) -> str | None:
+    if config.video.size != "source" or min(info.width, info.height) >= SMALLEST_SIDE:
+        return None
+    return (
+        f"{info.width}x{info.height} is too small: sides of {SMALLEST_SIDE} pixels or more can be matched; "
+        f"give a {setting('video.size')}, or larger footage"
+    )
+
+
+def warnings(found: VideoScan, shutters: Iterable[Shutter], config: Config) -> Iterator[str]:
+    """What a person should know of a video that is used, a line each."""
+    yield from _rate_warnings(found.info, shutters, config)
+    yield from _damage(found)
+    yield from _flicker(found, config)
+
+
+def _rate_warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config) -> tuple[str, ...]:
+    found, fps = [], info.capture_fps
+    if info.used_bits:
+        found.append(few_bits(info))
+    if fps < LOW_FPS:
+        found.append(f"{float(fps):g} fps is below {LOW_FPS}: motion between frames is large, look at the blur")
+    period = 1000 / config.sequences.fps
+    for shutter in shutters:
+        if shutter.milliseconds > period:
+            found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
+    return tuple(dict.fromkeys(found))
+
+
+def _damage(found: VideoScan) -> Iterator[str]:
+    """What the footage hides of its state."""
+    counts = Counter(flaw.kind for flaw in found.flaws)
+    if counts[FlawKind.CONCEALED_DAMAGE]:
+        yield (
+            f"{counts[FlawKind.CONCEALED_DAMAGE]} frames are damaged or follow from damaged ones, which their decoder "
+            "conceals: their windows are dropped; copy the file again"
+        )
+    if counts[FlawKind.UNSTABLE_DECODE]:
+        yield (
+            f"{counts[FlawKind.UNSTABLE_DECODE]} frames come out otherwise at each decoding, so there is damage: their "
+            "windows are dropped; copy the file again"
+        )
+
+
+def _flicker(found: VideoScan, config: Config) -> Iterator[str]:
+    if found.flicker:
+        done = {
+            "tell": "set video.flicker=remove or drop",
+            "remove": "it is removed",
+            "drop": "windows with it are dropped",
+        }
+        spans = ", ".join(f"{start} to {stop - 1}" for start, stop in found.flicker.parts[:3])
+        yield (
+            f"light flickers at {found.flicker.hertz} Hz by {found.flicker.percent:g} % in frames {spans}"
+            f"{', ...' * (len(found.flicker.parts) > 3)}: {done[config.video.flicker]}"
+        )

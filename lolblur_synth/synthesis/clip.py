@@ -1,0 +1,56 @@
+"""A clip: the source frames of one sequence, numbered as in their video."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lolblur_synth.config.run import Video
+from lolblur_synth.ops.deflicker import deflicker
+from lolblur_synth.video.geometry import sensor_rows
+from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.reader import read_frames
+
+
+class Frame(NamedTuple):
+    """A frame and its number in the video."""
+
+    number: int
+    image: Tensor  # (3, H, W), float32, sRGB in [0, 1]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames in a row, which can be read more than once."""
+
+    span: range  # their numbers
+    breaks: frozenset[int]  # of them, those that do not follow on from the one before: a cut, or a gap
+    read: Callable[[], Iterator[Tensor]]
+
+    def head(self, count: int) -> Iterator[Tensor]:
+        """The first frames that follow on from each other, `count` of them, or where there are not as many the most."""
+        at = sorted(number - self.span.start for number in self.breaks if number != self.span.start)
+        start, stop = max(pairwise((0, *at, len(self.span))), key=lambda part: min(part[1] - part[0], count))
+        return islice(self.read(), start, min(stop, start + count))
+
+
+def open_clip(scan: VideoScan, span: range, video: Video, device: torch.device) -> Clip:
+    """The frames `span` of a scanned video on a device, at the size that is set, without flicker if that is set."""
+
+    def read() -> Iterator[Tensor]:
+        frames = (frame.to(device) for frame in read_frames(scan, span.start, span.stop, video.size))
+        return _without_flicker(frames, scan, span, video) if video.flicker == "remove" else frames
+
+    return Clip(span, frozenset(at for at in scan.breaks if at in span), read)
+
+
+def _without_flicker(frames: Iterator[Tensor], scan: VideoScan, span: range, video: Video) -> Iterator[Tensor]:
+    if scan.flicker is None:
+        yield from frames
+        return
+    rows = sensor_rows(video.size, scan.info)
+    for frame, gains in zip(frames, scan.flicker.gains[span.start : span.stop], strict=True):
+        yield deflicker(frame, frame.new_tensor(gains), rows.to(frame.device))

@@ -1,0 +1,142 @@
+"""The method, in order: from the frames of a slow-motion video to pairs in the dark (LEDNet, ECCV 2022, section 3).
+
+    clip  = open_clip(scan, span, config.video, device)   # source frames, numbered as in the video
+    noise = estimate_noise(clip.head(HEAD), config.denoise)
+    clean = denoised(clip, noise, config.denoise, tools)
+    pairs = synthesize(clean, recipe, config, tools)
+
+All frames are (3, H, W), float32, sRGB in [0, 1], on one device, and stream: memory does not grow with the sequence.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from lolblur_synth.config.run import Config, Denoise
+from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.core.profiler import OperatorTimer
+from lolblur_synth.core.threads import Map
+from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
+from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
+from lolblur_synth.ops.defocus import defocus, generalized_gaussian
+from lolblur_synth.ops.denoise.denoise import denoise, find_noise
+from lolblur_synth.ops.denoise.noise_model import NoiseModel
+from lolblur_synth.ops.dim import dim
+from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.noise.shot_read import add_noise
+from lolblur_synth.ops.unclip import unclip
+from lolblur_synth.synthesis.clip import Clip, Frame
+from lolblur_synth.synthesis.draws import draw_noise_field
+from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
+
+VERSION = 13  # raised whenever the same input and configuration give other pixels
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the method works with; nothing of it decides what is drawn."""
+
+    net: ECZeroDCE  # darkens
+    interpolator: Interpolator  # makes sub-frames
+    profiler: OperatorTimer
+    map: Map = map  # may spread its work over threads, results in order
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """The noise of a clip, and whether it is too little to be removed."""
+
+    model: NoiseModel | None  # None: not measured, as nothing is to be denoised
+    negligible: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The five pictures of one output frame, (3, H, W) each."""
+
+    slot: Slot
+    high_sharp_original: Tensor  # the middle frame as filmed, after denoising
+    high_sharp_scaled: Tensor  # slightly dimmed: the ground truth
+    low_sharp: Tensor  # darkened
+    low_blur: Tensor  # darkened, exposed over the whole window
+    low_blur_noise: Tensor  # and noisy: the input of a network
+    flow_inconsistency: tuple[float, ...]  # of each gap of the exposure: the share of the picture, [0, 1]
+
+
+def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
+    """Noise estimation from the first frames of a clip, or white noise of the standard deviation that is set."""
+    if settings.backend == "none":
+        return NoiseEstimate(None, negligible=True)
+    return NoiseEstimate(*find_noise(head, None if settings.sigma == "auto" else settings.sigma))
+
+
+def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) -> Iterator[Frame]:
+    """Denoising of a clip, as a stream; across its breaks, where a scene or a gap ends, the denoiser does not look."""
+    decoded = tools.profiler.each("decode", clip.read())
+    breaks = {at - clip.span.start for at in clip.breaks}
+    model = None if noise.negligible else noise.model
+    stream = denoise(decoded, model, settings.backend, settings.preset, breaks, tools.map)
+    return map(Frame, clip.span, tools.profiler.each("denoise", stream))
+
+
+@torch.inference_mode()
+def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: Tools) -> Iterator[Pair]:
+    """Synthesis of the pairs of one sequence from denoised frames; one window is held at a time.
+
+    The lightness of the first window's frames decides one relation between dark and bright frames for all windows.
+    Raises `SequenceError` when the frames end before the last window.
+    """
+    profiler, draws, shutter = tools.profiler, recipe.draws, recipe.shutter
+    to_light, to_srgb = space_of(config.average.space)
+    relation: float | None = None
+    lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+
+    def lit(sub_frame: Tensor) -> Tensor:
+        return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
+
+    for slot, window in windows(clean, recipe.slots, shutter):
+        with profiler("darken"):
+            bright = [dim(frame, draws.dim) for frame in window]
+            levels = list(tools.map(mean_lightness, bright))
+            if relation is None:
+                relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
+            exposures = [min(1.0, relation * level) for level in levels]
+            dark = list(tools.map(lambda lit: darken(*lit, tools.net), zip(bright, exposures, strict=True)))
+
+        inconsistency: list[float] = []
+        moving = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        with profiler("average"):
+            exposed = average(tools.map(lit, profiler.each("interpolate", moving)))
+
+        with profiler("defocus"):
+            low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
+        with profiler("noise"):
+            field = draw_noise_field(config.seed, recipe.key, slot.index, low_blur.shape)
+            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, field)
+
+        middle = shutter.gaps // 2
+        sharp = window[middle], bright[middle], dark[middle]
+        del window, bright, dark, moving, exposed  # which would be held while the next frames are denoised
+        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
+
+
+def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:
+    """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers."""
+    stream = iter(frames)
+    held: dict[int, Tensor] = {}
+    for slot in slots:
+        window = shutter.window(slot.center)
+        held = {number: image for number, image in held.items() if number >= window.start}
+        while window[-1] not in held:
+            frame = next(stream, None)
+            if frame is None:
+                raise SequenceError(
+                    f"the frames end before frame {window[-1]}, the last of a window", advice="is the file damaged?"
+                )
+            if frame.number >= window.start:
+                held[frame.number] = frame.image
+        yield slot, [held[number] for number in window]

@@ -1,0 +1,170 @@
+"""Which source frames make which pair: all the arithmetic of time, in fractions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+from lolblur_synth.config.run import Sequences
+from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.video.metadata import Flaw, FlawKind
+
+_NAMED = 3  # of many frames
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An output frame's place in the video: it is centred on source frame `center`."""
+
+    index: int  # counted at the output rate from the start of the video
+    center: int
+
+
+class RejectKind(StrEnum):
+    """Why a slot yields no pair, beside the flaws of the footage."""
+
+    TOO_SHORT = "its sequence would be shorter than min_pairs"
+    MOTION = "motion too large to be trusted"
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A slot that yields no pair, and why."""
+
+    slot: Slot
+    kinds: tuple[FlawKind | RejectKind, ...]
+    frames: tuple[int, ...] = ()  # of the window, where that is
+    detail: str = ""  # a figure: how short, how much of the picture
+
+    @property
+    def cause(self) -> str:
+        """In words, the same for all slots that share it."""
+        return " and ".join(self.kinds) + (f" = {self.detail}" if RejectKind.TOO_SHORT in self.kinds else "")
+
+    @property
+    def reason(self) -> str:
+        """In words, with where it is and how much."""
+        if not self.frames:
+            return self.cause
+        frames = ", ".join(str(frame) for frame in self.frames[:_NAMED]) + (", ..." * (len(self.frames) > _NAMED))
+        return f"{self.cause} at frame {frames}" + (f" ({self.detail})" if self.detail else "")
+
+
+class Metering(NamedTuple):
+    """Lightness of the bright frames of a sequence as the scan saw it, CIE L*/100."""
+
+    mean: float  # over all windows
+    first: float  # in the first
+
+
+@dataclass(frozen=True)
+class Shutter:
+    """One exposure in source frames and sub-frames."""
+
+    gaps: int  # even, so that the middle frame exists
+    factor: int  # sub-frames per gap
+    milliseconds: float  # the exposure that was reached, from the first to the last sub-frame
+
+    @property
+    def frames(self) -> int:
+        """Source frames in the window: 7 or 9 at 250 fps."""
+        return self.gaps + 1
+
+    @property
+    def sub_frames(self) -> int:
+        """Sub-frames that are averaged: always odd, ends included."""
+        return self.gaps * self.factor + 1
+
+    def window(self, center: int) -> range:
+        """The source frames of the exposure centred on `center`."""
+        return range(center - self.gaps // 2, center + self.gaps // 2 + 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is decided of a sequence before its frames are read."""
+
+    key: str  # of its draws
+    slots: tuple[Slot, ...]
+    shutter: Shutter
+    draws: Draws
+    metering: Metering
+
+    @property
+    def span(self) -> range:
+        """The source frames from the first window to the last."""
+        first, last = (self.shutter.window(self.slots[at].center) for at in (0, -1))
+        return range(first.start, last.stop)
+
+
+def round_half_up(value: Fraction) -> int:
+    """The nearest integer; halves go up, so that no pair of rates ever alternates."""
+    return floor(value + Fraction(1, 2))
+
+
+def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float) -> Shutter:
+    """The window nearest to a shutter time at a capture rate: 24 ms at 250 fps is 6 gaps of 8 sub-frames."""
+    gaps = max(2, 2 * round_half_up(capture_fps * Fraction(str(shutter_ms)) / 2000))
+    factor = max(1, round_half_up(Fraction(str(sub_frame_fps)) / capture_fps))
+    return Shutter(gaps, factor, float(1000 * gaps / capture_fps))
+
+
+def slots(frames: int, capture_fps: Fraction, output_fps: float, half: int) -> list[Slot]:
+    """Every output frame whose window of `half` frames to each side lies inside the video.
+
+    250/24 is no integer: slot k is centred on frame round(k * 250 / 24), so centres are 10 or 11 frames apart.
+    """
+    step = capture_fps / Fraction(str(output_fps))
+    first = next(k for k in range(half + 1) if round_half_up(k * step) >= half)
+    found = []
+    for k in range(first, floor(frames / step) + 2):
+        center = round_half_up(k * step)
+        if center + half >= frames:
+            break
+        found.append(Slot(k, center))
+    return found
+
+
+def choose(
+    candidates: Sequence[Slot], flaws: Iterable[Flaw], half: int, sequences: Sequences
+) -> tuple[list[list[Slot]], list[Reject]]:
+    """Split a video's slots into the first and the last `pairs` sound ones, and tell why the others are left out.
+
+    A video with fewer than two full sequences gives consecutive ones, as many as reach `min_pairs`.
+    """
+    sound, rejects = _without_flaws(candidates, list(flaws), half)
+    length = sequences.pairs
+    if sequences.per_video == 1:
+        chunks = [sound[:length]]
+    elif len(sound) >= 2 * length:
+        chunks = [sound[:length], sound[-length:]]
+    else:
+        chunks = [sound[:length], sound[length:]]
+    kept = [chunk for chunk in chunks if len(chunk) >= sequences.min_pairs]
+    short = [slot for chunk in chunks if len(chunk) < sequences.min_pairs for slot in chunk]
+    rejects += [Reject(slot, (RejectKind.TOO_SHORT,), detail=str(sequences.min_pairs)) for slot in short]
+    return kept, sorted(rejects, key=lambda reject: reject.slot.index)
+
+
+def _without_flaws(candidates: Sequence[Slot], flaws: list[Flaw], half: int) -> tuple[list[Slot], list[Reject]]:
+    sound, rejects = [], []
+    ordered = sorted(flaws, key=lambda flaw: flaw.first)
+    start = 0
+    for slot in candidates:
+        low, high = slot.center - half, slot.center + half
+        while start < len(ordered) and ordered[start].first < low:
+            start += 1
+        inside = []
+        for flaw in ordered[start:]:
+            if flaw.first > high:
+                break
+            if flaw.last <= high:
+                inside.append(flaw)
+        if inside:
+            kinds = tuple(sorted({flaw.kind for flaw in inside}))
+            rejects.append(Reject(slot, kinds, tuple(flaw.last for flaw in inside)))
+        else:
+            sound.append(slot)
+    return sound, rejects

@@ -1,0 +1,1 @@
+"""EC-Zero-DCE: exposure-conditioned curves, trained on photographs without references."""

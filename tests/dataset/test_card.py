@@ -1,0 +1,48 @@
+"""The card is a view of the summary."""
+
+import pytest
+
+from lolblur_synth.config.run import Config
+from lolblur_synth.dataset.card import SHEET, render, write
+from lolblur_synth.dataset.publish import publish
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.records import RejectRecord
+from lolblur_synth.dataset.settings import write_settings
+from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.video.images import read_pixels
+from tests.support.staged import SOURCE, record, stage
+
+
+def test_the_numbers_of_a_dataset_stand_in_its_card():
+    sharp = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
+    cuts = [RejectRecord(slot=slot, center=slot, reason=f"cut at frame {slot}") for slot in (1, 2)]
+    card = render([record(rejects=cuts), record(4, draws=sharp, split="test")])
+    for line in (
+        "Made by lolblur-synth 0.1.0 with seed 0. 4 pairs from 2 videos, split by video:",
+        "| train | 1 | 1 | 2 |",
+        "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 98.",
+        "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
+        f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
+        "Windows dropped: 2 for: cut. Each is listed in the records.",
+        "| 0003-0 | 0.100 | 1.0 | 2.0 | 9 | 0.00 | 0.50 |",
+        f"lolblur-synth 0.1.0, pipeline 3; device cpu; weights ec_zero_dce sha256 {'e' * 64}",
+    ):
+        assert line in card.splitlines()
+
+
+@pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])
+def test_names_from_files_make_no_markdown(name):
+    card = render([record(source=SOURCE.model_copy(update={"name": name}))])
+    (row,) = [line for line in card.splitlines() if line.startswith("| 0003 |")]
+    assert row.replace("\\|", "").count("|") == 8
+    assert "<script" not in card
+
+
+def test_card_and_contact_sheet_are_written(tmp_path):
+    write(tmp_path, {})
+    assert not list(tmp_path.iterdir())
+    write_settings(tmp_path, Config())
+    publish(tmp_path, stage(tmp_path))
+    write(tmp_path, read_records(tmp_path))
+    assert "2 pairs from 1 videos" in (tmp_path / "README.md").read_text()
+    assert read_pixels(tmp_path / SHEET).ndim == 3

@@ -1,0 +1,48 @@
+"""The schema of records: what is made is checked, and JSON keeps its form."""
+
+import json
+
+import pytest
+
+from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
+from lolblur_synth.synthesis.draws import Defocus
+from tests.support.staged import record
+
+
+def test_what_is_made_is_checked_too():
+    with pytest.raises(ValueError, match="Extra inputs"):
+        SequenceRecord(**dict(record()), extra=1)
+    with pytest.raises(ValueError, match="frozen"):
+        record().split = "test"
+
+
+def test_the_kernel_of_a_lens_is_a_list_of_four():
+    """As before it had names, so that datasets of format 4 are read and written alike."""
+    text = record().model_dump_json()
+    assert json.loads(text)["draws"]["defocus"] == [1.0, 0.5, 0.3, 2.0]
+    assert SequenceRecord.model_validate_json(text).draws.defocus == Defocus(1.0, 0.5, 0.3, 2.0)
+    sharp = json.loads(text)
+    sharp["draws"]["defocus"] = None
+    assert SequenceRecord.model_validate_json(json.dumps(sharp)).draws.defocus is None
+    for lens in ([1.0, 0.5, 0.3], [1.0, 0.5, 0.3, 2.0, 1.0], [1.0, 0.5, 0.3, "2"], "1234", 1.0):
+        sharp["draws"]["defocus"] = lens
+        with pytest.raises(ValueError, match=r"draws\.defocus"):
+            SequenceRecord.model_validate_json(json.dumps(sharp))
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("cut and freeze at frame 31, 32, 40, ...", "cut and freeze"),
+        ("motion too large to be trusted at frame 3 (12% of the picture)", "motion too large to be trusted"),
+        ("its sequence would be shorter than min_pairs = 8", "its sequence would be shorter than min_pairs = 8"),
+    ],
+)
+def test_the_cause_of_a_reject_is_told_without_its_frames(reason, cause):
+    assert RejectRecord(slot=1, center=10, reason=reason).cause == cause
+
+
+def test_a_record_names_its_pictures():
+    paths = [path.as_posix() for path, _ in record(numbers=(1,)).images()]
+    assert paths[0] == "train/low_blur_noise/0003/0001.png"
+    assert len(paths) == 5

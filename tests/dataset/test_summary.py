@@ -1,0 +1,78 @@
+"""Numbers of a dataset, as data, against what the records say."""
+
+import pytest
+
+from lolblur_synth.dataset.records import Denoising, NoiseLevel, RejectRecord
+from lolblur_synth.dataset.summary import (
+    MotionSummary,
+    Range,
+    ShutterFrames,
+    SplitSummary,
+    summarize,
+    summarize_sequence,
+)
+from lolblur_synth.synthesis.draws import Draws
+from tests.support.staged import record
+
+
+def reject(slot, reason):
+    return RejectRecord(slot=slot, center=10 * slot, reason=reason)
+
+
+def test_pairs_sequences_and_videos_are_counted_by_split():
+    summary = summarize([record(3, 0), record(3, 1, (31, 32, 33)), record(5, 0, split="test")])
+    assert summary.splits == {"train": SplitSummary(1, 2, 5), "test": SplitSummary(1, 1, 2)}
+    assert summary.pairs == 7
+    assert [(video.number, video.split, video.pairs) for video in summary.videos] == [(3, "train", 5), (5, "test", 2)]
+    assert summarize([record()]).splits["test"] == SplitSummary(0, 0, 0)
+
+
+def test_a_window_that_both_sequences_of_a_video_list_is_one_reject():
+    known = [reject(1, "cut at frame 12"), reject(2, "cut at frame 12, 13"), reject(3, "freeze at frame 30")]
+    found = reject(9, "motion too large to be trusted at frame 95 (7% of the picture)")
+    summary = summarize([record(3, 0, rejects=known), record(3, 1, rejects=[*known, found]), record(4, 0)])
+    assert summary.rejects == {"cut": 2, "freeze": 1, "motion too large to be trusted": 1}
+    assert [video.rejects for video in summary.videos] == [4, 0]
+    assert sum(summary.rejects.values()) == sum(video.rejects for video in summary.videos)
+
+
+def test_draws_have_their_ranges():
+    sharp = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
+    draws = summarize([record(), record(4, draws=sharp)]).draws
+    assert (draws.exposure, draws.dim, draws.shot) == (Range(0.1, 0.3), Range(0.8, 0.9), Range(1e-5, 1e-4))
+    assert (draws.defocused, draws.defocus_sigma) == (1, Range(0.5, 1.0))
+    assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
+
+
+def test_noise_and_what_was_done_about_it():
+    level = NoiseLevel(sigma=4.0, space="srgb", a=(0, 0, 0), b=(0, 0, 0), white=True)
+    noisy = record(noise=Denoising(backend="vbm4d", preset="fast", level=level))
+    clean = record(4, noise=Denoising(backend="none", preset="best", level=level.model_copy(update={"sigma": 0.2})))
+    denoise = summarize([noisy, clean]).denoise
+    assert (denoise.denoised, denoise.ways, denoise.sigma) == (1, ("vbm4d fast",), Range(0.2, 4.0))
+    assert summarize([record()]).denoise.sigma is None
+
+
+def test_motion_is_judged_by_the_limit_of_the_settings():
+    plain = record()
+    limit = plain.config.interpolate.model_copy(update={"untrusted": 0.005})
+    strict = record(config=plain.config.model_copy(update={"interpolate": limit}))
+    assert summarize([strict]).motion == MotionSummary(0.01, 2, 2)
+    assert summarize_sequence(strict).untrusted == {1: 0.01, 2: 0.01}
+    assert summarize([plain]).motion == MotionSummary(0.01, 0, 2)
+    assert summarize_sequence(plain).untrusted == {}
+
+
+def test_a_sequence_measures_the_mean_of_its_pairs_and_takes_its_time():
+    sequence = summarize_sequence(record(seconds={"darken": 1.5, "interpolate": 6.0, "write": 0.5}))
+    assert (sequence.id, sequence.source, sequence.pairs) == ("0003-0", "a.mp4", 2)
+    assert sequence.means["p99_grey"] == pytest.approx(9.0)
+    assert (sequence.seconds, list(sequence.operators)) == (8.0, ["interpolate", "darken", "write"])
+
+
+def test_all_that_a_name_stands_for_is_listed():
+    more = {"lolblur-synth": "0.2.0", "pipeline": "3", "av": "14"}
+    summary = summarize([record(), record(4, versions=more, weights={"ec_zero_dce": "e" * 64, "rife": "a" * 64})])
+    assert summary.versions == {"lolblur-synth": ("0.1.0", "0.2.0"), "pipeline": ("3",), "av": ("14",)}
+    assert summary.weights == {"ec_zero_dce": ("e" * 64,), "rife": ("a" * 64,)}
+    assert (summary.made_by, summary.devices, summary.exposures) == ("0.1.0", ("cpu",), (ShutterFrames(9, 65),))

@@ -1,0 +1,71 @@
+"""Draws depend on the seed, the sequence and the purpose, and on nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from lolblur_synth.config.loading import load
+from lolblur_synth.config.run import Config, Noise
+from lolblur_synth.core.rng import rng_for, torch_rng_for
+from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise
+
+
+def test_generators_are_pure_functions_of_their_key():
+    assert rng_for(1, "a", "b", 2).random() == rng_for(1, "a", "b", 2).random()
+    keys = [(1, "a", "b", 2), (2, "a", "b", 2), (1, "ab", "", 2), (1, "a", "b", 3), (1, "a", "b2"), (1, "a\x1fb", 3)]
+    assert len({rng_for(*key).random() for key in keys}) == len(keys)
+
+
+def test_a_pinned_value_so_that_old_datasets_stay_reproducible():
+    assert rng_for(0, "sequence", "exposure").random() == 0.061722987494138626
+
+
+def test_torch_fields():
+    first = torch.randn(5, generator=torch_rng_for(3, "x"))
+    assert torch.equal(first, torch.randn(5, generator=torch_rng_for(3, "x")))
+    assert not torch.equal(first, torch.randn(5, generator=torch_rng_for(3, "y")))
+
+
+def test_changing_one_range_changes_one_draw():
+    before, after = draw(Config(), "s"), draw(load(Config, [], ["darken.exposure=[0.1,0.2]"]), "s")
+    assert before.exposure != after.exposure
+    assert (before.dim, before.streak, before.shot, before.defocus) == (
+        after.dim,
+        after.streak,
+        after.shot,
+        after.defocus,
+    )
+
+
+def test_draws_lie_in_their_ranges_and_fill_them():
+    config = load(Config, [], ["defocus.probability=1"])
+    drawn = [draw(config, f"s{k}") for k in range(300)]
+    for values, (low, high) in [
+        ([d.exposure for d in drawn], config.darken.exposure),
+        ([d.dim for d in drawn], config.darken.dim),
+        ([255 * d.streak for d in drawn], config.unclip.strength),
+        ([d.shot for d in drawn], config.noise.shot),
+        ([s for d in drawn for s in d.defocus[:2]], config.defocus.sigma),
+        ([d.defocus[3] for d in drawn], config.defocus.shape),
+    ]:
+        assert low <= min(values) < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < max(values) <= high
+    assert {d.shutter_ms for d in drawn} == {24, 32}
+
+
+def test_defocus_probability():
+    config = load(Config, [], ["defocus.probability=0.3"])
+    sharp = sum(draw_defocus(config, rng_for(0, k)) is None for k in range(1000))
+    assert sharp / 1000 == pytest.approx(0.7, abs=0.05)
+
+
+def test_read_noise_follows_shot_noise():
+    drawn = np.log([draw_noise(Noise(shot=(1e-4, 1e-2)), rng_for(0, k)) for k in range(2000)])
+    slope, offset = np.polyfit(drawn[:, 0], drawn[:, 1], 1)
+    assert slope == pytest.approx(2.18, abs=0.05)
+    assert offset == pytest.approx(1.20, abs=0.3)
+    assert (drawn[:, 1] - np.polyval((slope, offset), drawn[:, 0])).std() == pytest.approx(0.26, abs=0.02)
+
+
+def test_no_noise_can_be_asked_for():
+    assert draw_noise(Noise(shot=(0, 0)), rng_for(0)) == (0, 0)

@@ -1,0 +1,120 @@
+"""The arithmetic of windows: odd, centred, inside, and never across a flaw."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lolblur_synth.config.run import Sequences
+from lolblur_synth.synthesis.sequences import Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.video.metadata import Flaw
+
+
+@pytest.mark.parametrize(
+    ("fps", "ms", "frames", "sub_frames", "exposure"),
+    [
+        (250, 24, 7, 49, 24),
+        (250, 32, 9, 65, 32),
+        (240, 24, 7, 49, 25),
+        (240, 32, 9, 65, 1000 / 30),
+        (960, 32, 31, 61, 31.25),
+        (1000, 32, 33, 65, 32),
+        (120, 24, 3, 35, 1000 / 60),
+        (60, 32, 3, 67, 1000 / 30),
+    ],
+)
+def test_shutter_keeps_the_physical_exposure(fps, ms, frames, sub_frames, exposure):
+    shutter = shutter_at(Fraction(fps), ms, 2000)
+    assert (shutter.frames, shutter.sub_frames) == (frames, sub_frames)
+    assert shutter.milliseconds == pytest.approx(exposure)
+
+
+def test_ntsc_rates_are_exact():
+    assert shutter_at(Fraction(240000, 1001), 32, 2000).sub_frames == 65
+
+
+@given(st.fractions(48, 4000), st.floats(1, 41), st.floats(100, 8000))
+def test_windows_are_odd_and_centred(fps, ms, sub_frame_fps):
+    shutter = shutter_at(fps, round(ms, 3), round(sub_frame_fps, 3))
+    assert shutter.sub_frames % 2 == 1
+    window = shutter.window(1000)
+    assert 1000 - window.start == window[-1] - 1000
+    assert len(window) == shutter.frames
+
+
+def test_centres_are_ten_or_eleven_apart_and_on_average_exact():
+    centers = [slot.center for slot in slots(2500, Fraction(250), 24, 4)]
+    steps = {b - a for a, b in pairwise(centers)}
+    assert steps == {10, 11}
+    assert centers[0] == 10  # slot 0 would reach before the first frame
+    assert [slot.center for slot in slots(2500, Fraction(250), 24, 4)][23] == 250  # one second is 24 pairs
+    assert centers[-1] + 4 < 2500
+
+
+@given(st.integers(0, 400), st.fractions(48, 1000), st.integers(1, 20))
+def test_every_window_lies_inside_and_none_is_left_out(frames, fps, half):
+    found = slots(frames, fps, 24, half)
+    assert all(slot.center - half >= 0 and slot.center + half < frames for slot in found)
+    assert [slot.index for slot in found] == list(range(found[0].index, found[0].index + len(found))) if found else True
+    exhaustive = [k for k in range(500) if half <= (c := int(k * fps / 24 + Fraction(1, 2))) and c + half < frames]
+    assert [slot.index for slot in found] == exhaustive
+
+
+def row(count: int) -> list[Slot]:
+    return [Slot(k, 10 * k + 5) for k in range(count)]
+
+
+def test_first_and_last_thirty():
+    kept, rejects = choose(row(100), [], 4, Sequences())
+    assert [slot.index for slot in kept[0]] == list(range(30))
+    assert [slot.index for slot in kept[1]] == list(range(70, 100))
+    assert rejects == []
+
+
+@pytest.mark.parametrize(("count", "lengths"), [(60, [30, 30]), (45, [30, 15]), (32, [30]), (12, [12]), (3, [])])
+def test_short_videos_give_what_they_hold(count, lengths):
+    kept, rejects = choose(row(count), [], 4, Sequences())
+    assert [len(chunk) for chunk in kept] == lengths
+    assert len(rejects) == count - sum(lengths)
+    assert all("min_pairs" in reject.reason for reject in rejects)
+
+
+def test_one_sequence_per_video():
+    kept, _ = choose(row(100), [], 4, Sequences(per_video=1))
+    assert [len(chunk) for chunk in kept] == [30]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "dropped"),
+    [
+        (Flaw(18, 19, "scene cut"), [1]),  # inside 11..19
+        (Flaw(19, 20, "scene cut"), []),  # a cut between two windows harms neither
+        (Flaw(10, 11, "scene cut"), []),
+        (Flaw(11, 12, "scene cut"), [1]),
+        (Flaw(20, 20, "missing frame"), []),
+        (Flaw(21, 21, "missing frame"), [2]),
+    ],
+)
+def test_windows_that_touch_a_flaw_are_dropped_with_the_reason(flaw, dropped):
+    kept, rejects = choose(row(10), [flaw], 4, Sequences())
+    assert [reject.slot.index for reject in rejects] == dropped
+    assert all(flaw.kind in reject.reason and str(flaw.last) in reject.reason for reject in rejects)
+    assert [slot.index for slot in kept[0]] == [k for k in range(10) if k not in dropped]
+
+
+@given(st.lists(st.tuples(st.integers(0, 110), st.integers(0, 1))), st.integers(1, 7))
+def test_flaws_drop_the_same_windows_as_looking_at_each(pairs, half):
+    flaws = [Flaw(first, first + width, "scene cut") for first, width in pairs]
+    kept, _ = choose(row(11), flaws, half, Sequences(min_pairs=1))
+    expected = [
+        slot
+        for slot in row(11)
+        if not any(slot.center - half <= flaw.first and flaw.last <= slot.center + half for flaw in flaws)
+    ]
+    assert [slot for chunk in kept for slot in chunk] == expected
+
+
+def test_window_of_a_slot():
+    assert list(Shutter(6, 8, 24).window(10)) == [7, 8, 9, 10, 11, 12, 13]

@@ -1,0 +1,59 @@
+"""How frames are turned, squared, scaled and cropped."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from lolblur_synth.video.reader import read_frames
+from tests.support.clips import encode, scene, textured, turn
+from tests.support.videos import LOSSLESS, as_tensor, opened
+
+
+@pytest.mark.parametrize(("rotation", "quarters"), [(90, 1), (180, 2), (270, 3), (-90, 3)])
+def test_the_display_matrix_turns_frames_counter_clockwise(tmp_path, rotation, quarters):
+    pictures = scene(2)
+    clip = encode(tmp_path / "a.mp4", pictures, "libx264rgb", "rgb24", options=LOSSLESS)
+    found = opened(turn(clip, rotation))
+    upright = as_tensor(pictures).rot90(quarters, (2, 3))
+    assert (found.info.width, found.info.height) == (upright.shape[3], upright.shape[2])
+    assert found.info.rotation == rotation % 360
+    assert torch.equal(torch.stack(list(read_frames(found, 0, 2))), upright)
+    small = next(read_frames(found, 0, 1, (32, 32)))
+    straight = opened(encode(tmp_path / "b.mp4", [np.ascontiguousarray(np.rot90(p, quarters)) for p in pictures],
+                             "libx264rgb", "rgb24", options=LOSSLESS))  # fmt: skip
+    assert torch.allclose(small, next(read_frames(straight, 0, 1, (32, 32))), atol=1e-6)
+
+
+def test_pixels_become_square(tmp_path):
+    clip = encode(tmp_path / "a.mp4", scene(2), "libx264rgb", "rgb24", options=LOSSLESS, aspect=Fraction(4, 3))
+    found = opened(clip)
+    assert (found.info.width, found.info.height) == (128, 64)
+    wide = next(read_frames(found, 0, 1))
+    stretched = cv2.resize(textured(0).astype(np.float32), (128, 64), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(wide.permute(1, 2, 0).numpy() * 255 - stretched.clip(0, 255)).max() < 1e-3
+    assert next(read_frames(found, 0, 1, (64, 64))).shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("size", "crop"),
+    [((48, 32), (0, 96, 0, 64)), ((32, 32), (16, 80, 0, 64)), ((48, 16), (0, 96, 16, 48)), ((96, 32), (0, 96, 16, 48))],
+)
+def test_size_is_covered_and_the_middle_kept(tmp_path, size, crop):
+    left, right, top, bottom = crop
+    clip = encode(tmp_path / "a.mkv", scene(2), "ffv1", "bgr0")
+    frame = next(read_frames(opened(clip), 1, 2, size))
+    middle = as_tensor(scene(2))[1][:, top:bottom, left:right]
+    expected = torch.nn.functional.avg_pool2d(middle, (middle.shape[1] // size[1], middle.shape[2] // size[0]))
+    assert torch.allclose(frame, expected, atol=1e-6)
+
+
+def test_enlarging_is_cubic_and_stays_in_range(tmp_path):
+    edge = np.zeros((64, 96, 3), np.uint8)
+    edge[:, 48:] = 255
+    clip = encode(tmp_path / "a.mkv", [edge, edge], "ffv1", "bgr0")
+    frame = next(read_frames(opened(clip), 0, 1, (288, 192)))
+    expected = cv2.resize(edge.astype(np.float32) / 255, (288, 192), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    assert np.abs(frame.permute(1, 2, 0).numpy() - expected).max() < 1e-6
