@@ -44,14 +44,11 @@ def run(
     from rich.markup import escape
 
     from lolblur_synth.cli.tables import show_estimate, show_plan
-    from lolblur_synth.core.devices import choose_device, threads_for
-    from lolblur_synth.run.build_sequence import Place
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
     from lolblur_synth.run.plan import plan_run
 
     console = console_for(stderr=True)
-    device = choose_device(config.run.device)
     if cache and not dry_run:
         click.get_current_context().with_resource(hold_cache(cache, videos, out))
     with console.status("reading videos") as status:
@@ -62,7 +59,7 @@ def run(
         plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run)
     if dry_run:
         show_plan(console_for(), plan)
-        show_estimate(console_for(), plan, estimate(plan, Place(device, threads_for(config.run.workers, device))))
+        show_estimate(console_for(), plan, estimate(plan))
         return
     if verbose:
         show_plan(console, plan)
@@ -78,7 +75,7 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     if not verbose:  # else the plan has told it
         show_left_out(console, plan)
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
-    pairs = sum(len(sequence.recipe.slots) for sequence in plan.sequences if sequence.status != "keep")
+    pairs = sum(len(sequence.recipe.slots) for sequence in plan.due)
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast=fail_fast)
     show_outcome(console_for(), plan, outcome, read_records(plan.out))

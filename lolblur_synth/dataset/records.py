@@ -16,9 +16,10 @@ from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.statistics import Statistic
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
+from lolblur_synth.video.metadata import FlawKind
 
 FORMAT: Literal[4] = 4
-_FRAMES = " at frame "  # in a reason of format 4, before the frames that are at fault
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -90,11 +91,15 @@ class RejectRecord(_Part):
     slot: Count
     center: Count
     reason: Text
+    kinds: Annotated[list[FlawKind | RejectKind], Field(max_length=20)] = []  # none in records before November 2026
+    frames: Annotated[list[Count], Field(max_length=20)] = []  # the first of them
+    detail: Text = ""
 
     @property
     def cause(self) -> str:
-        """Why, without the frames: format 4 keeps both in one text, and this is the only place that knows."""
-        return self.reason.partition(_FRAMES)[0]
+        """Why, without the frames, the same for all windows that share it."""
+        place = Slot(self.slot, self.center)
+        return Reject(place, tuple(self.kinds), tuple(self.frames), self.detail).cause if self.kinds else self.reason
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands

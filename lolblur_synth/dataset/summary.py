@@ -126,17 +126,17 @@ class Summary:
 def summarize(records: Sequence[SequenceRecord]) -> Summary:
     """The summary of a dataset of at least one record, in the order of the records."""
     rejects = _rejects(records)
-    videos = _videos(records, rejects)
+    videos, sequences = _videos(records, rejects), tuple(map(summarize_sequence, records))
     return Summary(
         config=records[0].config,
         made_by=records[0].versions["lolblur-synth"],
         splits={split: _split(split, records, videos) for split in SPLITS},
         videos=videos,
-        sequences=tuple(map(summarize_sequence, records)),
+        sequences=sequences,
         rejects=dict(Counter(cause for causes in rejects.values() for cause in causes.values()).most_common()),
         draws=_draws(records),
         denoise=_denoise(records),
-        motion=_motion(records),
+        motion=_motion(records, sequences),
         exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
         milliseconds=_range(r.shutter.milliseconds for r in records),
         sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
@@ -214,10 +214,10 @@ def _denoise(records: Iterable[SequenceRecord]) -> DenoiseSummary:
     )
 
 
-def _motion(records: Sequence[SequenceRecord]) -> MotionSummary | None:
+def _motion(records: Sequence[SequenceRecord], sequences: Iterable[SequenceSummary]) -> MotionSummary | None:
     shares = [pair.untrusted for record in records for pair in record.pairs if pair.untrusted is not None]
-    limit = records[0].config.interpolate.untrusted
-    return MotionSummary(max(shares), sum(share > limit for share in shares), len(shares)) if shares else None
+    above = sum(len(sequence.untrusted) for sequence in sequences)
+    return MotionSummary(max(shares), above, len(shares)) if shares else None
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -67,7 +67,7 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
         raise SequenceError(
             f"{len(rejects)} of {len(task.recipe.slots)} windows dropped: {rejects[0].reason}; sequences.min_pairs is "
             f"{config.sequences.min_pairs}",
-            advice="film faster or nearer to still, or raise interpolate.untrusted",
+            advice="film faster or with less motion, or raise interpolate.untrusted",
         )
     task = replace(task, rejects=tuple(sorted([*task.rejects, *rejects], key=lambda reject: reject.slot.index)))
     seconds = tools.profiler.seconds

@@ -95,7 +95,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
 
-    def lit(sub_frame: Tensor) -> Tensor:
+    def exposed_light(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
     for slot, window in windows(clean, recipe.slots, shutter):
@@ -105,12 +105,12 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             if relation is None:
                 relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
-            dark = list(tools.map(lambda lit: darken(*lit, tools.net), zip(bright, exposures, strict=True)))
+            dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
 
         inconsistency: list[float] = []
-        moving = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        sub_frames = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
         with profiler("average"):
-            exposed = average(tools.map(lit, profiler.each("interpolate", moving)))
+            exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
 
         with profiler("defocus"):
             low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
@@ -120,7 +120,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 
         middle = shutter.gaps // 2
         sharp = window[middle], bright[middle], dark[middle]
-        del window, bright, dark, moving, exposed  # which would be held while the next frames are denoised
+        del window, bright, dark, sub_frames, exposed  # which would be held while the next frames are denoised
         yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
 
 

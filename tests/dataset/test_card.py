@@ -10,12 +10,16 @@ from lolblur_synth.dataset.records import RejectRecord
 from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
+from lolblur_synth.video.metadata import FlawKind
 from tests.support.staged import SOURCE, record, stage
 
 
 def test_the_numbers_of_a_dataset_stand_in_its_card():
     sharp = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
-    cuts = [RejectRecord(slot=slot, center=slot, reason=f"cut at frame {slot}") for slot in (1, 2)]
+    cuts = [
+        RejectRecord(slot=slot, center=slot, reason=f"scene cut at frame {slot}", kinds=[FlawKind.SCENE_CUT])
+        for slot in (1, 2)
+    ]
     card = render([record(rejects=cuts), record(4, draws=sharp, split="test")])
     for line in (
         "Made by lolblur-synth 0.1.0 with seed 0. 4 pairs from 2 videos, split by video:",
@@ -23,7 +27,7 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 98.",
         "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
         f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
-        "Windows dropped: 2 for: cut. Each is listed in the records.",
+        "Windows dropped: 2 for: scene cut. Each is listed in the records.",
         "| 0003-0 | 0.100 | 1.0 | 2.0 | 9 | 0.00 | 0.50 |",
         f"lolblur-synth 0.1.0, pipeline 3; device cpu; weights ec_zero_dce sha256 {'e' * 64}",
     ):

@@ -6,6 +6,8 @@ import pytest
 
 from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
 from lolblur_synth.synthesis.draws import Defocus
+from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
+from lolblur_synth.video.metadata import FlawKind
 from tests.support.staged import record
 
 
@@ -31,15 +33,37 @@ def test_the_kernel_of_a_lens_is_a_list_of_four():
 
 
 @pytest.mark.parametrize(
-    ("reason", "cause"),
+    ("kinds", "frames", "detail", "cause", "reason"),
     [
-        ("cut and freeze at frame 31, 32, 40, ...", "cut and freeze"),
-        ("motion too large to be trusted at frame 3 (12% of the picture)", "motion too large to be trusted"),
-        ("its sequence would be shorter than min_pairs = 8", "its sequence would be shorter than min_pairs = 8"),
+        (
+            (FlawKind.SCENE_CUT, FlawKind.DECODE_ERROR),
+            (31, 32, 40, 41),
+            "",
+            "scene cut and decode error",
+            "scene cut and decode error at frame 31, 32, 40, ...",
+        ),
+        (
+            (RejectKind.MOTION,),
+            (3,),
+            "12% of the picture",
+            "motion too large to be trusted",
+            "motion too large to be trusted at frame 3 (12% of the picture)",
+        ),
+        (
+            (RejectKind.TOO_SHORT,),
+            (),
+            "8",
+            "its sequence would be shorter than min_pairs = 8",
+            "its sequence would be shorter than min_pairs = 8",
+        ),
     ],
 )
-def test_the_cause_of_a_reject_is_told_without_its_frames(reason, cause):
-    assert RejectRecord(slot=1, center=10, reason=reason).cause == cause
+def test_the_cause_of_a_reject_is_told_without_its_frames(kinds, frames, detail, cause, reason):
+    reject = Reject(Slot(1, 10), kinds, frames, detail)
+    assert (reject.cause, reject.reason) == (cause, reason)
+    told = RejectRecord(slot=1, center=10, reason=reason, kinds=list(kinds), frames=list(frames), detail=detail)
+    assert RejectRecord.model_validate_json(told.model_dump_json()).cause == cause
+    assert RejectRecord(slot=1, center=10, reason=reason).cause == reason  # as records were before
 
 
 def test_a_record_names_its_pictures():
