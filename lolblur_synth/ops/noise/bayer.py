@@ -23,8 +23,8 @@ _NO_SHOT = 1e-9  # below it, Poisson counts would lose their digits in float32; 
 def add_bayer_noise(exposed: Tensor, generator: torch.Generator, shot: float, read: float, sensor: Sensor) -> Tensor:
     """Add a sensor's noise to exposed sRGB (3, H, W), not clipped above 1; the result is in [0, 1].
 
-    At raw light x, variance = shot x + read, beside that of a row. `generator` is on the CPU, and so is what is drawn of
-    it: another device differs by rounding alone, which may move a count of electrons by one.
+    At raw light x, variance = shot x + read, beside that of a row. `generator` is on the CPU, as are all fields that it
+    draws: another device differs by rounding alone, which may move a count of electrons by one.
     """
     return develop(capture(to_raw(exposed, sensor), generator, shot, read, sensor), sensor)
 
@@ -70,9 +70,9 @@ def read_field(normal: Tensor, tukey_lambda: float | None) -> Tensor:
     below: Tensor = torch.special.ndtr(normal)
     above: Tensor = torch.special.ndtr(-normal)
     logistic = abs(tukey_lambda) < 1e-3
-    quantile: Tensor = below.log() - above.log() if logistic else below.pow(tukey_lambda) - above.pow(tukey_lambda)
-    scale = (1 if logistic else tukey_lambda) * tukey_lambda_variance(tukey_lambda) ** 0.5
-    return quantile / scale
+    quantile = below.log() - above.log() if logistic else (below**tukey_lambda - above**tukey_lambda) / tukey_lambda
+    unit: Tensor = quantile / tukey_lambda_variance(tukey_lambda) ** 0.5
+    return unit
 
 
 def develop(raw: Tensor, sensor: Sensor) -> Tensor:
