@@ -5,7 +5,7 @@
     -> white balance -> demosaicing -> colour matrix -> clip -> sRGB                         (`develop`)
 
 Raw light is 1 where the converter saturates. Nothing is clipped before the noise: light above 1 has noise too, and is
-white after it. The order of RSBlur (ECCV 2022, section 4) and of Brooks et al. (CVPR 2019), who clip first.
+white after it. The order of Brooks et al. (CVPR 2019) and RSBlur (ECCV 2022), who clip first.
 """
 
 import torch

@@ -71,7 +71,7 @@ class LogLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CountedLevel:
-    """Noise in digital numbers over the system gain K, in numbers an electron (ELD, CVPR 2020, eq. 11; PMN, MM 2022).
+    """Noise in digital numbers over the system gain K, in numbers an electron (ELD, CVPR 2020; PMN, MM 2022).
 
     `log_gain` is drawn uniformly; `read` is the scale of a Tukey-lambda distribution where the camera has one, else a
     standard deviation.

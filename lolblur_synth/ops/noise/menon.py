@@ -59,12 +59,12 @@ def _mean3(plane: Tensor, dim: int) -> Tensor:
 
 
 def _chroma(cfa: Tensor, dim: int) -> Tensor:
-    """A sample minus green interpolated along `dim`, with the second derivative of its own colour (equation 1)."""
+    """A sample minus green interpolated along `dim`, with the second derivative of its own colour."""
     return cfa / 2 - _mean2(cfa, dim) + (_at(cfa, -2, dim) + _at(cfa, 2, dim)) / 4
 
 
 def _gradient(chroma: Tensor, dim: int) -> Tensor:
-    """Differences of chroma along `dim`, summed over a window of 5x5 (equations 5 and 6)."""
+    """Differences of chroma along `dim`, summed over a window of 5x5."""
     step = (chroma - _at(chroma, 2, dim)).abs()
     pair = step + _at(step, -2, dim)
     beside = _at(step, -1, dim)
