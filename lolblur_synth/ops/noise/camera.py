@@ -91,7 +91,11 @@ def normalized(xyz_to_camera: Matrix) -> tuple[Matrix, tuple[float, float]]:
     >>> [round(gain, 2) for gain in normalized(a7r3)[1]]
     [2.74, 1.37]
     """
-    product = np.array(xyz_to_camera) @ np.array(_SRGB_TO_XYZ)
-    white = product.sum(1)
-    red, green, blue = (product / white[:, None]).tolist()
-    return (tuple(red), tuple(green), tuple(blue)), (float(white[1] / white[0]), float(white[1] / white[2]))
+    products = [[_dot(row, column) for column in zip(*_SRGB_TO_XYZ, strict=True)] for row in xyz_to_camera]
+    whites = [sum(row) for row in products]
+    red, green, blue = ((r / white, g / white, b / white) for (r, g, b), white in zip(products, whites, strict=True))
+    return (red, green, blue), (whites[1] / whites[0], whites[1] / whites[2])
+
+
+def _dot(row: Row, column: Row) -> float:
+    return sum(a * b for a, b in zip(row, column, strict=True))  # no BLAS: it is recorded, and the same everywhere

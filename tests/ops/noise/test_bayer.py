@@ -44,7 +44,7 @@ def line(means: list[float], variances: list[float]) -> tuple[float, float]:
 
 @pytest.mark.parametrize("tails", [None, -0.1, 0.0])
 def test_variance_over_mean_is_the_line_that_was_drawn(tails):
-    patches = [captured(level, replace(SENSOR, tukey_lambda=tails), size=1024) for level in LEVELS]
+    patches = [captured(level, replace(SENSOR, tukey_lambda=tails), size=512) for level in LEVELS]
     slope, intercept = line([p.mean().item() for p in patches], [p.var().item() for p in patches])
     assert slope == pytest.approx(SHOT, rel=0.03)
     assert intercept == pytest.approx(READ, rel=0.03)
@@ -57,7 +57,7 @@ def test_white_balance_scales_the_line_of_its_colour(pattern):
     gains = RED, 1.0, BLUE
     means, variances = ([[], [], []] for _ in range(2))
     for level in LEVELS:
-        exposed = linear_to_srgb(torch.full((3, 1024, 1024), level))
+        exposed = linear_to_srgb(torch.full((3, 512, 512), level))
         raw = capture(to_raw(exposed, sensor), generator(int(level * 1e6)), SHOT, READ, sensor).double()
         for channel, place in sites(pattern):
             balanced = raw[place] * gains[channel]
@@ -128,13 +128,10 @@ def test_without_noise_a_flat_colour_is_exact(color, pattern, method, gain):
 
 def test_read_noise_has_the_tails_of_its_distribution():
     field = torch.randn(100_000, generator=generator()).double()
-    for shape in (-0.26, -0.026, 0.0, 0.1):
+    for shape in (-0.1, -0.026, 0.0, 0.1):
         unit = read_field(field, shape).numpy()
-        scale = float(tukeylambda.std(shape)) if shape > -0.25 else None
-        assert abs(unit.mean()) < 0.02
-        if scale:
-            assert unit.std() == pytest.approx(1, rel=0.02)
-            assert kstest(unit * scale, tukeylambda(shape).cdf).pvalue > 0.01
+        assert unit.std() == pytest.approx(1, rel=0.02)
+        assert kstest(unit * float(tukeylambda.std(shape)), tukeylambda(shape).cdf).pvalue > 0.01
     assert torch.equal(read_field(field, None), field)
 
 
