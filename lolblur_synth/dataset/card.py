@@ -11,6 +11,7 @@ from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.summary import (
     DenoiseSummary,
+    DrawSummary,
     MotionSummary,
     Range,
     SequenceSummary,
@@ -111,9 +112,18 @@ def _recipe(summary: Summary) -> list[str]:
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
         f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
-        f"7. Noise: shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at linear light x).",
+        f"7. Noise: {_noise(draws)}.",
         "",
     ]
+
+
+def _noise(draws: DrawSummary) -> str:
+    if draws.noise == ("none",):
+        return "none"
+    levels = f"shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at "
+    if draws.noise == ("linear",):
+        return f"{levels}linear light x)"
+    return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
 
 
 def _trust(config: Config, motion: MotionSummary | None) -> str:

@@ -75,6 +75,7 @@ class DrawSummary:
     streak: Range
     shot: Range
     read: Range
+    noise: Names  # its models, with their cameras
     defocused: int  # sequences
     defocus_sigma: Range | None  # pixels; None: all lenses were sharp
 
@@ -199,6 +200,7 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
         streak=_range(d.streak for d in draws),
         shot=_range(d.shot for d in draws),
         read=_range(d.read for d in draws),
+        noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),
         defocused=len(blurs),
         defocus_sigma=_range_if_any(sigma for blur in blurs for sigma in (blur.sigma_along, blur.sigma_across)),
     )

@@ -27,10 +27,10 @@ from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
-from lolblur_synth.ops.noise.shot_read import add_noise
+from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
-from lolblur_synth.synthesis.draws import draw_noise_field
+from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
 VERSION = 13  # raised whenever the same input and configuration give other pixels
@@ -94,6 +94,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     to_light, to_srgb = space_of(config.average.space)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+    add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
 
     def exposed_light(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
@@ -113,10 +114,10 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
 
         with profiler("defocus"):
-            low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
+            exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
+            low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
-            field = draw_noise_field(config.seed, recipe.key, slot.index, low_blur.shape)
-            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, field)
+            low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
 
         middle = shutter.gaps // 2
         sharp = window[middle], bright[middle], dark[middle]

@@ -1,5 +1,7 @@
 """The card is a view of the summary."""
 
+from dataclasses import replace
+
 import pytest
 
 from lolblur_synth.config.run import Config
@@ -11,7 +13,7 @@ from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import SOURCE, record, stage
+from tests.support.staged import SENSOR, SOURCE, record, stage
 
 
 def test_the_numbers_of_a_dataset_stand_in_its_card():
@@ -32,6 +34,21 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         f"lolblur-synth 0.1.0, pipeline 3; device cpu; weights ec_zero_dce sha256 {'e' * 64}",
     ):
         assert line in card.splitlines()
+
+
+def test_the_card_tells_of_the_noise():
+    def line(*draws: Draws) -> str:
+        card = render([record(number, draws=drawn) for number, drawn in enumerate(draws)])
+        (found,) = [line for line in card.splitlines() if line.startswith("7. ")]
+        return found
+
+    linear = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
+    assert line(linear) == "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at linear light x)."
+    assert line(replace(linear, noise="none", shot=0.0, read=0.0)) == "7. Noise: none."
+    assert line(replace(linear, noise="bayer", sensor=SENSOR)) == (
+        "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at raw light x, where the sensor is saturated "
+        "at 1), by bayer phone."
+    )
 
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])

@@ -1,6 +1,7 @@
 """The schema of records: what is made is checked, and JSON keeps its form."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
 from lolblur_synth.synthesis.draws import Defocus
 from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import record
+from tests.support.staged import SENSOR, record
 
 
 def test_what_is_made_is_checked_too():
@@ -30,6 +31,27 @@ def test_the_kernel_of_a_lens_is_a_list_of_four():
         sharp["draws"]["defocus"] = lens
         with pytest.raises(ValueError, match=r"draws\.defocus"):
             SequenceRecord.model_validate_json(json.dumps(sharp))
+
+
+def test_a_sensor_is_read_back_as_it_was_drawn():
+    drawn = replace(record().draws, noise="bayer", sensor=SENSOR)
+    text = record(draws=drawn).model_dump_json()
+    assert SequenceRecord.model_validate_json(text).draws == drawn
+    for key, value in (("pattern", "RGBG"), ("converter", {"bits": 11, "black": 0}), ("demosaic", "best")):
+        wrong = json.loads(text)
+        wrong["draws"]["sensor"][key] = value
+        with pytest.raises(ValueError, match=rf"draws\.sensor\.{key}"):
+            SequenceRecord.model_validate_json(json.dumps(wrong))
+
+
+def test_records_from_before_noise_had_models_are_of_the_linear_one():
+    """They are of format 4 too."""
+    before = json.loads(record().model_dump_json())
+    for name in ("noise", "sensor"):
+        del before["draws"][name]
+    for name in ("model", "camera", "pattern", "demosaic", "red_gain", "blue_gain"):
+        del before["config"]["noise"][name]
+    assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
 
 
 @pytest.mark.parametrize(

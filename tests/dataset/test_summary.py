@@ -1,5 +1,7 @@
 """Numbers of a dataset, as data, against what the records say."""
 
+from dataclasses import replace
+
 import pytest
 
 from lolblur_synth.dataset.records import Denoising, NoiseLevel, RejectRecord
@@ -14,7 +16,7 @@ from lolblur_synth.dataset.summary import (
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import RejectKind
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import record
+from tests.support.staged import SENSOR, record
 
 
 def reject(slot, kind):
@@ -44,6 +46,12 @@ def test_draws_have_their_ranges():
     assert (draws.exposure, draws.dim, draws.shot) == (Range(0.1, 0.3), Range(0.8, 0.9), Range(1e-5, 1e-4))
     assert (draws.defocused, draws.defocus_sigma) == (1, Range(0.5, 1.0))
     assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
+
+
+def test_models_of_noise_are_named_with_their_cameras():
+    assert summarize([record()]).draws.noise == ("linear",)
+    drawn = replace(record().draws, noise="bayer", sensor=SENSOR)
+    assert summarize([record(), record(4, draws=drawn)]).draws.noise == ("bayer phone", "linear")
 
 
 def test_noise_and_what_was_done_about_it():
