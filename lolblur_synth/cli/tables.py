@@ -7,9 +7,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, mean_statistics, outside
+from lolblur_synth.dataset.summary import summarize_sequence
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
 from lolblur_synth.run.plan import Plan, VideoPlan
@@ -103,7 +106,8 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         )
     console.print(table)
     for sequence_id in sorted(outcome.made):
-        for told in filter(None, (_distrusted(records[sequence_id], plan), _dark_already(records[sequence_id]))):
+        record = records[sequence_id]
+        for told in filter(None, (_distrusted(record, plan), _dark_already(record), _unlike_nights(record))):
             console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
@@ -138,6 +142,43 @@ def _dark_already(record: SequenceRecord) -> str | None:
         f"its lightness is {found:.3f} of 1 where {asked:.3f} was asked: the footage is darker than that already, "
         "and its ground truth too; film in normal light"
     )
+
+
+def _unlike_nights(record: SequenceRecord) -> str | None:
+    """What is to be said about pictures that leave the bands of real nights, if anything."""
+    means = summarize_sequence(record).means
+    left = [
+        f"{meaning.label} {meaning.written(means[name])}, there {meaning.band}"
+        for name, meaning in MEANINGS.items()
+        if name in outside(means)
+    ]
+    return f"unlike photographs of real nights: {'; '.join(left)}" if left else None
+
+
+def show_measurements(console: Console, measured: Measurements) -> None:
+    """Print the means of each group and of all pictures beside the bands of real nights, and what is unreadable."""
+    table = Table(title=escape(shown(measured.source)), title_justify="left")
+    for column in ("pictures of", "", *(meaning.label for meaning in MEANINGS.values())):
+        table.add_column(column, justify="left" if column == "pictures of" else "right")
+    for name, means in measured.means.items():
+        table.add_row(escape(name), str(len(measured.groups[name])), *_beside_bands(means))
+    table.add_section()
+    pictures = measured.pictures
+    table.add_row("all", str(len(pictures)), *_beside_bands(mean_statistics([*pictures.values()])))
+    table.add_row("outside", "", *(f"{share:.0%}" for share in measured.outside.values()))
+    table.add_row("real nights", "", *(meaning.band for meaning in MEANINGS.values()))
+    console.print(table)
+    told = f"Means over pictures; outside: the share of pictures beyond real nights, which are {NIGHTS}."
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    for name, why in measured.faults.items():
+        console.print(
+            shown(f"not measured: {name}: {why}", option), style="red", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _beside_bands(means: Statistics) -> list[str]:
+    sides = outside(means)
+    return [f"{sides.get(name, '')} {meaning.written(means[name])}".lstrip() for name, meaning in MEANINGS.items()]
 
 
 def _devices(records: dict[str, SequenceRecord]) -> str:

@@ -9,6 +9,7 @@ from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
     DenoiseSummary,
     MotionSummary,
@@ -164,21 +165,24 @@ def _measurements(summary: Summary) -> list[str]:
     return [
         "## What the dark, blurred, noisy pictures measure",
         "",
-        "| sequence | exposure | mean (of 255) | mean L* | p99 grey | saturated, % | noise sigma (of 255) |",
+        _row("sequence", "exposure", *(meaning.label for meaning in MEANINGS.values())),
         "|---|---|---|---|---|---|---|",
         *map(_measured, summary.sequences),
+        _row("real nights", "", *(meaning.band for meaning in MEANINGS.values())),
         "",
-        "Saturated: largest channel 250 or more. Noise sigma: Immerkaer's estimate on green.",
+        "Saturated: largest channel 250 or more. Noise sigma: Immerkaer's estimate on green. "
+        f"Real nights: the smallest and the largest value of {NIGHTS}.",
         "",
     ]
 
 
 def _measured(sequence: SequenceSummary) -> str:
-    means = sequence.means
-    return (
-        f"| {sequence.id} | {sequence.exposure:.3f} | {means['mean']:.1f} | {means['lightness']:.1f} "
-        f"| {means['p99_grey']:.0f} | {means['saturated']:.2f} | {means['noise_sigma']:.2f} |"
-    )
+    means = (meaning.written(sequence.means[name]) for name, meaning in MEANINGS.items())
+    return _row(sequence.id, f"{sequence.exposure:.3f}", *means)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _versions(summary: Summary) -> list[str]:

@@ -6,13 +6,12 @@ It follows from the records alone, and each number is taken here and nowhere els
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import SPLITS, Split
 from lolblur_synth.dataset.records import SequenceRecord, Source
-from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.dataset.statistics import Statistic, mean_statistics
 
 Names = tuple[str, ...]
 
@@ -155,7 +154,7 @@ def summarize_sequence(record: SequenceRecord) -> SequenceSummary:
         source=record.source.name,
         pairs=len(record.pairs),
         exposure=record.draws.exposure,
-        means={name: fmean(pair.statistics[name] for pair in record.pairs) for name in get_args(Statistic)},
+        means=mean_statistics([pair.statistics for pair in record.pairs]),
         seconds=sum(record.seconds.values()),
         operators=dict(sorted(record.seconds.items(), key=lambda entry: -entry[1])),
         untrusted={pair.number: pair.untrusted for pair in record.pairs if pair.untrusted and pair.untrusted > limit},

@@ -9,6 +9,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 
 import cv2
 import pytest
@@ -610,6 +611,17 @@ def test_footage_that_is_dark_already_is_told(videos, tmp_path):
     told = run(tmp_path / "v", tmp_path / "d", "--set", "darken.exposure=0.2").output
     assert told.count("where 0.200 was asked: the footage is darker than that already") == 2
     assert "darker than that already" not in run(videos, tmp_path / "e", "--set", "darken.exposure=0.2").output
+
+
+def test_pictures_unlike_real_nights_are_told_in_one_line_a_sequence(videos, tmp_path):
+    told = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4").output.splitlines()
+    (line, *_) = lines = [line for line in told if "unlike photographs of real nights: " in line]
+    records = read_records(tmp_path / "d")
+    assert [line.split(":")[0] for line in lines] == sorted(records)
+    mean = fmean(pair.statistics["mean"] for pair in records[line.split(":")[0]].pairs)
+    assert f"mean (of 255) {mean:.1f}, there 13.1 to 29.1; " in line
+    kept = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4")
+    assert "unlike photographs" not in kept.output
 
 
 def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path):
