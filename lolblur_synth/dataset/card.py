@@ -95,7 +95,6 @@ def _folders(config: Config) -> list[str]:
 
 def _recipe(summary: Summary) -> list[str]:
     config, draws, count = summary.config, summary.draws, len(summary.sequences)
-    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
     windows = ", ".join(
         f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in summary.exposures
     )
@@ -108,13 +107,26 @@ def _recipe(summary: Summary) -> list[str]:
         f"{_shown(draws.exposure)}; lights above L* 97 keep theirs.",
         f"3. Interpolate ({config.interpolate.backend}) to {_shown(summary.sub_frame_fps, ' fps')}: "
         f"{windows}.{_trust(config, summary.motion)}",
-        f"4. Reverse clipping: + {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}.",
+        f"4. Reverse clipping: {_unclipping(summary)}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
         f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
         f"7. Noise: shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at linear light x).",
         "",
     ]
+
+
+def _unclipping(summary: Summary) -> str:
+    config, draws, count = summary.config, summary.draws, len(summary.sequences)
+    held = (
+        f"off in {draws.holding_light} of {count} sequences, whose scene-linear footage holds its highlights "
+        f"(white is {config.video.white:g}; the ground truth is clipped there)"
+    )
+    if draws.streak is None:
+        return held
+    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
+    told = f"+ {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}"
+    return f"{told}; {held}" if draws.holding_light else told
 
 
 def _trust(config: Config, motion: MotionSummary | None) -> str:

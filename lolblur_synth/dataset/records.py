@@ -53,6 +53,12 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
+
+    @property
+    def holds_light(self) -> bool:
+        """Whether it is scene-linear light, which goes on above white: then reverse clipping is off."""
+        return self.white is not None
 
 
 class ShutterRecord(_Part):

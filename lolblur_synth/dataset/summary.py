@@ -71,7 +71,8 @@ class DrawSummary:
 
     dim: Range
     exposure: Range
-    streak: Range
+    streak: Range | None  # of reverse clipping; None: all footage holds its light
+    holding_light: int  # sequences without reverse clipping, as their footage holds what it would guess
     shot: Range
     read: Range
     defocused: int  # sequences
@@ -195,7 +196,8 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
     return DrawSummary(
         dim=_range(d.dim for d in draws),
         exposure=_range(d.exposure for d in draws),
-        streak=_range(d.streak for d in draws),
+        streak=_range_if_any(r.draws.streak for r in records if not r.source.holds_light),
+        holding_light=sum(record.source.holds_light for record in records),
         shot=_range(d.shot for d in draws),
         read=_range(d.read for d in draws),
         defocused=len(blurs),
