@@ -106,6 +106,28 @@ def verify(dataset: Path) -> None:
 
 
 @click.command()
+@click.argument("path", type=PATH)
+@click.option("--out", "outs", type=PATH, multiple=True, metavar="FILE.csv|FILE.json", help="Write all values there.")
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Draw histograms over the bands there.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and --plot.")
+def stats(path: Path, outs: tuple[Path, ...], plot: Path | None, overwrite: bool) -> None:
+    """Measure pictures, or the inputs of a dataset, against photographs of real nights."""
+    from lolblur_synth.apps.stats import check_outputs, measure_path, write_measurements
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.cli.tables import show_measurements
+
+    check_outputs(path, outs, plot, overwrite=overwrite)
+    with frame_progress(console_for(stderr=True)) as progress:
+        measured = measure_path(path, progress)
+    show_measurements(console_for(), measured)
+    write_measurements(measured, outs, plot)
+    if measured.faults:
+        raise SequenceError(
+            f"{len(measured.faults)} pictures cannot be measured", where=path, advice="they are named above"
+        )
+
+
+@click.command()
 @click.option("--out", type=FOLDER, default=Path("demo"), show_default=True, help="Where it goes.")
 @run_options
 @click.option("--overwrite", is_flag=True, help="Replace a demo made with other settings.")

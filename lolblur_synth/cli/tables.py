@@ -1,14 +1,17 @@
 """Plans and results as tables for people."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, mean_statistics, outside
 from lolblur_synth.dataset.summary import SequenceSummary, summarize_sequence
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
@@ -105,6 +108,8 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         if sequence.id in made:
             for told in filter(None, (_distrusted(sequence), _dark_already(sequence))):
                 console.print(f"{sequence.id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for told in _unlike_nights([sequence for sequence in sequences if sequence.id in made], plan):
+        console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
             shown(f"not made: {failure.name}: {failure.message}", option),
@@ -136,6 +141,48 @@ def _dark_already(sequence: SequenceSummary) -> str | None:
         f"its lightness is {lightness:.3f} of 1 where {sequence.exposure:.3f} was asked: the footage is darker than "
         "that already, and its ground truth too; film in normal light"
     )
+
+
+def _unlike_nights(sequences: Sequence[SequenceSummary], plan: Plan) -> Iterator[str]:
+    """What is to be said about sequences whose means leave the bands of real nights, in one line."""
+    left = {sequence.id: outside(sequence.means) for sequence in sequences}
+    unlike = [name for name, statistics in left.items() if statistics]
+    if unlike:
+        labels = [
+            f"{MEANINGS[name].label} ({MEANINGS[name].band} there)"
+            for name in MEANINGS
+            if any(name in each for each in left.values())
+        ]
+        yield (
+            f"unlike photographs of real nights: {len(unlike)} of {len(sequences)} sequences, by {', '.join(labels)}; "
+            f"lolblur-synth stats {shown(plan.out)} tells more"
+        )
+
+
+def show_measurements(console: Console, measured: Measurements) -> None:
+    """Print the means of each group and of all pictures beside the bands of real nights, and what is unreadable."""
+    table = Table(title=escape(shown(measured.source)), title_justify="left")
+    for column in ("pictures of", "", *(meaning.label for meaning in MEANINGS.values())):
+        table.add_column(column, justify="left" if column == "pictures of" else "right")
+    for name, means in measured.means.items():
+        table.add_row(escape(name), str(len(measured.groups[name])), *_beside_bands(means))
+    table.add_section()
+    pictures = measured.pictures
+    table.add_row("all", str(len(pictures)), *_beside_bands(mean_statistics([*pictures.values()])))
+    table.add_row("outside", "", *(f"{share:.0%}" for share in measured.outside.values()))
+    table.add_row("real nights", "", *(meaning.band for meaning in MEANINGS.values()))
+    console.print(table)
+    told = f"Means over pictures; outside: the share of pictures beyond real nights, which are {NIGHTS}."
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    for name, why in measured.faults.items():
+        console.print(
+            shown(f"not measured: {name}: {why}", option), style="red", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _beside_bands(means: Statistics) -> list[str]:
+    sides = outside(means)
+    return [f"{sides.get(name, '')} {meaning.written(means[name])}".lstrip() for name, meaning in MEANINGS.items()]
 
 
 def _devices(records: dict[str, SequenceRecord]) -> str:

@@ -74,7 +74,7 @@ def _check_format(path: Path, error: ValidationError) -> None:
     if found and isinstance(found[0], int):
         raise UserError(
             (
-                f"record format {found[0]}, this version reads {FORMAT}: use the lolblur-synth that made the "
+                f"record format {found[0]}, this version reads {FORMAT} and the one before: use the lolblur-synth that made the "
                 "dataset, or make a new one"
             ),
             where=path,

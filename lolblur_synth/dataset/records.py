@@ -19,7 +19,7 @@ from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
 from lolblur_synth.video.metadata import FlawKind
 
-FORMAT: Literal[4] = 4
+FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,6 +54,12 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
+
+    @property
+    def holds_light(self) -> bool:
+        """Whether it is scene-linear light, which goes on above white: then reverse clipping is off."""
+        return self.white is not None
 
 
 class ShutterRecord(_Part):
@@ -142,7 +148,7 @@ def _with_versions(versions: dict[str, str]) -> dict[str, str]:
 class SequenceRecord(_Part):
     """Everything that explains a sequence."""
 
-    format: Literal[4]
+    format: Literal[4, 5]
     id: str  # VVVV-S
     fingerprint: Sha256  # same source, settings, weights and code version: same fingerprint
     split: Split

@@ -6,13 +6,12 @@ It follows from the records alone, and each number is taken here and nowhere els
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import SPLITS, Split
 from lolblur_synth.dataset.records import SequenceRecord, Source
-from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.dataset.statistics import Statistic, mean_statistics
 
 Names = tuple[str, ...]
 
@@ -72,7 +71,8 @@ class DrawSummary:
 
     dim: Range
     exposure: Range
-    streak: Range
+    streak: Range | None  # of reverse clipping; None: all footage holds its light
+    holding_light: int  # sequences without reverse clipping, as their footage holds what it would guess
     shot: Range
     read: Range
     noise: Names  # its models, with their cameras
@@ -156,7 +156,7 @@ def summarize_sequence(record: SequenceRecord) -> SequenceSummary:
         source=record.source.name,
         pairs=len(record.pairs),
         exposure=record.draws.exposure,
-        means={name: fmean(pair.statistics[name] for pair in record.pairs) for name in get_args(Statistic)},
+        means=mean_statistics([pair.statistics for pair in record.pairs]),
         seconds=sum(record.seconds.values()),
         operators=dict(sorted(record.seconds.items(), key=lambda entry: -entry[1])),
         untrusted={pair.number: pair.untrusted for pair in record.pairs if pair.untrusted and pair.untrusted > limit},
@@ -197,7 +197,8 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
     return DrawSummary(
         dim=_range(d.dim for d in draws),
         exposure=_range(d.exposure for d in draws),
-        streak=_range(d.streak for d in draws),
+        streak=_range_if_any(r.draws.streak for r in records if not r.source.holds_light),
+        holding_light=sum(record.source.holds_light for record in records),
         shot=_range(d.shot for d in draws),
         read=_range(d.read for d in draws),
         noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),

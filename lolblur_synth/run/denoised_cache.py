@@ -65,7 +65,7 @@ class Key(BaseModel):
 
     model_config = STRICT
     source: Sha256
-    rendering: dict[str, int | str]
+    rendering: dict[str, float | int | str]
     frames: tuple[int, int]
     breaks: list[int]
     size: Size

@@ -248,6 +248,8 @@ def _plan_sequence(
     chunk = video.chunks[index]
     sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.content}/{index}"
     draws = draw(config, key)
+    if video.scan.info.holds_light:  # which reverse clipping would guess
+        draws = replace(draws, streak=0.0)
     shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
     recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter))
     mark = fingerprint(

@@ -110,6 +110,7 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
+        white=info.white,
     )
 
 

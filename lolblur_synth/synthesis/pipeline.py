@@ -6,6 +6,7 @@
     pairs = synthesize(clean, recipe, config, tools)
 
 All frames are (3, H, W), float32, sRGB in [0, 1], on one device, and stream: memory does not grow with the sequence.
+Footage that holds light beyond white goes on above 1; operators for pictures work on it clipped at white, beside that.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.unclip import unclip
@@ -71,7 +73,7 @@ def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
     """Noise estimation from the first frames of a clip, or white noise of the standard deviation that is set."""
     if settings.backend == "none":
         return NoiseEstimate(None, negligible=True)
-    return NoiseEstimate(*find_noise(head, None if settings.sigma == "auto" else settings.sigma))
+    return NoiseEstimate(*find_noise(map(clip_highlights, head), None if settings.sigma == "auto" else settings.sigma))
 
 
 def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) -> Iterator[Frame]:
@@ -79,7 +81,11 @@ def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) 
     decoded = tools.profiler.each("decode", clip.read())
     breaks = {at - clip.span.start for at in clip.breaks}
     model = None if noise.negligible else noise.model
-    stream = denoise(decoded, model, settings.backend, settings.preset, breaks, tools.map)
+
+    def without_noise(frames: Iterable[Tensor]) -> Iterator[Tensor]:
+        return denoise(frames, model, settings.backend, settings.preset, breaks, tools.map)
+
+    stream = beside_highlights(decoded, without_noise)
     return map(Frame, clip.span, tools.profiler.each("denoise", stream))
 
 
@@ -101,15 +107,17 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 
     for slot, window in windows(clean, recipe.slots, shutter):
         with profiler("darken"):
-            bright = [dim(frame, draws.dim) for frame in window]
+            clipped = [clip_highlights(frame) for frame in window]
+            bright = [dim(frame, draws.dim) for frame in clipped]
             levels = list(tools.map(mean_lightness, bright))
             if relation is None:
                 relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
+            light = [add_highlights(frame, highlights(held)) for frame, held in zip(dark, window, strict=True)]
 
         inconsistency: list[float] = []
-        sub_frames = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
         with profiler("average"):
             exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
 
@@ -120,8 +128,8 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
 
         middle = shutter.gaps // 2
-        sharp = window[middle], bright[middle], dark[middle]
-        del window, bright, dark, sub_frames, exposed  # which would be held while the next frames are denoised
+        sharp = clipped[middle], bright[middle], dark[middle]
+        del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
         yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
 
 
