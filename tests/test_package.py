@@ -29,7 +29,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_has_all_files_of_the_package_and_the_presets(wheel):
     package = {path.relative_to(ROOT) for path in (ROOT / "lolblur_synth").rglob("*") if path.is_file()}
     expected = {str(path) for path in package if "__pycache__" not in path.parts}
-    expected |= {f"lolblur_synth/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    expected |= {f"lolblur_synth/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert found == expected
     assert {Path(name).suffix for name in found} == {".py", ".typed", ".jpg", ".md", ".safetensors", ".yaml"}

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import cv2
 import torch
 
-from lolblur_synth.config.loading import preset_dir, presets
+from lolblur_synth.config.loading import presets
+from lolblur_synth.config.presets import preset_dir
 from lolblur_synth.config.run import Interpolate
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device, cores

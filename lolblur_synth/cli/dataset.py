@@ -44,14 +44,11 @@ def run(
     from rich.markup import escape
 
     from lolblur_synth.cli.tables import show_estimate, show_plan
-    from lolblur_synth.core.devices import choose_device, threads_for
-    from lolblur_synth.run.build_sequence import Place
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
     from lolblur_synth.run.plan import plan_run
 
     console = console_for(stderr=True)
-    device = choose_device(config.run.device)
     if cache and not dry_run:
         click.get_current_context().with_resource(hold_cache(cache, videos, out))
     with console.status("reading videos") as status:
@@ -62,7 +59,7 @@ def run(
         plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run)
     if dry_run:
         show_plan(console_for(), plan)
-        show_estimate(console_for(), plan, estimate(plan, Place(device, threads_for(config.run.workers, device))))
+        show_estimate(console_for(), plan, estimate(plan))
         return
     if verbose:
         show_plan(console, plan)
@@ -78,7 +75,7 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     if not verbose:  # else the plan has told it
         show_left_out(console, plan)
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
-    pairs = sum(len(sequence.recipe.slots) for sequence in plan.sequences if sequence.status != "keep")
+    pairs = sum(len(sequence.recipe.slots) for sequence in plan.due)
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast=fail_fast)
     show_outcome(console_for(), plan, outcome, read_records(plan.out))
@@ -106,6 +103,28 @@ def verify(dataset: Path) -> None:
             ),
         )
     click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--out", "outs", type=PATH, multiple=True, metavar="FILE.csv|FILE.json", help="Write all values there.")
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Draw histograms over the bands there.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and --plot.")
+def stats(path: Path, outs: tuple[Path, ...], plot: Path | None, overwrite: bool) -> None:
+    """Measure pictures, or the inputs of a dataset, against photographs of real nights."""
+    from lolblur_synth.apps.stats import check_outputs, measure_path, write_measurements
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.cli.tables import show_measurements
+
+    check_outputs(path, outs, plot, overwrite=overwrite)
+    with frame_progress(console_for(stderr=True)) as progress:
+        measured = measure_path(path, progress)
+    show_measurements(console_for(), measured)
+    write_measurements(measured, outs, plot)
+    if measured.faults:
+        raise SequenceError(
+            f"{len(measured.faults)} pictures cannot be measured", where=path, advice="they are named above"
+        )
 
 
 @click.command()

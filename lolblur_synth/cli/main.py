@@ -85,6 +85,7 @@ def cli() -> None:
 for command in (
     dataset.run,
     dataset.verify,
+    dataset.stats,
     dataset.demo,
     footage.denoise,
     footage.darken,

@@ -1,15 +1,18 @@
 """Plans and results as tables for people."""
 
 from collections import Counter
-from statistics import fmean
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, mean_statistics, outside
+from lolblur_synth.dataset.summary import SequenceSummary, summarize_sequence
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
 from lolblur_synth.run.plan import Plan, VideoPlan
@@ -28,7 +31,7 @@ def show_plan(console: Console, plan: Plan) -> None:
         for line in (*video.warnings, *_drop_reasons(video), *([f"no pairs: {video.fault}"] if video.fault else [])):
             console.print(shown(f"{video.name}: {line}", option), highlight=False, markup=False, soft_wrap=True)
     show_left_out(console, plan)
-    due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
+    due = plan.due
     pairs = sum(len(sequence.recipe.slots) for sequence in due)
     console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
@@ -44,7 +47,7 @@ def show_left_out(console: Console, plan: Plan) -> None:
 
 def show_estimate(console: Console, plan: Plan, estimate: Estimate | None) -> None:
     """Print what a run would cost."""
-    due = [sequence for sequence in plan.sequences if sequence.status != "keep"]
+    due = plan.due
     pairs = sum(len(sequence.recipe.slots) for sequence in due)
     if estimate is None:
         return
@@ -87,24 +90,26 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
         table.add_column(column)
     made = frozenset(outcome.made)
-    for sequence_id in sorted((*outcome.made, *outcome.kept)):
-        record = records[sequence_id]
-        total = sum(record.seconds.values())
-        slowest = sorted(record.seconds.items(), key=lambda entry: -entry[1])[:2]
+    sequences = [summarize_sequence(records[name]) for name in sorted((*outcome.made, *outcome.kept))]
+    for sequence in sequences:
+        slowest = [(name, seconds / sequence.seconds) for name, seconds in sequence.operators.items() if seconds]
         table.add_row(
-            sequence_id,
-            escape(shown(record.source.name)),
-            record.split,
-            str(len(record.pairs)),
-            f"{record.draws.exposure:.3f}",
-            f"{total / len(record.pairs):.2f}",
-            escape(shown(", ".join(f"{name} {seconds / total:.0%}" for name, seconds in slowest if seconds))),
-            "made" if sequence_id in made else "kept",
+            sequence.id,
+            escape(shown(sequence.source)),
+            sequence.split,
+            str(sequence.pairs),
+            f"{sequence.exposure:.3f}",
+            f"{sequence.seconds / sequence.pairs:.2f}",
+            escape(shown(", ".join(f"{name} {share:.0%}" for name, share in slowest[:2]))),
+            "made" if sequence.id in made else "kept",
         )
     console.print(table)
-    for sequence_id in sorted(outcome.made):
-        for told in filter(None, (_distrusted(records[sequence_id], plan), _dark_already(records[sequence_id]))):
-            console.print(f"{sequence_id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for sequence in sequences:
+        if sequence.id in made:
+            for told in filter(None, (_distrusted(sequence), _dark_already(sequence))):
+                console.print(f"{sequence.id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for told in _unlike_nights([sequence for sequence in sequences if sequence.id in made], plan):
+        console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(
             shown(f"not made: {failure.name}: {failure.message}", option),
@@ -115,29 +120,69 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
         )
 
 
-def _distrusted(record: SequenceRecord, plan: Plan) -> str | None:
+def _distrusted(sequence: SequenceSummary) -> str | None:
     """What is to be said about motion that was too large, if anything."""
-    most = plan.config.interpolate.untrusted
-    shares = {pair.number: pair.untrusted for pair in record.pairs if pair.untrusted and pair.untrusted > most}
+    shares = sequence.untrusted
     if not shares:
         return None
     return (
-        f"{len(shares)} of {len(record.pairs)} pairs hold motion that cannot be trusted, inconsistent on up to "
+        f"{len(shares)} of {sequence.pairs} pairs hold motion that cannot be trusted, inconsistent on up to "
         f"{max(shares.values()):.0%} of the picture: {', '.join(f'{number:04d}' for number in shares)}; "
         "look at them, or drop such with interpolate.reject=true"
     )
 
 
-def _dark_already(record: SequenceRecord) -> str | None:
+def _dark_already(sequence: SequenceSummary) -> str | None:
     """What is to be said about footage that is darker than what was to be made of it, if anything."""
-    asked: float = record.draws.exposure
-    found = fmean(pair.statistics["lightness"] for pair in record.pairs) / 100
-    if found >= asked / 2:
+    lightness = sequence.means["lightness"] / 100
+    if lightness >= sequence.exposure / 2:
         return None
     return (
-        f"its lightness is {found:.3f} of 1 where {asked:.3f} was asked: the footage is darker than that already, "
-        "and its ground truth too; film in normal light"
+        f"its lightness is {lightness:.3f} of 1 where {sequence.exposure:.3f} was asked: the footage is darker than "
+        "that already, and its ground truth too; film in normal light"
     )
+
+
+def _unlike_nights(sequences: Sequence[SequenceSummary], plan: Plan) -> Iterator[str]:
+    """What is to be said about sequences whose means leave the bands of real nights, in one line."""
+    left = {sequence.id: outside(sequence.means) for sequence in sequences}
+    unlike = [name for name, statistics in left.items() if statistics]
+    if unlike:
+        labels = [
+            f"{MEANINGS[name].label} ({MEANINGS[name].band} there)"
+            for name in MEANINGS
+            if any(name in each for each in left.values())
+        ]
+        yield (
+            f"unlike photographs of real nights: {len(unlike)} of {len(sequences)} sequences, by {', '.join(labels)}; "
+            f"lolblur-synth stats {shown(plan.out)} tells more"
+        )
+
+
+def show_measurements(console: Console, measured: Measurements) -> None:
+    """Print the means of each group and of all pictures beside the bands of real nights, and what is unreadable."""
+    table = Table(title=escape(shown(measured.source)), title_justify="left")
+    for column in ("pictures of", "", *(meaning.label for meaning in MEANINGS.values())):
+        table.add_column(column, justify="left" if column == "pictures of" else "right")
+    for name, means in measured.means.items():
+        table.add_row(escape(name), str(len(measured.groups[name])), *_beside_bands(means))
+    table.add_section()
+    pictures = measured.pictures
+    table.add_row("all", str(len(pictures)), *_beside_bands(mean_statistics([*pictures.values()])))
+    table.add_row("outside", "", *(f"{share:.0%}" for share in measured.outside.values()))
+    table.add_row("real nights", "", *(meaning.band for meaning in MEANINGS.values()))
+    console.print(table)
+    told = f"Means over pictures; outside: the share of pictures beyond real nights, which are {NIGHTS}."
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    for name, why in measured.faults.items():
+        console.print(
+            shown(f"not measured: {name}: {why}", option), style="red", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _beside_bands(means: Statistics) -> list[str]:
+    sides = outside(means)
+    return [f"{sides.get(name, '')} {meaning.written(means[name])}".lstrip() for name, meaning in MEANINGS.items()]
 
 
 def _devices(records: dict[str, SequenceRecord]) -> str:

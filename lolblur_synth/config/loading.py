@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from lolblur_synth.config.presets import preset_dir
 from lolblur_synth.config.run import Config
 from lolblur_synth.config.section import Section
 from lolblur_synth.config.yaml_reader import Value, parse_yaml, read_yaml
@@ -19,12 +20,6 @@ _SHOWN = 80  # letters of a key or value
 _DEEPEST = 8  # words of a key; settings have two
 
 Model = TypeVar("Model", bound=Section)
-
-
-def preset_dir() -> Path:
-    """Where the presets lie: inside an installed wheel, or beside the package in a checkout."""
-    package = Path(__file__).parents[1]
-    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
 def presets() -> list[str]:

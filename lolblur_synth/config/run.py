@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
+from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 
@@ -16,6 +18,9 @@ class Video(Section):
     )
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
+    white: float = Field(
+        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+    )
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"
     )
@@ -112,16 +117,37 @@ class Defocus(Section):
     )
 
 
-class Noise(Section):
-    """Shot and read noise in linear light x: variance = shot x + read.
+_GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not white: all lights would be coloured
 
-    log read = slope log shot + offset + N(0, spread) (Brooks et al., CVPR 2019).
+
+class Noise(Section):
+    """Noise of the camera, in linear light or on the Bayer mosaic of a sensor.
+
+    linear: variance = shot x + read at linear light x, where log read = slope log shot + offset + N(0, spread)
+    (Brooks et al., CVPR 2019).
     """
 
-    shot: Annotated[Range, within(0, 1)] = Field((2e-6, 5e-5), description="shot noise, drawn log-uniformly")
-    read_slope: float = Field(2.18, ge=0, le=10, description="of log read over log shot")
-    read_offset: float = Field(1.20, ge=-50, le=50, description="of log read where log shot is 0")
-    read_spread: float = Field(0.26, ge=0, le=10, description="standard deviation of log read around that line")
+    model: Model = Field(
+        "linear", description="linear: shot and read noise in linear light; bayer: that of a camera's sensor; none"
+    )
+    shot: Annotated[Range, within(0, 1)] = Field((2e-6, 5e-5), description="of linear: shot noise, drawn log-uniformly")
+    read_slope: float = Field(2.18, ge=0, le=10, description="of linear: of log read over log shot")
+    read_offset: float = Field(1.20, ge=-50, le=50, description="of linear: of log read where log shot is 0")
+    read_spread: float = Field(
+        0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
+    )
+    camera: Annotated[str, AfterValidator(known)] = Field(
+        "sony-a7r3",
+        description="of bayer: whose noise, colours and white balance; a preset of configs/noise/cameras.yaml",
+    )
+    pattern: Literal["any"] | Pattern = Field(
+        "any", description="of bayer: colours of the mosaic, in rows; any: a sequence draws one"
+    )
+    demosaic: Demosaic = Field("menon", description="of bayer: demosaicing, the sharpest last: bilinear, malvar, menon")
+    red_gain: Annotated[Range, _GAINS] | None = Field(
+        None, description="of bayer: white balance of red, drawn uniformly; null: the camera's"
+    )
+    blue_gain: Annotated[Range, _GAINS] | None = Field(None, description="of bayer: white balance of blue, likewise")
 
     @model_validator(mode="after")
     def _drawable(self) -> Self:

@@ -1,1 +1,1 @@
-"""Foundations: errors, files, devices, threads, random generators, profiler, signals; nothing here knows of images."""
+"""Foundations: errors, files, devices, threads, generators, colorimetry, profiler, signals; no video formats."""

@@ -1,10 +1,13 @@
 """Atomic writes, hashes, and reading and locking files that a stranger may have left."""
 
 import errno
+import fcntl
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -80,3 +83,15 @@ def open_lock(path: Path) -> IO[bytes]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all, and is on the disk then."""
     write_whole(path, text.encode(), durable=True)
+
+
+def sweep_drafts(lock: IO[bytes], folder: Path, prefix: str) -> None:
+    """Lock a folder for work in it, beside others; who comes when nobody is at work removes what killed ones left.
+
+    The lock is shared, advisory, and goes with the file. Raises `OSError` where files cannot be locked.
+    """
+    with suppress(BlockingIOError):  # then another process holds it
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for draft in folder.glob(f"{prefix}*"):
+            shutil.rmtree(draft, ignore_errors=True)
+    fcntl.flock(lock, fcntl.LOCK_SH)

@@ -9,8 +9,10 @@ from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
     DenoiseSummary,
+    DrawSummary,
     MotionSummary,
     Range,
     SequenceSummary,
@@ -94,7 +96,6 @@ def _folders(config: Config) -> list[str]:
 
 def _recipe(summary: Summary) -> list[str]:
     config, draws, count = summary.config, summary.draws, len(summary.sequences)
-    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
     windows = ", ".join(
         f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in summary.exposures
     )
@@ -107,13 +108,35 @@ def _recipe(summary: Summary) -> list[str]:
         f"{_shown(draws.exposure)}; lights above L* 97 keep theirs.",
         f"3. Interpolate ({config.interpolate.backend}) to {_shown(summary.sub_frame_fps, ' fps')}: "
         f"{windows}.{_trust(config, summary.motion)}",
-        f"4. Reverse clipping: + {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}.",
+        f"4. Reverse clipping: {_unclipping(summary)}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
         f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
-        f"7. Noise: shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at linear light x).",
+        f"7. Noise: {_noise(draws)}.",
         "",
     ]
+
+
+def _noise(draws: DrawSummary) -> str:
+    if draws.noise == ("none",):
+        return "none"
+    levels = f"shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at "
+    if draws.noise == ("linear",):
+        return f"{levels}linear light x)"
+    return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
+
+
+def _unclipping(summary: Summary) -> str:
+    config, draws, count = summary.config, summary.draws, len(summary.sequences)
+    held = (
+        f"off in {draws.holding_light} of {count} sequences, whose scene-linear footage holds its highlights "
+        f"(white is {config.video.white:g}; the ground truth is clipped there)"
+    )
+    if draws.streak is None:
+        return held
+    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
+    told = f"+ {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}"
+    return f"{told}; {held}" if draws.holding_light else told
 
 
 def _trust(config: Config, motion: MotionSummary | None) -> str:
@@ -164,21 +187,24 @@ def _measurements(summary: Summary) -> list[str]:
     return [
         "## What the dark, blurred, noisy pictures measure",
         "",
-        "| sequence | exposure | mean (of 255) | mean L* | p99 grey | saturated, % | noise sigma (of 255) |",
+        _row("sequence", "exposure", *(meaning.label for meaning in MEANINGS.values())),
         "|---|---|---|---|---|---|---|",
         *map(_measured, summary.sequences),
+        _row("real nights", "", *(meaning.band for meaning in MEANINGS.values())),
         "",
-        "Saturated: largest channel 250 or more. Noise sigma: Immerkaer's estimate on green.",
+        "Saturated: largest channel 250 or more. Noise sigma: Immerkaer's estimate on green. "
+        f"Real nights: the smallest and the largest value of {NIGHTS}.",
         "",
     ]
 
 
 def _measured(sequence: SequenceSummary) -> str:
-    means = sequence.means
-    return (
-        f"| {sequence.id} | {sequence.exposure:.3f} | {means['mean']:.1f} | {means['lightness']:.1f} "
-        f"| {means['p99_grey']:.0f} | {means['saturated']:.2f} | {means['noise_sigma']:.2f} |"
-    )
+    means = (meaning.written(sequence.means[name]) for name, meaning in MEANINGS.items())
+    return _row(sequence.id, f"{sequence.exposure:.3f}", *means)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _versions(summary: Summary) -> list[str]:

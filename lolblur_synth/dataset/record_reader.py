@@ -73,10 +73,8 @@ def _check_format(path: Path, error: ValidationError) -> None:
     found = [fault["input"] for fault in error.errors(include_url=False) if fault["loc"] == ("format",)]
     if found and isinstance(found[0], int):
         raise UserError(
-            (
-                f"record format {found[0]}, this version reads {FORMAT}: use the lolblur-synth that made the "
-                "dataset, or make a new one"
-            ),
+            f"record format {found[0]}, this version reads {FORMAT - 1} and {FORMAT}",
+            advice="use the lolblur-synth that made the dataset, or make a new one",
             where=path,
         )
 

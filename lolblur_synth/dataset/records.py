@@ -16,9 +16,10 @@ from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.statistics import Statistic
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
+from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
+from lolblur_synth.video.metadata import FlawKind
 
-FORMAT: Literal[4] = 4
-_FRAMES = " at frame "  # in a reason of format 4, before the frames that are at fault
+FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -53,6 +54,12 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
+
+    @property
+    def holds_light(self) -> bool:
+        """Whether it is scene-linear light, which goes on above white: then reverse clipping is off."""
+        return self.white is not None
 
 
 class ShutterRecord(_Part):
@@ -90,11 +97,15 @@ class RejectRecord(_Part):
     slot: Count
     center: Count
     reason: Text
+    kinds: Annotated[list[FlawKind | RejectKind], Field(max_length=20)] = []  # none in records before November 2026
+    frames: Annotated[list[Count], Field(max_length=20)] = []  # the first of them
+    detail: Text = ""
 
     @property
     def cause(self) -> str:
-        """Why, without the frames: format 4 keeps both in one text, and this is the only place that knows."""
-        return self.reason.partition(_FRAMES)[0]
+        """Why, without the frames, the same for all windows that share it."""
+        place = Slot(self.slot, self.center)
+        return Reject(place, tuple(self.kinds), tuple(self.frames), self.detail).cause if self.kinds else self.reason
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands
@@ -137,7 +148,7 @@ def _with_versions(versions: dict[str, str]) -> dict[str, str]:
 class SequenceRecord(_Part):
     """Everything that explains a sequence."""
 
-    format: Literal[4]
+    format: Literal[4, 5]
     id: str  # VVVV-S
     fingerprint: Sha256  # same source, settings, weights and code version: same fingerprint
     split: Split

@@ -1,6 +1,9 @@
 """Image statistics that tell a night picture: brightness, lightness, saturation, noise."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +12,61 @@ from torch import Tensor
 from lolblur_synth.core.colorimetry import lightness
 
 Statistic = Literal["mean", "lightness", "p99_grey", "saturated", "noise_sigma"]
+
+
+class Band(NamedTuple):
+    """The smallest and the largest value of a statistic."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How a statistic is called and written, and its band on photographs of real nights."""
+
+    label: str
+    digits: int  # after the point
+    night: Band
+
+    def written(self, value: float) -> str:
+        """A value with its digits."""
+        return f"{value:.{self.digits}f}"
+
+    @property
+    def band(self) -> str:
+        """The band of real nights in words."""
+        return f"{self.written(self.night.low)} to {self.written(self.night.high)}"
+
+
+NIGHTS = "the ten photographs of real nights that LEDNet's authors published (8-bit, as released)"
+MEANINGS: dict[Statistic, Meaning] = {  # bands by `measure`, over NIGHTS
+    "mean": Meaning("mean (of 255)", 1, Band(13.1, 29.1)),
+    "lightness": Meaning("mean L*", 1, Band(3.8, 12.3)),
+    "p99_grey": Meaning("p99 grey", 0, Band(50, 161)),
+    "saturated": Meaning("saturated, %", 2, Band(0, 0.46)),
+    "noise_sigma": Meaning("noise sigma (of 255)", 2, Band(0.40, 0.61)),
+}
+Statistics = Mapping[Statistic, float]
+
+
+def outside(values: Statistics) -> dict[Statistic, Literal["low", "high"]]:
+    """The statistics that leave the bands of real nights, at the digits that these are known to, and on which side.
+
+    >>> outside({"mean": 13.06, "lightness": 20.0, "p99_grey": 80.0, "saturated": 0.1, "noise_sigma": 0.2})
+    {'lightness': 'high', 'noise_sigma': 'low'}
+    """
+    sides: dict[Statistic, Literal["low", "high"]] = {}
+    for name, meaning in MEANINGS.items():
+        value = round(values[name], meaning.digits)
+        if not meaning.night.low <= value <= meaning.night.high:
+            sides[name] = "low" if value < meaning.night.low else "high"
+    return sides
+
+
+def mean_statistics(pictures: Sequence[Statistics]) -> dict[Statistic, float]:
+    """The mean of each statistic over pictures, of which there is at least one."""
+    return {name: fmean(picture[name] for picture in pictures) for name in MEANINGS}
 
 
 def measure(image: Tensor) -> dict[Statistic, float]:

@@ -6,13 +6,12 @@ It follows from the records alone, and each number is taken here and nowhere els
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import SPLITS, Split
 from lolblur_synth.dataset.records import SequenceRecord, Source
-from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.dataset.statistics import Statistic, mean_statistics
 
 Names = tuple[str, ...]
 
@@ -72,9 +71,11 @@ class DrawSummary:
 
     dim: Range
     exposure: Range
-    streak: Range
+    streak: Range | None  # of reverse clipping; None: all footage holds its light
+    holding_light: int  # sequences without reverse clipping, as their footage holds what it would guess
     shot: Range
     read: Range
+    noise: Names  # its models, with their cameras
     defocused: int  # sequences
     defocus_sigma: Range | None  # pixels; None: all lenses were sharp
 
@@ -126,17 +127,17 @@ class Summary:
 def summarize(records: Sequence[SequenceRecord]) -> Summary:
     """The summary of a dataset of at least one record, in the order of the records."""
     rejects = _rejects(records)
-    videos = _videos(records, rejects)
+    videos, sequences = _videos(records, rejects), tuple(map(summarize_sequence, records))
     return Summary(
         config=records[0].config,
         made_by=records[0].versions["lolblur-synth"],
         splits={split: _split(split, records, videos) for split in SPLITS},
         videos=videos,
-        sequences=tuple(map(summarize_sequence, records)),
+        sequences=sequences,
         rejects=dict(Counter(cause for causes in rejects.values() for cause in causes.values()).most_common()),
         draws=_draws(records),
         denoise=_denoise(records),
-        motion=_motion(records),
+        motion=_motion(records, sequences),
         exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
         milliseconds=_range(r.shutter.milliseconds for r in records),
         sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
@@ -155,7 +156,7 @@ def summarize_sequence(record: SequenceRecord) -> SequenceSummary:
         source=record.source.name,
         pairs=len(record.pairs),
         exposure=record.draws.exposure,
-        means={name: fmean(pair.statistics[name] for pair in record.pairs) for name in get_args(Statistic)},
+        means=mean_statistics([pair.statistics for pair in record.pairs]),
         seconds=sum(record.seconds.values()),
         operators=dict(sorted(record.seconds.items(), key=lambda entry: -entry[1])),
         untrusted={pair.number: pair.untrusted for pair in record.pairs if pair.untrusted and pair.untrusted > limit},
@@ -196,9 +197,11 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
     return DrawSummary(
         dim=_range(d.dim for d in draws),
         exposure=_range(d.exposure for d in draws),
-        streak=_range(d.streak for d in draws),
+        streak=_range_if_any(r.draws.streak for r in records if not r.source.holds_light),
+        holding_light=sum(record.source.holds_light for record in records),
         shot=_range(d.shot for d in draws),
         read=_range(d.read for d in draws),
+        noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),
         defocused=len(blurs),
         defocus_sigma=_range_if_any(sigma for blur in blurs for sigma in (blur.sigma_along, blur.sigma_across)),
     )
@@ -214,10 +217,10 @@ def _denoise(records: Iterable[SequenceRecord]) -> DenoiseSummary:
     )
 
 
-def _motion(records: Sequence[SequenceRecord]) -> MotionSummary | None:
+def _motion(records: Sequence[SequenceRecord], sequences: Iterable[SequenceSummary]) -> MotionSummary | None:
     shares = [pair.untrusted for record in records for pair in record.pairs if pair.untrusted is not None]
-    limit = records[0].config.interpolate.untrusted
-    return MotionSummary(max(shares), sum(share > limit for share in shares), len(shares)) if shares else None
+    above = sum(len(sequence.untrusted) for sequence in sequences)
+    return MotionSummary(max(shares), above, len(shares)) if shares else None
 
 
 def _range(values: Iterable[float]) -> Range:

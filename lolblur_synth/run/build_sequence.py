@@ -67,7 +67,7 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
         raise SequenceError(
             f"{len(rejects)} of {len(task.recipe.slots)} windows dropped: {rejects[0].reason}; sequences.min_pairs is "
             f"{config.sequences.min_pairs}",
-            advice="film faster or nearer to still, or raise interpolate.untrusted",
+            advice="film faster or with less motion, or raise interpolate.untrusted",
         )
     task = replace(task, rejects=tuple(sorted([*task.rejects, *rejects], key=lambda reject: reject.slot.index)))
     seconds = tools.profiler.seconds
@@ -105,10 +105,11 @@ def _clean_frames(
 ) -> Iterator[tuple[Iterator[Frame], Denoising]]:
     """Denoised frames, and what was done about their noise: from the cache, if there is one, or made and kept there."""
     config, span = plan.config, task.recipe.span
-    key = denoised_cache.key_of(task, plan, device)
-    if plan.cache:
+    cache = None if task.scan.info.holds_light else plan.cache  # whose files end at white
+    if cache:
+        key = denoised_cache.key_of(task, plan, device)
         with tools.profiler("cache"):
-            kept = denoised_cache.recall(plan.cache, key, device, lambda text: notify(Event("warned", task.id, text)))
+            kept = denoised_cache.recall(cache, key, device, lambda text: notify(Event("warned", task.id, text)))
         if kept:
             yield map(Frame, span, tools.profiler.each("decode", kept[0])), kept[1]
             return
@@ -116,10 +117,10 @@ def _clean_frames(
     noise = estimate_noise(clip.head(HEAD), config.denoise)
     denoising = describe_noise(config, noise)
     clean = denoised(clip, noise, config.denoise, tools)
-    if noise.negligible or not plan.cache:
+    if noise.negligible or not cache:
         yield clean, denoising
         return
-    with denoised_cache.storing(plan.cache, key, denoising) as store:
+    with denoised_cache.storing(cache, key, denoising) as store:
 
         def kept_too() -> Iterator[Frame]:
             for frame in clean:

@@ -4,11 +4,10 @@
 their hash, and the noise that was found in the footage. The key is a hash of all that decides the frames.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Denoise
 from lolblur_synth.core.errors import UserError, refused, setting
-from lolblur_synth.core.files import file_hash, open_lock, read_bounded, write_text
+from lolblur_synth.core.files import file_hash, open_lock, read_bounded, sweep_drafts, write_text
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.records import STRICT, Denoising, Sha256
 from lolblur_synth.run.plan import Plan, SequencePlan
@@ -52,11 +51,7 @@ def hold_cache(folder: Path, videos: Path, out: Path) -> Iterator[None]:
         with refused(
             f"{setting('cache_denoised')} {folder}", "files cannot be locked there", "name a folder on another disk"
         ):
-            with suppress(BlockingIOError):  # then another run holds it
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for draft in folder.glob(f"{_DRAFT}*"):
-                    shutil.rmtree(draft, ignore_errors=True)
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            sweep_drafts(lock, folder, _DRAFT)
         yield
 
 
@@ -65,7 +60,7 @@ class Key(BaseModel):
 
     model_config = STRICT
     source: Sha256
-    rendering: dict[str, int | str]
+    rendering: dict[str, float | int | str]
     frames: tuple[int, int]
     breaks: list[int]
     size: Size

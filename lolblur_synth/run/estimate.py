@@ -5,11 +5,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.events import ignore
 from lolblur_synth.dataset.layout import RECORD
 from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.kernels.jit_cache import KernelCache
-from lolblur_synth.run.build_sequence import Place, build_sequence
+from lolblur_synth.run.build_sequence import build_sequence
+from lolblur_synth.run.execute import places_for
 from lolblur_synth.run.plan import Plan
 
 
@@ -23,14 +25,15 @@ class Estimate:
     free_bytes: int
 
 
-def estimate(plan: Plan, place: Place) -> Estimate | None:
+def estimate(plan: Plan) -> Estimate | None:
     """Make the first pair that is due, aside and for its cost alone; None when nothing is due.
 
     Twice where code had to be compiled for it, which a run does once.
     """
-    task = next((sequence for sequence in plan.sequences if sequence.status != "keep"), None)
-    if task is None:
+    if not plan.due:
         return None
+    task, run = plan.due[0], plan.config.run
+    place = places_for(run.workers, len(plan.due), choose_device(run.device))[0]
     keep_all = plan.config.interpolate.model_copy(update={"reject": False})
     config = plan.config.model_copy(update={"interpolate": keep_all})
     first_only = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[:1]))

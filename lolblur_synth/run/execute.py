@@ -58,7 +58,7 @@ def execute(
         ):
             write_settings(plan.out, plan.config)
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
-        executor = executor or choose_executor(min(plan.config.run.workers, len(due)), device)
+        executor = executor or choose_executor(plan.config.run.workers, len(due), device)
         job = Job(replace(plan, videos=(), stale=(), seen=frozenset()), notify, fail_fast)  # no task carries the rest
         try:
             with closing(executor(job, due)) as outcomes:
@@ -68,29 +68,36 @@ def execute(
                 remove(plan.out, record)
         except BaseException:
             with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
-                _describe(plan.out, failures)
+                _write_reports(plan.out, failures)
             raise
-        _describe(plan.out, failures)
+        _write_reports(plan.out, failures)
     names, tried = {failure.name for failure in failures if failure.kind == "sequence"}, {s.id for s in due}
     made = tuple(s.id for s in due if s.id not in names)
     return Outcome(made, tuple(s.id for s in plan.sequences if s.id not in tried), tuple(failures))
 
 
-def choose_executor(workers: int, device: torch.device) -> Executor:
-    """One process, or workers that share the cores; on CUDA a GPU for each."""
+def choose_executor(workers: int, tasks: int, device: torch.device) -> Executor:
+    """One process, or workers that share the cores, no more than there are tasks; on CUDA a GPU for each."""
     gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     if gpus and workers > gpus:
         raise UserError(
-            f"on CUDA one worker per GPU, and there are {gpus}", where=f"{setting('run.workers')} {workers}"
+            f"on CUDA one worker per GPU, and there are {gpus}",
+            where=f"{setting('run.workers')} {workers}",
+            advice="ask for as many or fewer",
         )
-    threads = threads_for(workers, device)
-    if workers <= 1:
-        return Serial(Place(device, threads))
+    places = places_for(workers, tasks, device)
+    return Serial(places[0]) if min(workers, tasks) <= 1 else Processes(min(workers, tasks), places)
+
+
+def places_for(workers: int, tasks: int, device: torch.device) -> list[Place]:
+    """Where workers compute: on CUDA a GPU each in turn; on a processor its cores are shared."""
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    threads = threads_for(max(1, min(workers, tasks)), device)
     devices = [torch.device("cuda", index) for index in range(gpus)] or [device]
-    return Processes(workers, [Place(each, threads) for each in devices])
+    return [Place(each, threads) for each in devices]
 
 
-def _describe(out: Path, failures: list[Failure]) -> None:
+def _write_reports(out: Path, failures: list[Failure]) -> None:
     """Write what follows from the records: failures, manifest and card."""
     check_present(out)
     advice = "the sequences are kept; make room and run the same command again"

@@ -21,13 +21,18 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
     """The scan of a video, known or made now, or why it gives nothing."""
 
     def make() -> VideoScan:
-        info = probe(path, config.video.capture_fps, config.run.max_pixels)
+        video = config.video
+        info = probe(path, video.capture_fps, config.run.max_pixels, white=video.white)
         told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
         if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
             raise SequenceError(fault)
         return scan(info)
 
-    told_to_it = {"capture_fps": str(config.video.capture_fps), "max_pixels": str(config.run.max_pixels)}
+    told_to_it = {
+        "capture_fps": str(config.video.capture_fps),
+        "max_pixels": str(config.run.max_pixels),
+        "white": str(config.video.white),
+    }
     try:
         found = scan_cache.recall_or_scan(path, told_to_it, make)
         return _rate_fault(found.info, config) or _size_fault(found.info, config) or found

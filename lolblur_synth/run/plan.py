@@ -19,7 +19,7 @@ from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
 from lolblur_synth.run.footage import scan_or_fault, warnings
-from lolblur_synth.run.splits import assign
+from lolblur_synth.run.splits import assign_splits
 from lolblur_synth.synthesis.draws import draw
 from lolblur_synth.synthesis.pipeline import VERSION
 from lolblur_synth.synthesis.sequences import Metering, Recipe, Reject, Shutter, Slot, choose, shutter_at, slots
@@ -82,6 +82,11 @@ class Plan:
         return [sequence for video in self.videos for sequence in video.sequences]
 
     @property
+    def due(self) -> list[SequencePlan]:
+        """The sequences that are to be made, anew or for the first time."""
+        return [sequence for sequence in self.sequences if sequence.status != "keep"]
+
+    @property
     def faults(self) -> list[VideoPlan]:
         """Videos that give nothing."""
         return [video for video in self.videos if video.fault]
@@ -137,7 +142,7 @@ def make_plan(
     scan_cache.prune()
     cuts = _without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}
-    places = assign(useful, lasting, config)
+    places = assign_splits(useful, lasting, config)
     planned = [
         _number(cut, *places[cut.path], config, weights, existing) if cut.path in places else cut for cut in cuts
     ]
@@ -243,6 +248,8 @@ def _plan_sequence(
     chunk = video.chunks[index]
     sequence_id, key = f"{video.number:04d}-{index}", f"{video.scan.content}/{index}"
     draws = draw(config, key)
+    if video.scan.info.holds_light:  # which reverse clipping would guess
+        draws = replace(draws, streak=0.0)
     shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
     recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter))
     mark = fingerprint(

@@ -21,6 +21,7 @@ from lolblur_synth.dataset.records import (
 )
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
+from lolblur_synth.synthesis.sequences import NAMED_FRAMES
 from lolblur_synth.video.metadata import VideoScan
 
 
@@ -58,7 +59,14 @@ def describe_sequence(
         pairs=pairs,
         flicker=_describe_flicker(task, plan.config),
         rejects=[
-            RejectRecord(slot=reject.slot.index, center=reject.slot.center, reason=shown(reject.reason))
+            RejectRecord(
+                slot=reject.slot.index,
+                center=reject.slot.center,
+                reason=shown(reject.reason),
+                kinds=list(reject.kinds),
+                frames=list(reject.frames[:NAMED_FRAMES]),
+                detail=reject.detail,
+            )
             for reject in task.rejects
         ],
     )
@@ -102,6 +110,7 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
+        white=info.white,
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers and splits of videos, by their content and the seed alone."""
+"""Numbers and splits of videos: those of a dataset keep theirs, others get free ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.synthesis.draws import SPLIT
 
 
-def assign(
+def assign_splits(
     sources: dict[Path, str], existing: dict[str, SequenceRecord], config: Config
 ) -> dict[Path, tuple[int, Split]]:
     """Give each video its number and split: those already in the dataset keep theirs, new ones fill up.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Video
 from lolblur_synth.ops.deflicker import deflicker
+from lolblur_synth.ops.highlights import add_highlights, clip_highlights, highlights
 from lolblur_synth.video.geometry import sensor_rows
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.reader import read_frames
@@ -19,7 +20,7 @@ class Frame(NamedTuple):
     """A frame and its number in the video."""
 
     number: int
-    image: Tensor  # (3, H, W), float32, sRGB in [0, 1]
+    image: Tensor  # (3, H, W), float32, sRGB in [0, 1], above 1 where the footage holds light beyond white
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,5 @@ def _without_flicker(frames: Iterator[Tensor], scan: VideoScan, span: range, vid
         return
     rows = sensor_rows(video.size, scan.info)
     for frame, gains in zip(frames, scan.flicker.gains[span.start : span.stop], strict=True):
-        yield deflicker(frame, frame.new_tensor(gains), rows.to(frame.device))
+        even = deflicker(clip_highlights(frame), frame.new_tensor(gains), rows.to(frame.device))
+        yield add_highlights(even, highlights(frame))

@@ -1,15 +1,16 @@
 """Every random value of a sequence: drawn once here, recorded, then applied by the operators."""
 
 from dataclasses import dataclass
-from math import exp, log
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from lolblur_synth.config.cameras import cameras
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
+from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
+from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
 _NOISE_FIELD = "noise field"
@@ -33,8 +34,10 @@ class Draws:
     shutter_ms: float
     streak: float  # sRGB value added to clipped lights, 1 is white
     defocus: Defocus | None  # None: in focus
-    shot: float  # noise variance per unit of linear light
+    shot: float  # noise variance per unit of linear light; of `bayer`, of raw light
     read: float  # noise variance in the dark
+    noise: Model = "linear"
+    sensor: Sensor | None = None  # of `bayer`
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -44,15 +47,17 @@ def draw(config: Config, sequence: str) -> Draws:
         return float(rng_for(config.seed, sequence, purpose).uniform(*bounds))
 
     shutters = config.sequences.shutter_ms
-    shot, read = draw_noise(config.noise, rng_for(config.seed, sequence, "noise level"))
+    level = draw_noise(config.noise, rng_for(config.seed, sequence, "noise level"))
     return Draws(
         exposure=uniform("exposure", config.darken.exposure),
         dim=uniform("dim", config.darken.dim),
         shutter_ms=shutters[int(rng_for(config.seed, sequence, "shutter").integers(len(shutters)))],
         streak=uniform("streak", config.unclip.strength) / 255,
         defocus=draw_defocus(config, rng_for(config.seed, sequence, "defocus")),
-        shot=shot,
-        read=read,
+        shot=level.shot,
+        read=level.read,
+        noise=config.noise.model,
+        sensor=draw_sensor(config, sequence, level.row),
     )
 
 
@@ -66,17 +71,37 @@ def draw_defocus(config: Config, rng: np.random.Generator) -> Defocus | None:
     return Defocus(float(sigmas[0]), float(sigmas[1]), float(np.pi * drawn[3]), float(flat + (steep - flat) * drawn[4]))
 
 
-def draw_noise(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:
-    """Draw shot and read noise: log-uniform, then log-log-linear with a spread (Brooks et al., CVPR 2019, eq. 4)."""
-    low, high = noise.shot
-    if high == 0:
-        return 0.0, 0.0
-    log_shot = rng.uniform(log(low), log(high))
-    return exp(log_shot), exp(
-        noise.read_slope * log_shot + noise.read_offset + noise.read_spread * rng.standard_normal()
+def draw_noise(noise: Noise, rng: np.random.Generator) -> NoiseLevel:
+    """Draw shot, read and row noise, as the settings or their camera say."""
+    if noise.model == "none":
+        return NoiseLevel(0.0, 0.0)
+    if noise.model == "bayer":
+        return draw_level(cameras()[noise.camera], rng)
+    return LogLinearLevel(noise.shot, noise.read_slope, noise.read_offset, noise.read_spread).draw(rng)
+
+
+def draw_sensor(config: Config, sequence: str, row: float) -> Sensor | None:
+    """Draw the colours and the pattern of a camera, with this row noise; None where the noise has no sensor."""
+    noise = config.noise
+    if noise.model != "bayer":
+        return None
+    camera = cameras()[noise.camera]
+    color, gains = draw_color(camera, rng_for(config.seed, sequence, "colour matrix"))
+    balance = rng_for(config.seed, sequence, "white balance")
+    pattern = PATTERNS[int(rng_for(config.seed, sequence, "mosaic").integers(len(PATTERNS)))]
+    return Sensor(
+        camera=noise.camera,
+        pattern=pattern if noise.pattern == "any" else noise.pattern,
+        color=color,
+        red_gain=float(balance.uniform(*noise.red_gain or gains.red)),
+        blue_gain=float(balance.uniform(*noise.blue_gain or gains.blue)),
+        row=row,
+        tukey_lambda=camera.tukey_lambda,
+        converter=camera.converter,
+        demosaic=noise.demosaic,
     )
 
 
-def draw_noise_field(seed: int, sequence: str, slot: int, shape: torch.Size) -> Tensor:
-    """Standard normal noise of a picture, (3, H, W), on the CPU, so that a GPU adds the same."""
-    return torch.randn(shape, generator=torch_rng_for(seed, sequence, _NOISE_FIELD, slot))
+def noise_generator(seed: int, sequence: str, slot: int) -> torch.Generator:
+    """Generator of the noise of one picture, on the CPU, so that a GPU adds the same."""
+    return torch_rng_for(seed, sequence, _NOISE_FIELD, slot)

@@ -6,6 +6,7 @@
     pairs = synthesize(clean, recipe, config, tools)
 
 All frames are (3, H, W), float32, sRGB in [0, 1], on one device, and stream: memory does not grow with the sequence.
+Footage that holds light beyond white goes on above 1; operators for pictures work on it clipped at white, beside that.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,11 +27,12 @@ from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
-from lolblur_synth.ops.noise.shot_read import add_noise
+from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
-from lolblur_synth.synthesis.draws import draw_noise_field
+from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
 VERSION = 13  # raised whenever the same input and configuration give other pixels
@@ -71,7 +73,7 @@ def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
     """Noise estimation from the first frames of a clip, or white noise of the standard deviation that is set."""
     if settings.backend == "none":
         return NoiseEstimate(None, negligible=True)
-    return NoiseEstimate(*find_noise(head, None if settings.sigma == "auto" else settings.sigma))
+    return NoiseEstimate(*find_noise(map(clip_highlights, head), None if settings.sigma == "auto" else settings.sigma))
 
 
 def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) -> Iterator[Frame]:
@@ -79,7 +81,11 @@ def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) 
     decoded = tools.profiler.each("decode", clip.read())
     breaks = {at - clip.span.start for at in clip.breaks}
     model = None if noise.negligible else noise.model
-    stream = denoise(decoded, model, settings.backend, settings.preset, breaks, tools.map)
+
+    def without_noise(frames: Iterable[Tensor]) -> Iterator[Tensor]:
+        return denoise(frames, model, settings.backend, settings.preset, breaks, tools.map)
+
+    stream = beside_highlights(decoded, without_noise)
     return map(Frame, clip.span, tools.profiler.each("denoise", stream))
 
 
@@ -94,33 +100,36 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     to_light, to_srgb = space_of(config.average.space)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+    add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
 
-    def lit(sub_frame: Tensor) -> Tensor:
+    def exposed_light(sub_frame: Tensor) -> Tensor:
         return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
     for slot, window in windows(clean, recipe.slots, shutter):
         with profiler("darken"):
-            bright = [dim(frame, draws.dim) for frame in window]
+            clipped = [clip_highlights(frame) for frame in window]
+            bright = [dim(frame, draws.dim) for frame in clipped]
             levels = list(tools.map(mean_lightness, bright))
             if relation is None:
                 relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
-            dark = list(tools.map(lambda lit: darken(*lit, tools.net), zip(bright, exposures, strict=True)))
+            dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
+            light = [add_highlights(frame, highlights(held)) for frame, held in zip(dark, window, strict=True)]
 
         inconsistency: list[float] = []
-        moving = interpolate(dark, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
         with profiler("average"):
-            exposed = average(tools.map(lit, profiler.each("interpolate", moving)))
+            exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
 
         with profiler("defocus"):
-            low_blur = to_srgb(defocus(exposed, lens)).clamp(0, 1)
+            exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
+            low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
-            field = draw_noise_field(config.seed, recipe.key, slot.index, low_blur.shape)
-            low_blur_noise = add_noise(low_blur, draws.shot, draws.read, field)
+            low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
 
         middle = shutter.gaps // 2
-        sharp = window[middle], bright[middle], dark[middle]
-        del window, bright, dark, moving, exposed  # which would be held while the next frames are denoised
+        sharp = clipped[middle], bright[middle], dark[middle]
+        del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
         yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
 
 

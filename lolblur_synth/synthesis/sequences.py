@@ -11,7 +11,7 @@ from lolblur_synth.config.run import Sequences
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.metadata import Flaw, FlawKind
 
-_NAMED = 3  # of many frames
+NAMED_FRAMES = 3  # of many frames
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Reject:
         """In words, with where it is and how much."""
         if not self.frames:
             return self.cause
-        frames = ", ".join(str(frame) for frame in self.frames[:_NAMED]) + (", ..." * (len(self.frames) > _NAMED))
+        frames = ", ".join(str(frame) for frame in self.frames[:NAMED_FRAMES]) + (
+            ", ..." * (len(self.frames) > NAMED_FRAMES)
+        )
         return f"{self.cause} at frame {frames}" + (f" ({self.detail})" if self.detail else "")
 
 

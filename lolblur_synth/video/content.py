@@ -21,7 +21,7 @@ _SMALL = 1 << 18  # bytes of a frame that is hashed in less time than another th
 
 @dataclass(frozen=True)
 class Samples:
-    """The decoded samples of one frame: a plane (H, W) for each component, uint8 or uint16."""
+    """The decoded samples of one frame: a plane (H, W) for each component, uint8, uint16, or float32 of light."""
 
     planes: Sequence[NDArray[Any]]  # red, green, blue, or luma, or luma and two chromas
     depth: int  # bits of a sample

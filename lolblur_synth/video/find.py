@@ -10,7 +10,7 @@ from stat import S_ISDIR, S_ISREG
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.video.file_types import FEWEST, VIDEOS, LeftOut, SkipReason, suffix_of, why_no_footage
 from lolblur_synth.video.image_sequence import ImageSequence, NoImageSequenceError, order_frames
-from lolblur_synth.video.images import SUFFIXES, picture_size
+from lolblur_synth.video.light import FRAMES, frame_size
 
 _LOOKED_AT = 8  # pictures of a series, for their size
 _CAMERA_FOLDER = re.compile(r"[1-9][0-9]{2}(?![0-9]{5})[0-9A-Z_]{5}")  # DCF: 100GOPRO, 101CANON
@@ -52,7 +52,7 @@ def find_videos(folder: Path, exclude: Iterable[Path] = (), dataset_folders: Col
     videos, left_out = sorted(walk.videos, key=_order), sorted(walk.left_out, key=_order)
     if not videos and _is_series(folder):  # of few frames; who names it means it
         videos = [Footage(folder, shown(folder.resolve().name))]
-        left_out = [one for one in left_out if suffix_of(one.name) not in SUFFIXES]
+        left_out = [one for one in left_out if suffix_of(one.name) not in FRAMES]
     if not videos:
         told = "".join(f"; left out: {line}" for line in summed_up(left_out))
         raise UserError(
@@ -102,7 +102,7 @@ def runs_backwards(folder: Path) -> bool:
 def _series_in(folder: Path) -> ImageSequence:
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     try:
-        return order_frames(name for name in names if suffix_of(name) in SUFFIXES)
+        return order_frames(name for name in names if suffix_of(name) in FRAMES)
     except NoImageSequenceError as error:
         others = [name for name in names if why_no_footage(name) is SkipReason.OTHER_PICTURE]
         told = f"; {others[0]} and its like: {SkipReason.OTHER_PICTURE}" if others else ""
@@ -159,7 +159,7 @@ class _Walk:
                 self._leave(path, SkipReason.BLURRED) if _is_blurred(name, names) else inside.append(path)
             elif not S_ISREG(mode):
                 self._leave(path, SkipReason.SPECIAL)
-            elif suffix_of(name) in SUFFIXES:
+            elif suffix_of(name) in FRAMES:
                 pictures.append(name)
             else:
                 self._file(path, names)
@@ -229,7 +229,7 @@ def _is_blurred(name: str, beside: Iterable[str]) -> bool:
 
 def _of_one_size(folder: Path, names: Sequence[str]) -> bool:
     looked_at = names[:: max(1, len(names) // _LOOKED_AT)]
-    sizes = {picture_size(folder / name) for name in looked_at} - {None}  # what is damaged the scan tells
+    sizes = {frame_size(folder / name) for name in looked_at} - {None}  # what is damaged the scan tells
     return len(sizes) <= 1
 
 

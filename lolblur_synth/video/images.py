@@ -64,7 +64,7 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
     Colours that its profile tells are converted. Raises `SequenceError` when it cannot be decoded, has another depth
     than 8 or 16 bits, holds several pictures, or more than `largest` pixels, which its header tells.
     """
-    data = _contents(path, largest)
+    data = read_contents(path, largest)
     try:
         tiff = read_tiff(data, largest) if data.startswith(TIFF) else None
         header = tiff.header if tiff else read_header(data)
@@ -90,7 +90,7 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Width and height as the header tells them, None where it does not."""
     try:
-        data = _contents(path, MAX_PIXELS)
+        data = read_contents(path, MAX_PIXELS)
         header = read_tiff(data, 0).header if data.startswith(TIFF) else read_header(data)
     except (SequenceError, UnreadableError):
         return None
@@ -107,7 +107,8 @@ def check_size(path: Path, width: int, height: int, largest: int) -> None:
         )
 
 
-def _contents(path: Path, largest: int) -> bytes:
+def read_contents(path: Path, largest: int) -> bytes:
+    """Read a file that may be a picture of at most `largest` pixels; raises `SequenceError`."""
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
@@ -130,6 +131,14 @@ def _decode(data: bytes) -> Pixels:
     if decoded.dtype not in (np.uint8, np.uint16):
         raise UnreadableError(f"{decoded.dtype} samples; 8- and 16-bit integer pictures can be read: write it as such")
     return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+
+
+def decode_floats(data: bytes) -> NDArray[np.float32]:
+    """Decode a file of 32-bit floats by OpenCV as (H, W, 3) RGB, or (H, W) of grey; raises `UnreadableError`."""
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.float32 or (decoded.ndim == 3 and decoded.shape[2] != 3):
+        raise UnreadableError(f"{_NO_PICTURE} (truncated or damaged)")
+    return cast(NDArray[np.float32], decoded if decoded.ndim == 2 else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 
 def read_image(path: Path) -> Tensor:

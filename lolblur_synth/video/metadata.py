@@ -45,6 +45,7 @@ class VideoInfo:
     color_matrix: ColorMatrix
     color_range: ColorRange
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
+    white: float | None = None  # linear value that is shown as white; None: samples are display-referred, up to white
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
 
     @property
@@ -53,9 +54,18 @@ class VideoInfo:
         return f"{self.capture_origin} {self.capture_detail}".rstrip()
 
     @property
-    def rendering(self) -> dict[str, int | str]:
-        """What besides the decoded samples decides the pixels: size as displayed, rotation, matrix, range, siting."""
-        return {
+    def holds_light(self) -> bool:
+        """Whether its samples are scene-linear light, which goes on above white."""
+        return self.white is not None
+
+    @property
+    def rendering(self) -> dict[str, float | int | str]:
+        """What besides the decoded samples decides the pixels: size as displayed, rotation, matrix, range, siting.
+
+        Of scene-linear light also which value becomes white.
+        """
+        light: dict[str, float | int | str] = {} if self.white is None else {"white": self.white}
+        return light | {
             "size": f"{self.width}x{self.height}",
             "rotation": self.rotation,
             "matrix": self.color_matrix,

@@ -15,6 +15,7 @@ from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
 from lolblur_synth.video.find import numbered_images, runs_backwards
 from lolblur_synth.video.images import check_size, read_pixels
+from lolblur_synth.video.light import holds_light, read_light
 from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
@@ -71,14 +72,21 @@ class _Color:
         )
 
 
-def probe(path: Path, capture_fps: Fraction | float | None = None, largest: int = MAX_PIXELS) -> VideoInfo:
+def probe(
+    path: Path,
+    capture_fps: Fraction | float | None = None,
+    largest: int = MAX_PIXELS,
+    *,
+    white: float | None = None,
+) -> VideoInfo:
     """Read the headers and decode one frame, of at most `largest` pixels.
 
-    Raises `SequenceError` for what cannot be used, saying what to do.
+    Of scene-linear frames `white` is the value that becomes white; without it they are refused. Raises
+    `SequenceError` for what cannot be used, saying what to do.
     """
     given = None if capture_fps is None else exact_rate(capture_fps)
     if path.is_dir():
-        return _probe_folder(path, given, largest)
+        return _probe_folder(path, given, largest, white)
     with open_stream(path) as (container, stream):
         check_size(path, stream.codec_context.width, stream.codec_context.height, largest)
         container_color = _Color.of(stream)
@@ -160,7 +168,7 @@ def _describe(
     )
 
 
-def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> VideoInfo:
+def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int, white: float | None) -> VideoInfo:
     first = next(iter(numbered_images(folder).values()))
     if runs_backwards(folder):
         raise SequenceError(
@@ -170,8 +178,15 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
         )
     if capture_fps is None:
         raise SequenceError("images carry no frame rate", where=folder, advice=f"give {setting('video.capture_fps')}")
-    image = read_pixels(first, largest)
-    depth, used = 8 * image.dtype.itemsize, int(image.max()).bit_length()
+    light = holds_light(first, largest)
+    if light and white is None:
+        raise SequenceError(
+            "its frames are scene-linear light, which goes on above white",
+            where=folder,
+            advice="make a dataset of them, or write them as PNG of 16 bits, in sRGB",
+        )
+    image = read_light(first, largest) if light else read_pixels(first, largest)
+    depth, used = 8 * image.dtype.itemsize, 0 if light else int(image.max()).bit_length()
     few = next((bits for bits in (8, 10, 12, 14) if 0 < used <= bits < depth), None)
     return VideoInfo(
         path=folder,
@@ -182,10 +197,11 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int) -> V
         capture_origin=RateOrigin.GIVEN,
         capture_detail="",
         codec=first.suffix.lower().removeprefix("."),
-        pixel_format=f"rgb{3 * depth}",
+        pixel_format=f"rgbf{depth}" if light else f"rgb{3 * depth}",
         bit_depth=depth,
         color_matrix="bt709",
         color_range="full",
         rotation=0,
+        white=white if light else None,
         used_bits=few,
     )

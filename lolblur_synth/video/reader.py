@@ -13,20 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lolblur_synth.core.colorimetry import linear_to_srgb
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.metadata import MAX_PIXELS, StoredScan, VideoScan
+from lolblur_synth.video.light import Samples, read_samples
+from lolblur_synth.video.metadata import StoredScan, VideoInfo, VideoScan
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
 def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
     """Read frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height).
 
-    The middle is kept. Where the timeline has no frame the one before stands in, to keep the count: every window that
-    holds it is flawed. Raises `SequenceError` when a frame is gone or has other samples than the scan saw.
+    Of scene-linear light sRGB's curve goes on above 1. The middle is kept. Where the timeline has no frame the one
+    before stands in, to keep the count: every window that holds it is flawed. Raises `SequenceError` when a frame is
+    gone or has other samples than the scan saw.
 
     >>> from fractions import Fraction
     >>> from tempfile import TemporaryDirectory
@@ -96,6 +99,13 @@ def _stored_frames(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]
             yield frame_checksum(frame), to_rgb(frame, scan.info)
 
 
+def _as_srgb(samples: Samples, size: Size, info: VideoInfo) -> Tensor:
+    """A picture at its size; light is scaled before it is encoded, as a lens or a sensor adds it up."""
+    if info.white is None:
+        return fit(_in_range(cast(Pixels, samples)), size, info)
+    return linear_to_srgb(fit(np.asarray(samples / np.float32(info.white), np.float32), size, info))
+
+
 def _in_range(pixels: Pixels) -> NDArray[np.float32]:
     return np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
 
@@ -107,10 +117,10 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
     for number in wanted:
         if number not in files:
             return
-        pixels = read_pixels(files[number], max(MAX_PIXELS, scan.info.width * scan.info.height))
-        if expected.get(number) not in (None, checksum(pixels)):
+        samples = read_samples(files[number], scan.info)
+        if expected.get(number) not in (None, checksum(samples)):
             return
-        yield number, fit(_in_range(pixels), size, scan.info)
+        yield number, _as_srgb(samples, size, scan.info)
 
 
 def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:

@@ -21,14 +21,16 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import checksum, frame_checksum, luma, samples_of, to_rgb, unpacked
-from lolblur_synth.video.content import FrameDigests, Samples, content_of
+from lolblur_synth.video.content import FrameDigests, content_of
+from lolblur_synth.video.content import Samples as Planes
 from lolblur_synth.video.damage import locate_damage
 from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import DecodeStats, damaged_slots, find_flaws
 from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
-from lolblur_synth.video.images import Pixels, read_pixels
-from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo, VideoScan
+from lolblur_synth.video.images import Pixels
+from lolblur_synth.video.light import Samples, as_displayed, read_samples
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
@@ -156,19 +158,20 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, *, same_si
 
 
 def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) -> Iterator[_Small]:
-    first: Pixels | None = None
+    first: Samples | None = None
     for number, path in numbered_images(info.path).items():
-        picture = read_pixels(path, max(MAX_PIXELS, info.width * info.height))
-        first = picture if first is None else first
-        if (picture.shape, picture.dtype) != (first.shape, first.dtype):
+        frame = read_samples(path, info)
+        first = frame if first is None else first
+        if (frame.shape, frame.dtype) != (first.shape, first.dtype):
             raise SequenceError(
                 "it has another size or depth than the images before", where=path, advice="make them all alike"
             )
-        samples = np.ascontiguousarray(picture[..., 1])
-        stats.add(number, samples, info.bit_depth, checksum(picture), key=True, damaged=False)
-        digests.add(Samples([picture[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
-        small = cv2.resize(picture, _thumbnail_size(samples), interpolation=cv2.INTER_AREA)
-        yield (small // 2 ** (info.bit_depth - 8)).astype(np.uint8)
+        picture = as_displayed(frame, info)
+        depth, green = 8 * picture.dtype.itemsize, np.ascontiguousarray(picture[..., 1])
+        stats.add(number, green, depth, checksum(frame), key=True, damaged=False)
+        digests.add(Planes([frame[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
+        small = cv2.resize(picture, _thumbnail_size(green), interpolation=cv2.INTER_AREA)
+        yield (small // 2 ** (depth - 8)).astype(np.uint8)
 
 
 def _lit(pictures: Iterable[_Small], stats: DecodeStats) -> Iterator[_Small]:

@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.video.find import file_stamp
-from lolblur_synth.video.images import SUFFIXES
+from lolblur_synth.video.light import FRAMES
 from lolblur_synth.video.metadata import VideoScan
 
 MOST_BYTES = 512 << 20  # of all scans: those of some 2,000 clips of a minute at 240 fps
@@ -74,7 +74,7 @@ def fingerprint_of(digest: str, options: dict[str, str]) -> str:
 def made_by() -> list[str]:
     """Our code by its text, so that nobody has to raise a number, and the versions of what it builds on."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
-    names = ("av", "numpy", "opencv-python", "scenedetect")
+    names = ("av", "numpy", "openexr", "opencv-python", "scenedetect", "tifffile")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     return [code.hexdigest(), *versions, str(av.library_versions), platform.machine()]
 
@@ -124,7 +124,7 @@ class _Files:
 
 
 def _pictures(path: Path) -> tuple[Path, ...]:
-    return tuple(sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES))
+    return tuple(sorted(file for file in path.iterdir() if file.suffix.lower() in FRAMES))
 
 
 def _beside(path: Path) -> list[Path]:

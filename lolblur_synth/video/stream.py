@@ -39,7 +39,7 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             )
         stream = max(streams, key=lambda s: s.width * s.height)
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = torch.get_num_threads()  # a worker's share of the cores
+        stream.codec_context.thread_count = torch.get_num_threads()  # 1 in a run, whose threads are operators'
         yield container, stream
 
 

@@ -1,19 +1,25 @@
 """TIFF files: what their tags tell, and the samples of those that libtiff's simple reader in OpenCV gets wrong.
 
-Read by tifffile where it can unpack them by itself; LZW, JPEG and CCITT are left to OpenCV where it is right: it shows
+Of integers, which are sRGB, and of floats, which are linear light. Read by tifffile where it can unpack them by
+itself; LZW, JPEG and CCITT are left to OpenCV where it is right: it shows
 16-bit planes that lie apart as garbage and white-is-zero as a negative, and multiplies 8 bits by their alpha.
 """
 
 import io
 import logging
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.headers import Colours, Header, UnreadableError
+from lolblur_synth.video.icc import conversion
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter of BigTIFF
 _UNPACKED = {1, 8, 32773, 32946}  # by tifffile alone: no compression, Deflate, PackBits, Deflate
@@ -23,6 +29,9 @@ _UNKNOWN_COLOURS = {4: "a mask", 5: "CMYK", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU
 _ICC, _ORIENTATION = 34675, 274
 _SMALL, _MASK = 1, 4  # bits of NewSubfileType
 _CONVERT = "write it as RGB of 8 or 16 bits first: magick IN -colorspace sRGB -type TrueColor OUT.png"
+
+_FLOAT = 3  # as SampleFormat
+_STRAIGHT, _SAME = 1e-3, 2e-3  # what the curves of linear light, and the matrix of sRGB's primaries, may differ by
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say comes as exceptions, too
 
@@ -40,20 +49,80 @@ def read_tiff(data: bytes, largest: int) -> Tiff:
 
     Pictures of more than `largest` pixels are not read: their header is all that comes back.
     """
+    with _opened(data) as page:
+        header = Header(page.imagewidth, page.imagelength, colours=_colours(page))
+        if not 0 < header.width * header.height <= largest:
+            return Tiff(header, None)
+        _refuse(page, len(data))
+        return Tiff(header, _samples(page))
+
+
+def is_float_tiff(data: bytes) -> bool:
+    """Whether a TIFF file has float samples; a damaged one has none."""
+    try:
+        with _opened(data) as page:
+            return int(page.sampleformat) == _FLOAT
+    except UnreadableError:
+        return False
+
+
+def read_float_tiff(
+    data: bytes, check: Callable[[int, int], None], unpack: Callable[[bytes], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Read a TIFF file of 16- or 32-bit floats as (H, W, 3) linear light of BT.709's primaries; grey is spread.
+
+    Alpha is ignored. The matrix of a colour profile is applied if its curves are straight. `check` is told width and
+    height before anything is decoded; `unpack` decodes 32 bits that tifffile does not: LZW, predictors. Raises
+    `UnreadableError`.
+    """
+    with _opened(data) as page:
+        check(page.imagewidth, page.imagelength)
+        if int(page.sampleformat) != _FLOAT or page.bitspersample not in (16, 32):
+            raise UnreadableError(f"{_kind_of_samples(page)} samples; write floats of 16 or 32 bits")
+        if int(page.photometric) not in (_GREY, _RGB) or page.samplesperpixel > 3 + len(page.extrasamples):
+            raise UnreadableError("float TIFF of colours other than RGB and grey; write RGB")
+        _refuse_damage(page, len(data))
+        packed = int(page.compression) not in _UNPACKED or int(page.predictor) != 1
+        plain = int(page.planarconfig) == 1 and page.bitspersample == 32 and not page.extrasamples
+        if packed and not (plain and _orientation(page) == 1):
+            raise UnreadableError("float TIFF packed in a way that is not read; write it unpacked, or by Deflate")
+        samples = unpack(data) if packed else _upright(_stored(page), _orientation(page)).astype(np.float32)
+        rgb = np.ascontiguousarray(samples if samples.ndim == 3 else np.repeat(samples[..., None], 3, 2))
+        return _from_profile(rgb, _colours(page))
+
+
+def _from_profile(light: NDArray[np.float32], colours: Colours) -> NDArray[np.float32]:
+    """Linear light of BT.709's primaries; what is outside of its gamut is clipped at 0."""
+    if colours == Colours():
+        return light
+    found, steps = conversion(colours), np.linspace(0, 1, 65)
+    if found is None or any(np.abs(curve(steps) - steps).max() > _STRAIGHT for curve in found.curves):
+        raise UnreadableError("floats with a colour profile whose curves are not linear light; write linear light")
+    if np.abs(found.matrix - np.eye(3)).max() < _SAME or light.min(initial=0) < 0:
+        return light  # negatives are for whoever looks at the samples
+    return np.maximum(light @ found.matrix.T.astype(np.float32), 0)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[tifffile.TiffPage]:
+    """The page of a TIFF file; whatever goes wrong with it meanwhile is an `UnreadableError`, or a `SequenceError`."""
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page = _page(file)
-            profile = page.tags.get(_ICC)
-            colours = Colours(icc=bytes(profile.value) if profile else None)
-            header = Header(page.imagewidth, page.imagelength, colours=colours)
-            if not 0 < header.width * header.height <= largest:
-                return Tiff(header, None)
-            _refuse(page, len(data))
-            return Tiff(header, _samples(page))
-    except UnreadableError:
+            yield _page(file)
+    except (UnreadableError, SequenceError):
         raise
     except Exception as error:  # of a damaged file tifffile raises of any kind
         raise UnreadableError(f"not a picture that can be decoded: a damaged TIFF ({error})") from None
+
+
+def _colours(page: tifffile.TiffPage) -> Colours:
+    profile = page.tags.get(_ICC)
+    return Colours(icc=bytes(profile.value) if profile else None)
+
+
+def _orientation(page: tifffile.TiffPage) -> int:
+    orientation = page.tags.get(_ORIENTATION)
+    return int(orientation.value) if orientation else 1
 
 
 def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
@@ -86,12 +155,18 @@ def _refuse(page: tifffile.TiffPage, size: int) -> None:
 def _refuse_samples(page: tifffile.TiffPage) -> None:
     bits, kind, colours = page.bitspersample, int(page.sampleformat), int(page.photometric)
     if kind != 1 or bits not in (1, 2, 4, 8, 16):
-        told = {1: "uint", 2: "int", 3: "float"}.get(kind, "complex")
-        raise UnreadableError(f"{told}{bits} samples; 8- and 16-bit integer pictures can be read: write it as such")
+        raise UnreadableError(
+            f"{_kind_of_samples(page)} samples; 8- and 16-bit integer pictures can be read: write it as such"
+        )
     if colours not in (_GREY_INVERTED, _GREY, _RGB, _PALETTE, _YCC):
         raise UnreadableError(f"its colours are {_UNKNOWN_COLOURS.get(colours, f'of kind {colours}')}; {_CONVERT}")
     if page.samplesperpixel > 3 + len(page.extrasamples):
         raise UnreadableError(f"{page.samplesperpixel} samples per pixel; {_CONVERT}")
+
+
+def _kind_of_samples(page: tifffile.TiffPage) -> str:
+    told = {1: "uint", 2: "int", _FLOAT: "float"}.get(int(page.sampleformat), "complex")
+    return f"{told}{page.bitspersample}"
 
 
 def _refuse_damage(page: tifffile.TiffPage, size: int) -> None:
@@ -133,20 +208,20 @@ def _by_tifffile(page: tifffile.TiffPage) -> bool:
 def _samples(page: tifffile.TiffPage) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
     if not _by_tifffile(page):
         return None
-    stored = page.asarray(maxworkers=1).reshape(page.shaped)[:, 0]  # planes apart, rows, columns, planes together
-    samples = np.moveaxis(stored, 0, -1)[:, :, 0] if len(stored) > 1 else stored[0]
-    colours = int(page.photometric)
+    samples, colours = _stored(page), int(page.photometric)
     if colours == _PALETTE:
-        samples = _looked_up(page, samples[..., 0])
-    elif colours == _RGB:
-        samples = samples[..., :3]
-    else:
-        samples = samples[..., 0]
+        samples = _looked_up(page, samples)
     if colours == _GREY_INVERTED:
         samples = np.iinfo(samples.dtype).max - samples
-    orientation = page.tags.get(_ORIENTATION)
     native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    return np.ascontiguousarray(_upright(native, int(orientation.value) if orientation else 1))
+    return np.ascontiguousarray(_upright(native, _orientation(page)))
+
+
+def _stored(page: tifffile.TiffPage) -> NDArray[Any]:
+    """The samples without alpha, as they are stored: (H, W, 3) of RGB, else (H, W)."""
+    stored = page.asarray(maxworkers=1).reshape(page.shaped)[:, 0]  # planes apart, rows, columns, planes together
+    samples = np.moveaxis(stored, 0, -1)[:, :, 0] if len(stored) > 1 else stored[0]
+    return samples[..., :3] if int(page.photometric) == _RGB else samples[..., 0]
 
 
 def _looked_up(page: tifffile.TiffPage, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -155,7 +230,7 @@ def _looked_up(page: tifffile.TiffPage, indices: NDArray[np.uint8]) -> NDArray[n
     return (table >> 8 if table.max() > 255 else table).astype(np.uint8).T[indices]
 
 
-def _upright(samples: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
     """As the tag Orientation wants it shown (TIFF 6.0, section 8)."""
     if orientation in (5, 6, 7, 8):
         samples = samples.swapaxes(0, 1)

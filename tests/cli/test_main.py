@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.colorimetry import lightness
-from lolblur_synth.core.errors import UserError
+from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.video.images import read_image, read_pixels, write_png
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
@@ -246,3 +246,19 @@ def test_train_and_darken_with_the_result(tmp_path):
         "darken", "--input", str(tmp_path / "photos/0.png"), "--out", str(tmp_path / "d"), "--weights", str(weights)
     )
     assert result.exit_code == 0, result.exception
+
+
+def test_stats_tells_means_bands_and_what_is_unreadable(tmp_path):
+    for name, value in (("a/1.png", 20), ("b/1.png", 200)):
+        (tmp_path / name).parent.mkdir()
+        write_png(tmp_path / name, np.full((16, 16, 3), value, np.uint8))
+    result = call("stats", str(tmp_path))
+    assert result.exit_code == 0, result.exception
+    rows = {cells[1].strip(): cells[2:] for line in result.output.splitlines() if len(cells := line.split("│")) > 5}
+    assert [rows[name][1].strip() for name in ("a", "b", "outside", "real nights")] == [
+        "20.0", "high 200.0", "50%", "13.1 to 29.1",
+    ]  # fmt: skip
+    (tmp_path / "b/2.png").write_bytes(b"")
+    result = call("stats", str(tmp_path))
+    assert "not measured: b/2.png: not a picture that can be decoded" in result.output
+    assert isinstance(result.exception, SequenceError)

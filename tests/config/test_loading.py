@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from lolblur_synth.config.loading import load, parse_assignment, preset_dir, presets, settings_of, to_yaml
+from lolblur_synth.config.loading import load, parse_assignment, presets, settings_of, to_yaml
+from lolblur_synth.config.presets import preset_dir
 from lolblur_synth.config.run import Config, Darken
 from lolblur_synth.config.section import Section
 from lolblur_synth.config.training import TrainECDCE, TrainLEDNet

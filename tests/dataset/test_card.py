@@ -1,5 +1,7 @@
 """The card is a view of the summary."""
 
+from dataclasses import replace
+
 import pytest
 
 from lolblur_synth.config.run import Config
@@ -10,12 +12,16 @@ from lolblur_synth.dataset.records import RejectRecord
 from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
-from tests.support.staged import SOURCE, record, stage
+from lolblur_synth.video.metadata import FlawKind
+from tests.support.staged import SENSOR, SOURCE, record, stage
 
 
 def test_the_numbers_of_a_dataset_stand_in_its_card():
     sharp = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
-    cuts = [RejectRecord(slot=slot, center=slot, reason=f"cut at frame {slot}") for slot in (1, 2)]
+    cuts = [
+        RejectRecord(slot=slot, center=slot, reason=f"scene cut at frame {slot}", kinds=[FlawKind.SCENE_CUT])
+        for slot in (1, 2)
+    ]
     card = render([record(rejects=cuts), record(4, draws=sharp, split="test")])
     for line in (
         "Made by lolblur-synth 0.1.0 with seed 0. 4 pairs from 2 videos, split by video:",
@@ -23,11 +29,27 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 98.",
         "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
         f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
-        "Windows dropped: 2 for: cut. Each is listed in the records.",
+        "Windows dropped: 2 for: scene cut. Each is listed in the records.",
         "| 0003-0 | 0.100 | 1.0 | 2.0 | 9 | 0.00 | 0.50 |",
+        "| real nights |  | 13.1 to 29.1 | 3.8 to 12.3 | 50 to 161 | 0.00 to 0.46 | 0.40 to 0.61 |",
         f"lolblur-synth 0.1.0, pipeline 3; device cpu; weights ec_zero_dce sha256 {'e' * 64}",
     ):
         assert line in card.splitlines()
+
+
+def test_the_card_tells_of_the_noise():
+    def line(*draws: Draws) -> str:
+        card = render([record(number, draws=drawn) for number, drawn in enumerate(draws)])
+        (found,) = [line for line in card.splitlines() if line.startswith("7. ")]
+        return found
+
+    linear = Draws(0.3, 0.8, 24.0, 0.1, None, 1e-4, 1e-6)
+    assert line(linear) == "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at linear light x)."
+    assert line(replace(linear, noise="none", shot=0.0, read=0.0)) == "7. Noise: none."
+    assert line(replace(linear, noise="bayer", sensor=SENSOR)) == (
+        "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at raw light x, where the sensor is saturated "
+        "at 1), by bayer phone."
+    )
 
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])

@@ -157,7 +157,7 @@ def test_every_place_of_a_record_withstands_what_does_not_belong_there(tmp_path)
 
 def test_another_format_is_no_damage(tmp_path):
     write(tmp_path, json.dumps({"format": 3, "id": "0003-0"}))
-    assert "record format 3, this version reads 4: use the lolblur-synth that made the dataset" in told(tmp_path)
+    assert "record format 3, this version reads 4 and 5; use the lolblur-synth that made the dataset" in told(tmp_path)
 
 
 def test_damaged_records_are_listed_at_once(tmp_path):

@@ -1,12 +1,15 @@
 """The schema of records: what is made is checked, and JSON keeps its form."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
 from lolblur_synth.synthesis.draws import Defocus
-from tests.support.staged import record
+from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
+from lolblur_synth.video.metadata import FlawKind
+from tests.support.staged import SENSOR, record
 
 
 def test_what_is_made_is_checked_too():
@@ -30,16 +33,59 @@ def test_the_kernel_of_a_lens_is_a_list_of_four():
             SequenceRecord.model_validate_json(json.dumps(sharp))
 
 
+def test_a_sensor_is_read_back_as_it_was_drawn():
+    drawn = replace(record().draws, noise="bayer", sensor=SENSOR)
+    text = record(draws=drawn).model_dump_json()
+    assert SequenceRecord.model_validate_json(text).draws == drawn
+    for key, value in (("pattern", "RGBG"), ("converter", {"bits": 11, "black": 0}), ("demosaic", "best")):
+        wrong = json.loads(text)
+        wrong["draws"]["sensor"][key] = value
+        with pytest.raises(ValueError, match=rf"draws\.sensor\.{key}"):
+            SequenceRecord.model_validate_json(json.dumps(wrong))
+
+
+def test_records_from_before_noise_had_models_are_of_the_linear_one():
+    """They are of format 4 too."""
+    before = json.loads(record().model_dump_json())
+    for name in ("noise", "sensor"):
+        del before["draws"][name]
+    for name in ("model", "camera", "pattern", "demosaic", "red_gain", "blue_gain"):
+        del before["config"]["noise"][name]
+    assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
+
+
 @pytest.mark.parametrize(
-    ("reason", "cause"),
+    ("kinds", "frames", "detail", "cause", "reason"),
     [
-        ("cut and freeze at frame 31, 32, 40, ...", "cut and freeze"),
-        ("motion too large to be trusted at frame 3 (12% of the picture)", "motion too large to be trusted"),
-        ("its sequence would be shorter than min_pairs = 8", "its sequence would be shorter than min_pairs = 8"),
+        (
+            (FlawKind.SCENE_CUT, FlawKind.DECODE_ERROR),
+            (31, 32, 40, 41),
+            "",
+            "scene cut and decode error",
+            "scene cut and decode error at frame 31, 32, 40, ...",
+        ),
+        (
+            (RejectKind.MOTION,),
+            (3,),
+            "12% of the picture",
+            "motion too large to be trusted",
+            "motion too large to be trusted at frame 3 (12% of the picture)",
+        ),
+        (
+            (RejectKind.TOO_SHORT,),
+            (),
+            "8",
+            "its sequence would be shorter than min_pairs = 8",
+            "its sequence would be shorter than min_pairs = 8",
+        ),
     ],
 )
-def test_the_cause_of_a_reject_is_told_without_its_frames(reason, cause):
-    assert RejectRecord(slot=1, center=10, reason=reason).cause == cause
+def test_the_cause_of_a_reject_is_told_without_its_frames(kinds, frames, detail, cause, reason):
+    reject = Reject(Slot(1, 10), kinds, frames, detail)
+    assert (reject.cause, reject.reason) == (cause, reason)
+    told = RejectRecord(slot=1, center=10, reason=reason, kinds=list(kinds), frames=list(frames), detail=detail)
+    assert RejectRecord.model_validate_json(told.model_dump_json()).cause == cause
+    assert RejectRecord(slot=1, center=10, reason=reason).cause == reason  # as records were before
 
 
 def test_a_record_names_its_pictures():

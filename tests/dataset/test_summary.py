@@ -1,5 +1,7 @@
 """Numbers of a dataset, as data, against what the records say."""
 
+from dataclasses import replace
+
 import pytest
 
 from lolblur_synth.dataset.records import Denoising, NoiseLevel, RejectRecord
@@ -12,11 +14,13 @@ from lolblur_synth.dataset.summary import (
     summarize_sequence,
 )
 from lolblur_synth.synthesis.draws import Draws
-from tests.support.staged import record
+from lolblur_synth.synthesis.sequences import RejectKind
+from lolblur_synth.video.metadata import FlawKind
+from tests.support.staged import SENSOR, record
 
 
-def reject(slot, reason):
-    return RejectRecord(slot=slot, center=10 * slot, reason=reason)
+def reject(slot, kind):
+    return RejectRecord(slot=slot, center=10 * slot, reason=f"{kind} at frame {10 * slot}", kinds=[kind])
 
 
 def test_pairs_sequences_and_videos_are_counted_by_split():
@@ -28,10 +32,10 @@ def test_pairs_sequences_and_videos_are_counted_by_split():
 
 
 def test_a_window_that_both_sequences_of_a_video_list_is_one_reject():
-    known = [reject(1, "cut at frame 12"), reject(2, "cut at frame 12, 13"), reject(3, "freeze at frame 30")]
-    found = reject(9, "motion too large to be trusted at frame 95 (7% of the picture)")
+    known = [reject(1, FlawKind.SCENE_CUT), reject(2, FlawKind.SCENE_CUT), reject(3, FlawKind.DECODE_ERROR)]
+    found = reject(9, RejectKind.MOTION)
     summary = summarize([record(3, 0, rejects=known), record(3, 1, rejects=[*known, found]), record(4, 0)])
-    assert summary.rejects == {"cut": 2, "freeze": 1, "motion too large to be trusted": 1}
+    assert summary.rejects == {"scene cut": 2, "decode error": 1, "motion too large to be trusted": 1}
     assert [video.rejects for video in summary.videos] == [4, 0]
     assert sum(summary.rejects.values()) == sum(video.rejects for video in summary.videos)
 
@@ -42,6 +46,12 @@ def test_draws_have_their_ranges():
     assert (draws.exposure, draws.dim, draws.shot) == (Range(0.1, 0.3), Range(0.8, 0.9), Range(1e-5, 1e-4))
     assert (draws.defocused, draws.defocus_sigma) == (1, Range(0.5, 1.0))
     assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
+
+
+def test_models_of_noise_are_named_with_their_cameras():
+    assert summarize([record()]).draws.noise == ("linear",)
+    drawn = replace(record().draws, noise="bayer", sensor=SENSOR)
+    assert summarize([record(), record(4, draws=drawn)]).draws.noise == ("bayer phone", "linear")
 
 
 def test_noise_and_what_was_done_about_it():

@@ -453,7 +453,7 @@ def test_an_estimate_leaves_out_what_was_compiled_for_it(videos, tmp_path, monke
     monkeypatch.setattr("lolblur_synth.run.estimate.build_sequence", first_compiles)
     weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce", "cpu")[1]}
     plan = make_plan(videos, tmp_path / "d", load(Config, [], SMALL[1::2]), weights)
-    assert estimate(plan, build_sequence.Place(torch.device("cpu"), 1)).seconds_per_pair < 500
+    assert estimate(plan).seconds_per_pair < 500
     assert len(made) == 2
 
 
@@ -522,6 +522,16 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_done(videos, made, tmp_pat
     monkeypatch.undo()
     assert run(videos, tmp_path / "d").exit_code == 0
     assert hashes(tmp_path / "d") == hashes(made)
+
+
+def test_fail_fast_names_the_sequence_that_failed(videos, tmp_path, monkeypatch):
+    def fail(task, *rest):
+        raise SequenceError("5 of 5 windows dropped", advice="film with less motion")
+
+    monkeypatch.setattr(base, "build_sequence", fail)
+    result = run(videos, tmp_path / "d", "--fail-fast")
+    assert isinstance(result.exception, SequenceError)
+    assert str(result.exception) == "0000-0 of a.mkv: 5 of 5 windows dropped; film with less motion"
 
 
 def test_a_failing_sequence_is_recorded_and_the_others_are_made(videos, tmp_path, monkeypatch):
@@ -610,6 +620,15 @@ def test_footage_that_is_dark_already_is_told(videos, tmp_path):
     told = run(tmp_path / "v", tmp_path / "d", "--set", "darken.exposure=0.2").output
     assert told.count("where 0.200 was asked: the footage is darker than that already") == 2
     assert "darker than that already" not in run(videos, tmp_path / "e", "--set", "darken.exposure=0.2").output
+
+
+def test_pictures_unlike_real_nights_are_told_in_one_line(videos, tmp_path):
+    told = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4").output.splitlines()
+    (line,) = [line for line in told if "unlike photographs of real nights: " in line]
+    assert line.startswith("unlike photographs of real nights: 4 of 4 sequences, by mean (of 255) (13.1 to 29.1 there)")
+    assert line.endswith(f"lolblur-synth stats {tmp_path / 'd'} tells more")
+    kept = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4")
+    assert "unlike photographs" not in kept.output
 
 
 def test_motion_that_cannot_be_trusted_is_told_or_dropped(videos, made, tmp_path):

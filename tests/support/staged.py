@@ -10,6 +10,7 @@ from lolblur_synth.dataset.layout import FOLDERS, image_path, staging_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import FORMAT, Denoising, PairRecord, SequenceRecord, ShutterRecord, Source
+from lolblur_synth.ops.noise.camera import Converter, Sensor
 from lolblur_synth.synthesis.draws import Defocus, Draws
 from lolblur_synth.video.images import pixel_hash, write_png
 
@@ -18,6 +19,10 @@ SOURCE = Source(
     name="a.mp4", content="5" * 64, frames=58, width=128, height=96, stored_fps="30", capture_fps="240000/1001",
     capture_source="stream rate", codec="h264", pixel_format="yuv420p", bit_depth=8, color_matrix="bt709",
     color_range="limited", rotation=0,
+)  # fmt: skip
+SENSOR = Sensor(
+    camera="phone", pattern="GBRG", color=((0.6, 0.3, 0.1), (0.1, 0.7, 0.2), (0.0, 0.2, 0.8)), red_gain=2.0,
+    blue_gain=1.5, row=1e-8, tukey_lambda=-0.1, converter=Converter(10, 64), demosaic="menon",
 )  # fmt: skip
 
 

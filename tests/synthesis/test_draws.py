@@ -7,7 +7,8 @@ import torch
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
-from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise
+from lolblur_synth.ops.noise.camera import PATTERNS, Converter
+from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise, noise_generator
 
 
 def test_generators_are_pure_functions_of_their_key():
@@ -60,7 +61,7 @@ def test_defocus_probability():
 
 
 def test_read_noise_follows_shot_noise():
-    drawn = np.log([draw_noise(Noise(shot=(1e-4, 1e-2)), rng_for(0, k)) for k in range(2000)])
+    drawn = np.log([draw_noise(Noise(shot=(1e-4, 1e-2)), rng_for(0, k))[:2] for k in range(2000)])
     slope, offset = np.polyfit(drawn[:, 0], drawn[:, 1], 1)
     assert slope == pytest.approx(2.18, abs=0.05)
     assert offset == pytest.approx(1.20, abs=0.3)
@@ -68,4 +69,36 @@ def test_read_noise_follows_shot_noise():
 
 
 def test_no_noise_can_be_asked_for():
-    assert draw_noise(Noise(shot=(0, 0)), rng_for(0)) == (0, 0)
+    assert draw_noise(Noise(shot=(0, 0)), rng_for(0)) == (0, 0, 0)
+
+
+def bayer(*settings: str) -> Config:
+    return load(Config, [], ["noise.model=bayer", *(f"noise.{setting}" for setting in settings)])
+
+
+def test_a_sensor_is_drawn_for_the_mosaic_alone():
+    assert draw(Config(), "s").sensor is None
+    none = draw(load(Config, [], ["noise.model=none"]), "s")
+    assert (none.noise, none.shot, none.read, none.sensor) == ("none", 0, 0, None)
+    drawn = draw(bayer("camera=nikon-d850"), "s")
+    assert (drawn.noise, drawn.sensor.camera, drawn.sensor.tukey_lambda) == ("bayer", "nikon-d850", -0.26)
+    assert drawn.sensor.converter == Converter(14, 512)
+    assert 0 < drawn.sensor.row < drawn.read < drawn.shot
+    assert drawn.exposure == draw(Config(), "s").exposure
+
+
+def test_patterns_and_gains_are_drawn_or_told():
+    drawn = [draw(bayer("camera=phone"), f"s{k}").sensor for k in range(60)]
+    assert {sensor.pattern for sensor in drawn} == set(PATTERNS)
+    assert 1.9 <= min(sensor.red_gain for sensor in drawn) < 1.95
+    assert 1.85 < max(sensor.blue_gain for sensor in drawn) <= 1.9
+    assert len({sensor.color for sensor in drawn}) == 2
+    told = draw(bayer("camera=phone", "pattern=GRBG", "red_gain=1.25", "demosaic=malvar"), "s0").sensor
+    assert (told.pattern, told.red_gain, told.demosaic) == ("GRBG", 1.25, "malvar")
+    assert (told.blue_gain, told.color) == (drawn[0].blue_gain, drawn[0].color)
+
+
+def test_the_noise_of_a_picture_has_a_generator_of_its_own():
+    fields = [torch.randn(4, generator=noise_generator(0, "s", slot)) for slot in (0, 0, 1)]
+    assert torch.equal(fields[0], fields[1])
+    assert not torch.equal(fields[0], fields[2])

@@ -15,10 +15,11 @@ from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import by_blending, interpolate
+from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
-from lolblur_synth.synthesis.draws import Draws, draw_noise_field
+from lolblur_synth.synthesis.draws import Draws, noise_generator
 from lolblur_synth.synthesis.pipeline import (
     NoiseEstimate,
     Pair,
@@ -95,8 +96,22 @@ def test_lights_are_unclipped_before_the_average_and_noise_comes_last(tools):
     lights = (to_light(unclip(frame, DRAWS.streak, CONFIG.unclip.threshold)) for frame in sub_frames)
     expected = to_srgb(average(lights)).clamp(0, 1)
     torch.testing.assert_close(pair.low_blur, expected, atol=2e-3, rtol=0)
-    field = draw_noise_field(CONFIG.seed, RECIPE.key, 0, pair.low_blur.shape)
+    field = torch.randn(pair.low_blur.shape, generator=noise_generator(CONFIG.seed, RECIPE.key, 0))
     assert torch.equal(pair.low_blur_noise, add_noise(pair.low_blur, DRAWS.shot, DRAWS.read, field))
+
+
+def test_a_sensor_sees_light_that_is_brighter_than_white(tools):
+    """A lamp that reverse clipping made brighter is white after a sensor's noise; linear noise darkens half of it."""
+    grey = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+    sensor = Sensor("any", "RGGB", grey, 1.5, 1.5, 0.0, None, None, "malvar")
+    drawn = replace(DRAWS, defocus=None, noise="bayer", sensor=sensor)
+    pairs = [synthesized(tools, replace(RECIPE, draws=draws)) for draws in (drawn, replace(drawn, noise="linear"))]
+    (mosaic, linear), lamp = [pair.low_blur_noise for pair in pairs], (slice(None), slice(11, 13), slice(32, 34))
+    assert torch.equal(pairs[0].low_blur, pairs[1].low_blur)
+    assert pairs[0].low_blur[lamp].min() == 1
+    assert mosaic[lamp].min() > 1 - 1e-6
+    assert linear[lamp].min() < 1 - 1e-3
+    assert (mosaic - pairs[0].low_blur)[:, :8, :8].std() > 1e-2
 
 
 def synthesized_at(tools: Tools, center: int) -> Pair:

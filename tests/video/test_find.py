@@ -13,6 +13,7 @@ from lolblur_synth.dataset.layout import FOLDERS
 from lolblur_synth.video.file_types import SkipReason
 from lolblur_synth.video.find import find_videos, numbered_images, runs_backwards, summed_up
 from lolblur_synth.video.probe import probe
+from tests.support.light import night, write_light
 
 
 def pictures(folder: Path, names, size=(16, 12)) -> Path:
@@ -84,12 +85,12 @@ def test_a_camera_card(tmp_path):
 
 
 def test_what_is_not_read_is_named_with_what_to_do(tmp_path):
-    files(tmp_path, "a.mp4", "b.insv", "c.BRAW", "d.R3D", "e/1.exr", "f.dng", "g.360", "notes")
+    files(tmp_path, "a.mp4", "b.insv", "c.BRAW", "d.R3D", "e/1.jxl", "f.dng", "g.360", "notes")
     lines = list(summed_up(find_videos(tmp_path).left_out))
     assert len(lines) == 4
     assert "b.insv, g.360 (of a 360 degree camera; export a flat video with its program)" in lines
     assert any(
-        line.startswith("e/1.exr, f.dng (pictures of a kind that is not read; convert them to PNG") for line in lines
+        line.startswith("e/1.jxl, f.dng (pictures of a kind that is not read; convert them to PNG") for line in lines
     )
 
 
@@ -219,9 +220,9 @@ def test_where_no_video_is_found_the_reason_is_told(tmp_path):
 
 
 def test_frames_of_a_kind_that_is_not_read(tmp_path):
-    files(tmp_path, *(f"{n:04d}.exr" for n in range(9)))
+    files(tmp_path, *(f"{n:04d}.jxl" for n in range(9)))
     with pytest.raises(
-        SequenceError, match=r"fewer than two numbered pictures in it; 0000\.exr and its like: .*convert"
+        SequenceError, match=r"fewer than two numbered pictures in it; 0000\.jxl and its like: .*convert"
     ):
         numbered_images(tmp_path)
 
@@ -239,3 +240,13 @@ def test_numbers_after_a_dash_that_run_against_the_clock(tmp_path):
         os.utime(tmp_path / name, (later, later))
     assert not runs_backwards(tmp_path)
     assert probe(tmp_path, 240).capture_fps == 240
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".tif"])
+def test_numbered_light_is_footage(tmp_path, suffix):
+    for number in range(8):
+        write_light(tmp_path / f"a/{number}{suffix}", night(0, (24, 16)))
+        write_light(tmp_path / f"b/{number}{suffix}", night(0, (24 + 8 * number, 16)))
+    videos, left_out = found(tmp_path)
+    assert videos == ["a"]
+    assert set(left_out.values()) == {SkipReason.PHOTOGRAPH}

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from lolblur_synth.core.colorimetry import srgb_to_linear
+from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
 from tests.support.clips import encode, scene, textured, turn
+from tests.support.light import write_light
 from tests.support.videos import LOSSLESS, as_tensor, opened
 
 
@@ -57,3 +61,15 @@ def test_enlarging_is_cubic_and_stays_in_range(tmp_path):
     frame = next(read_frames(opened(clip), 0, 1, (288, 192)))
     expected = cv2.resize(edge.astype(np.float32) / 255, (288, 192), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     assert np.abs(frame.permute(1, 2, 0).numpy() - expected).max() < 1e-6
+
+
+def test_light_is_scaled_as_light_and_does_not_end_at_white(tmp_path):
+    light = np.zeros((16, 24, 3), np.float32)
+    light[4, 6] = 40  # a lamp of one pixel, in a block of four
+    for number in range(2):
+        write_light(tmp_path / f"{number}.exr", light)
+    frame = next(read_frames(scan(probe(tmp_path, 250, white=2.0)), 0, 1, (12, 8)))
+    assert float(srgb_to_linear(frame)[0, 2, 3]) == pytest.approx(40 / 2 / 4, rel=1e-5)
+    larger = next(read_frames(scan(probe(tmp_path, 250, white=2.0)), 0, 1, (48, 32)))
+    assert float(larger.min()) == 0
+    assert float(larger.max()) > 3

@@ -3,11 +3,14 @@
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.video.images import write_png
 from lolblur_synth.video.probe import probe
 from tests.support.clips import as_planes, encode, encode_sound, frame_of, mirror, scene, textured
+from tests.support.light import night, write_light
 from tests.support.videos import picture_series
 
 
@@ -163,3 +166,22 @@ def test_where_both_speak_the_frame_wins(tmp_path):
     at = data.index(b"colrnclc") + 8
     clip.write_bytes(data[:at] + bytes((0, 9, 0, 18, 0, 9)) + data[at + 6 :])  # primaries, transfer, matrix
     assert probe(clip).color_matrix == "bt709"
+
+
+def test_frames_of_light_are_told_by_their_samples_and_refused_where_nobody_takes_them(tmp_path):
+    for number in range(2):
+        write_light(tmp_path / f"{number}.exr", night(0, (24, 16)))
+    info = probe(tmp_path, 250, white=2.0)
+    assert (info.width, info.height, info.codec, info.pixel_format, info.bit_depth) == (24, 16, "exr", "rgbf32", 32)
+    assert info.holds_light
+    assert info.rendering["white"] == 2.0
+    with pytest.raises(SequenceError, match="its frames are scene-linear light, which goes on above white"):
+        probe(tmp_path, 250)
+
+
+def test_pictures_of_integers_have_no_white_whatever_is_asked(tmp_path):
+    write_png(tmp_path / "0.png", np.zeros((16, 24, 3), np.uint8))
+    write_png(tmp_path / "1.png", np.zeros((16, 24, 3), np.uint8))
+    info = probe(tmp_path, 250, white=2.0)
+    assert not info.holds_light
+    assert "white" not in info.rendering

