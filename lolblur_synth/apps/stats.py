@@ -13,6 +13,7 @@ from lolblur_synth.apps.pictures import find_pictures
 from lolblur_synth.core.devices import cores
 from lolblur_synth.core.errors import SequenceError, UserError, listed, setting, shown
 from lolblur_synth.core.files import write_text
+from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.dataset.layout import SETTINGS, SPLITS
 from lolblur_synth.dataset.pairs import INPUT
 from lolblur_synth.dataset.record_reader import read_records
@@ -97,7 +98,7 @@ def _pictures(path: Path) -> list[Path]:
 def _measure_files(path: Path, pictures: Sequence[Path], progress: Progress) -> Measurements:
     groups: dict[str, dict[str, Statistics]] = {}
     faults: dict[str, str] = {}
-    with ThreadPoolExecutor(cores()) as pool:
+    with torch_threads(1), ThreadPoolExecutor(cores()) as pool:
         for done, (picture, found) in enumerate(zip(pictures, pool.map(_measure_file, pictures), strict=True), 1):
             place = picture.relative_to(path if path.is_dir() else path.parent)
             name, group = shown(place.as_posix()), shown(place.parent.as_posix())
