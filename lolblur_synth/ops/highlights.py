@@ -10,34 +10,26 @@ from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 
 
 def clip_highlights(rgb: Tensor) -> Tensor:
-    """Clip sRGB (3, H, W), whose curve goes on above 1, at white: the tone map of the ground truth.
+    """Clip sRGB (3, H, W), whose curve goes on above 1, at white: the tone map of the ground truth."""
+    return rgb.clamp(max=1)
 
-    What does not exceed white comes back itself.
+
+def highlights(rgb: Tensor) -> Tensor:
+    """Linear light beyond white of sRGB (3, H, W), by channel, from 0 upwards.
+
+    >>> highlights(torch.tensor([0.5, 1.0, 1.5]).expand(3, 1, 3))[0]
+    tensor([[0.0000, 0.0000, 1.5372]])
     """
-    return rgb.clamp(max=1) if float(rgb.amax()) > 1 else rgb
-
-
-def highlights(rgb: Tensor) -> Tensor | None:
-    """Linear light beyond white of sRGB (3, H, W), by channel and from 0 upwards; None where nothing exceeds white.
-
-    >>> light = highlights(torch.tensor([0.5, 1.0, 1.5]).expand(3, 1, 3))
-    >>> light[0], highlights(torch.ones(3, 1, 1))
-    (tensor([[0.0000, 0.0000, 1.5372]]), None)
-    """
-    if float(rgb.amax()) <= 1:
-        return None
     return srgb_to_linear(rgb) - srgb_to_linear(clip_highlights(rgb))
 
 
-def add_highlights(rgb: Tensor, light: Tensor | None) -> Tensor:
-    """Add linear light to sRGB (3, H, W); where there is none the values stay as they are.
+def add_highlights(rgb: Tensor, light: Tensor) -> Tensor:
+    """Add linear light to sRGB (3, H, W); where there is none the values stay as they are, to the bit.
 
     >>> frame = torch.tensor([0.5, 1.0, 1.5]).expand(3, 1, 3)
     >>> add_highlights(clip_highlights(frame), highlights(frame))[0]
     tensor([[0.5000, 1.0000, 1.5000]])
     """
-    if light is None:
-        return rgb
     return torch.where(light > 0, linear_to_srgb(srgb_to_linear(rgb) + light), rgb)
 
 
@@ -50,7 +42,7 @@ def beside_highlights(
     >>> [round(frame.mean().item(), 2) for frame in beside_highlights(frames, lambda clipped: clipped)]
     [0.25, 1.5]
     """
-    kept: deque[Tensor | None] = deque()
+    kept: deque[Tensor] = deque()
 
     def clipped() -> Iterator[Tensor]:
         for frame in frames:

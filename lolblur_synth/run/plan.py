@@ -251,7 +251,7 @@ def _plan_sequence(
     if video.scan.info.holds_light:  # which reverse clipping would guess
         draws = replace(draws, streak=0.0)
     shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
-    recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter))
+    recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter), video.scan.info.holds_light)
     mark = fingerprint(
         {
             "source": video.scan.content,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Video
 from lolblur_synth.ops.deflicker import deflicker
-from lolblur_synth.ops.highlights import add_highlights, clip_highlights, highlights
+from lolblur_synth.ops.highlights import beside_highlights
 from lolblur_synth.video.geometry import sensor_rows
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.reader import read_frames
@@ -30,6 +30,7 @@ class Clip:
     span: range  # their numbers
     breaks: frozenset[int]  # of them, those that do not follow on from the one before: a cut, or a gap
     read: Callable[[], Iterator[Tensor]]
+    holds_light: bool = False  # beyond white: then values exceed 1
 
     def head(self, count: int) -> Iterator[Tensor]:
         """The first frames that follow on from each other, `count` of them, or where there are not as many the most."""
@@ -45,7 +46,7 @@ def open_clip(scan: VideoScan, span: range, video: Video, device: torch.device) 
         frames = (frame.to(device) for frame in read_frames(scan, span.start, span.stop, video.size))
         return _without_flicker(frames, scan, span, video) if video.flicker == "remove" else frames
 
-    return Clip(span, frozenset(at for at in scan.breaks if at in span), read)
+    return Clip(span, frozenset(at for at in scan.breaks if at in span), read, scan.info.holds_light)
 
 
 def _without_flicker(frames: Iterator[Tensor], scan: VideoScan, span: range, video: Video) -> Iterator[Tensor]:
@@ -53,6 +54,10 @@ def _without_flicker(frames: Iterator[Tensor], scan: VideoScan, span: range, vid
         yield from frames
         return
     rows = sensor_rows(video.size, scan.info)
-    for frame, gains in zip(frames, scan.flicker.gains[span.start : span.stop], strict=True):
-        even = deflicker(clip_highlights(frame), frame.new_tensor(gains), rows.to(frame.device))
-        yield add_highlights(even, highlights(frame))
+    shares = scan.flicker.gains[span.start : span.stop]
+
+    def even(stream: Iterator[Tensor]) -> Iterator[Tensor]:
+        for frame, gains in zip(stream, shares, strict=True):
+            yield deflicker(frame, frame.new_tensor(gains), rows.to(frame.device))
+
+    yield from beside_highlights(frames, even) if scan.info.holds_light else even(frames)

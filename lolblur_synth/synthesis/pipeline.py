@@ -85,7 +85,7 @@ def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) 
     def without_noise(frames: Iterable[Tensor]) -> Iterator[Tensor]:
         return denoise(frames, model, settings.backend, settings.preset, breaks, tools.map)
 
-    stream = beside_highlights(decoded, without_noise)
+    stream = beside_highlights(decoded, without_noise) if clip.holds_light else without_noise(decoded)
     return map(Frame, clip.span, tools.profiler.each("denoise", stream))
 
 
@@ -107,14 +107,14 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 
     for slot, window in windows(clean, recipe.slots, shutter):
         with profiler("darken"):
-            clipped = [clip_highlights(frame) for frame in window]
+            clipped = [clip_highlights(frame) for frame in window] if recipe.holds_light else window
             bright = [dim(frame, draws.dim) for frame in clipped]
             levels = list(tools.map(mean_lightness, bright))
             if relation is None:
                 relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
-            light = [add_highlights(frame, highlights(held)) for frame, held in zip(dark, window, strict=True)]
+            light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
 
         inconsistency: list[float] = []
         sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)

@@ -93,6 +93,7 @@ class Recipe:
     shutter: Shutter
     draws: Draws
     metering: Metering
+    holds_light: bool = False  # the footage does, beyond white
 
     @property
     def span(self) -> range:
