@@ -32,6 +32,7 @@ def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
     x, y = (columns - crop_w) // 2, (rows - crop_h) // 2
     rgb = rgb[y : y + crop_h, x : x + crop_w]
     if (crop_w, crop_h) != (width, height):
-        method = cv2.INTER_AREA if width <= crop_w and height <= crop_h else cv2.INTER_CUBIC
+        enlarging = cv2.INTER_LINEAR if info.holds_light else cv2.INTER_CUBIC  # whose lobes ring black around lamps
+        method = cv2.INTER_AREA if width <= crop_w and height <= crop_h else enlarging
         rgb = np.clip(cv2.resize(rgb, (width, height), interpolation=method), 0, None if info.holds_light else 1)
     return torch.from_numpy(np.ascontiguousarray(np.rot90(rgb, info.rotation // 90).transpose(2, 0, 1)))

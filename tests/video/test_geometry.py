@@ -72,4 +72,14 @@ def test_light_is_scaled_as_light_and_does_not_end_at_white(tmp_path):
     assert float(srgb_to_linear(frame)[0, 2, 3]) == pytest.approx(40 / 2 / 4, rel=1e-5)
     larger = next(read_frames(scan(probe(tmp_path, 250, white=2.0)), 0, 1, (48, 32)))
     assert float(larger.min()) == 0
-    assert float(larger.max()) > 3
+    assert float(srgb_to_linear(larger).max()) == pytest.approx(40 / 2 * 0.75**2, rel=1e-5)  # bilinear
+
+
+def test_light_that_is_enlarged_rings_nowhere(tmp_path):
+    """A lamp of forty times white before an even wall: nothing gets darker than the wall."""
+    wall = np.full((24, 32, 3), 0.25, np.float32)
+    wall[10:14, 14:18] = 40
+    for number in range(8):
+        write_light(tmp_path / f"{number}.exr", wall)
+    frame = next(read_frames(scan(probe(tmp_path, 250, white=1.0)), 0, 1, (112, 84)))
+    torch.testing.assert_close(srgb_to_linear(frame.amin()), torch.tensor(0.25), atol=1e-5, rtol=0)
