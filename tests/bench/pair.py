@@ -28,7 +28,7 @@ def film(folder: Path, frames: int) -> None:
     from lolblur_synth.video.writer import write_video
 
     scene = Scene(read_image(PHOTOS / "room.jpg"), shake(rng_for(0, "bench"), 4, frames), density=1.15)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with ordered_map(os.cpu_count() or 1) as each:
         write_video(folder / "clip.mkv", each(lambda t: render(scene, t, SIZE), range(frames)), Fraction(250))
 
