@@ -1,13 +1,15 @@
 """Loading of settings: YAML files and presets in layers, then single settings; every fault is named at once."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from lolblur_synth.config.presets import preset_dir
 from lolblur_synth.config.run import Config
@@ -98,11 +100,23 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
             yield from settings_of(section, f"{prefix}{name}.")
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def _faults(model: type[BaseModel], layer: dict[str, Value]) -> list[ErrorDetails]:
+    """What is wrong with a layer by itself: a value that a later layer replaces is no less wrong.
+
+    That two settings do not fit together is not judged here, as it may be that a later layer brings the other one.
+    """
+    try:
+        model.model_validate(layer)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        return [fault for fault in faults if not (fault["type"] == "value_error" and isinstance(fault["input"], dict))]
+    return []
+
+
+def _explain(faults: Sequence[ErrorDetails], model: type[BaseModel]) -> list[str]:
     """A line for each of the first faults, by the key of its setting, and one for the number of the others."""
     lines: dict[str, str] = {}
     known = [setting.key for setting in settings_of(model)]
-    faults = error.errors(include_url=False, include_context=False)
     for fault in faults:
         names = [str(part) for part in fault["loc"] if not str(part).startswith(("tuple[", "literal[", "constrained"))]
         key = ".".join(name for name in names if name not in {"float", "int"})
@@ -133,7 +147,7 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
     >>> config.seed, config.video.size
     (7, 'source')
     """
-    merged: dict[str, Value] = {}
+    layers = []
     for source in sources:
         layer = _read_layer(source)
         if source in presets() and 2 * len(layer.keys() - model.model_fields.keys()) > len(layer):
@@ -142,13 +156,15 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
                 where=f"{setting('config')} {source}",
                 advice="`lolblur-synth config presets` tells of which",
             )
-        merged = _merge(merged, layer)
-    for assignment in assignments:
-        merged = _merge(merged, parse_assignment(assignment))
+        layers.append(layer)
+    layers += map(parse_assignment, assignments)
+    faults = [fault for layer in layers for fault in _faults(model, layer)]
     try:
-        return model.model_validate(merged)
+        if not faults:
+            return model.model_validate(reduce(_merge, layers, dict[str, Value]()))
     except ValidationError as error:
-        raise UserError("the configuration has faults:", *_explain(error, model)) from None
+        faults = error.errors(include_url=False, include_context=False)
+    raise UserError("the configuration has faults:", *_explain(faults, model))
 
 
 def to_yaml(config: Section, exclude: set[str] | None = None) -> str:

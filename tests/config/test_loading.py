@@ -1,5 +1,7 @@
 """Layers, single settings, and the words for what is wrong."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -60,6 +62,19 @@ def test_all_faults_are_named_at_once_with_their_paths():
         "nois: unknown key, did you mean noise?",
     ):
         assert part in message
+
+
+def test_what_a_later_layer_replaces_is_no_less_wrong(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("video: 3\ndefocus: {sigma: wide}\n")
+    with pytest.raises(UserError) as error:
+        load(Config, [str(tmp_path / "a.yaml")], ["video.size=64x64", "defocus.sigma=1"])
+    assert "video: " in str(error.value)
+    assert "defocus.sigma: " in str(error.value)
+
+
+def test_layers_may_fit_only_together():
+    config = load(Config, (), ["sequences.min_pairs=40", "sequences.pairs=50"])
+    assert (config.sequences.min_pairs, config.sequences.pairs) == (40, 50)
 
 
 @pytest.mark.parametrize(
