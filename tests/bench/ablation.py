@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lolblur_synth.core.colorimetry import lightness_to_luminance, linear_to_srgb, luminance, srgb_to_linear
+from lolblur_synth.core.colorimetry import lightness, lightness_to_luminance, linear_to_srgb, luminance, srgb_to_linear
 from lolblur_synth.dataset.layout import image_path
 from lolblur_synth.dataset.pairs import INPUT, TARGET, find_pairs
 from lolblur_synth.metrics.psnr_ssim import psnr, ssim
@@ -71,12 +71,22 @@ def film(out: Path, maps: Path) -> None:
     for video, path in enumerate(panoramas(maps)):
         for number in range(1, OF_EACH + 1):
             rng = np.random.default_rng((video, number))
-            picture = panorama(path, float(rng.choice([0.002, 0.01, 0.02])))
-            blurred, sharp = expose(picture, rng)
+            blurred, sharp = expose(metered(panorama(path), float(rng.uniform(0.4, 0.55))), rng)
             for folder, image in ((INPUT, blurred), (TARGET, sharp)):
                 at = out / image_path("test", folder, video, number)
                 at.parent.mkdir(parents=True, exist_ok=True)
                 write_png(at, quantize(image))
+
+
+def metered(picture: Tensor, wanted: float) -> Tensor:
+    """A picture in normal light: scaled so that its mean CIE L*/100, clipped at white, is `wanted`."""
+    light = srgb_to_linear(picture)
+    low, high = -12.0, 12.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        darker = float(lightness(linear_to_srgb((light * 2**middle).clamp(0, 1))).mean()) < wanted
+        low, high = (middle, high) if darker else (low, middle)
+    return linear_to_srgb(light * 2**middle)
 
 
 def expose(picture: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
