@@ -14,7 +14,8 @@ from lolblur_synth.kernels.jit import Flags, Floats
 from lolblur_synth.ops.interpolation.interpolate import Gap, Note
 from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
-from lolblur_synth.ops.interpolation.warp import backward_maps, blend, interleave
+from lolblur_synth.ops.interpolation.spline import SplineFrame, spline_frame
+from lolblur_synth.ops.interpolation.warp import backward_maps, blend
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
 
 _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ by as much, |x| + |y|
@@ -30,7 +31,7 @@ class OpenGap:
     before: Tensor
     after: Tensor
     motion: tuple[MotionField, MotionField]
-    pixels: tuple[Floats, Floats] | None  # of frames on the CPU
+    pixels: tuple[SplineFrame, SplineFrame] | None  # of frames on the CPU
     inconsistency: float
 
 
@@ -39,7 +40,7 @@ def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: T
     forward, backward = estimate_flow(guide_before, guide_after)
     inconsistency = flow_inconsistency(guide_before, guide_after, forward, backward)
     motion = estimate_motion(guide_before, guide_after, forward, backward)
-    pixels = (interleave(before), interleave(after)) if before.device.type == "cpu" else None
+    pixels = (spline_frame(before), spline_frame(after)) if before.device.type == "cpu" else None
     return OpenGap(before, after, motion, pixels, inconsistency)
 
 

@@ -1,0 +1,145 @@
+"""Cubic B-spline interpolation of frames, within the range of the pixels around; compiled for the CPU.
+
+Unser, Aldroubi and Eden, "B-Spline Signal Processing: Part II", IEEE TSP 1993: coefficients by a recursive filter, then
+16 of them for a sample, as true as 36 by Lanczos's kernel.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Real, clamp, jit, round_half_up
+from lolblur_synth.kernels.simd import (
+    WIDTH,
+    Vec8,
+    broadcast8,
+    concat_high,
+    concat_low,
+    load8,
+    load_n,
+    maximum,
+    minimum,
+    store,
+)
+
+EDGE = 5  # pixels, by which the border is repeated
+_POLE = np.float32(3**0.5 - 2)
+_HORIZON = 14  # pixels after which the pole's powers are nothing
+_FRACTIONS = 256  # of a pixel, to which positions are rounded
+
+
+def _weights() -> Floats:
+    """Cubic B-spline weights of the four pixels around a place, for each fraction of a pixel, 0 to 1."""
+    s = np.arange(_FRACTIONS + 1) / _FRACTIONS
+    weights = (1 - s) ** 3, 3 * s**3 - 6 * s**2 + 4, -3 * s**3 + 3 * s**2 + 3 * s + 1, s**3
+    return np.ascontiguousarray(np.stack(weights, 1).ravel() / 6, np.float32)
+
+
+_WEIGHTS = _weights()
+
+
+class SplineFrame(NamedTuple):
+    """A frame that can be sampled anywhere; each array flat, four samples a pixel, with `EDGE` pixels of border."""
+
+    pixels: Floats
+    coefficients: Floats
+    low: Floats  # the least of the 4x4 pixels, of which the first one is here
+    high: Floats
+
+
+def spline_frame(frame: Tensor) -> SplineFrame:
+    """Coefficients and limits of a frame (3, H, W) on the CPU, the border repeated."""
+    red, green, blue = frame.contiguous().numpy()
+    merged = cv2.merge((red, green, blue, red))
+    pixels = cv2.copyMakeBorder(merged, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)
+    block = np.ones((4, 4), np.uint8)
+    low, high = (limit(pixels, block, anchor=(0, 0)) for limit in (cv2.erode, cv2.dilate))
+    coefficients = pixels.copy()
+    _filter_rows(coefficients)
+    _filter_columns(coefficients.reshape(len(pixels), -1))
+    return SplineFrame(pixels.ravel(), coefficients.ravel(), low.ravel(), high.ravel())
+
+
+@jit
+def _filter_rows(pixels: Floats) -> None:
+    """The recursive filter along rows (H, W, 4), in place: causal, then anticausal, mirrored at both ends."""
+    height, width, _ = pixels.shape
+    scale, last = _POLE / (_POLE * _POLE - ONE), width - 1
+    for i in range(height):
+        row = pixels[i]
+        power = ONE
+        a, b, c, d = ZERO, ZERO, ZERO, ZERO
+        for k in range(min(_HORIZON, width)):
+            a, b, c, d = a + power * row[k, 0], b + power * row[k, 1], c + power * row[k, 2], d + power * row[k, 3]
+            power *= _POLE
+        row[0, 0], row[0, 1], row[0, 2], row[0, 3] = a, b, c, d
+        for j in range(1, width):
+            a, b = row[j, 0] + _POLE * a, row[j, 1] + _POLE * b
+            c, d = row[j, 2] + _POLE * c, row[j, 3] + _POLE * d
+            row[j, 0], row[j, 1], row[j, 2], row[j, 3] = a, b, c, d
+        a, b = scale * (a + _POLE * row[last - 1, 0]), scale * (b + _POLE * row[last - 1, 1])
+        c, d = scale * (c + _POLE * row[last - 1, 2]), scale * (d + _POLE * row[last - 1, 3])
+        row[last, 0], row[last, 1], row[last, 2], row[last, 3] = 6 * a, 6 * b, 6 * c, 6 * d
+        for j in range(last - 1, -1, -1):
+            a, b = _POLE * (a - row[j, 0]), _POLE * (b - row[j, 1])
+            c, d = _POLE * (c - row[j, 2]), _POLE * (d - row[j, 3])
+            row[j, 0], row[j, 1], row[j, 2], row[j, 3] = 6 * a, 6 * b, 6 * c, 6 * d
+
+
+@jit
+def _filter_columns(rows: Floats) -> None:
+    """The same along columns of (H, 4 W)."""
+    height, width = rows.shape
+    scale, last = _POLE / (_POLE * _POLE - ONE), height - 1
+    six = np.float32(6)
+    for j in range(width):
+        total, power = ZERO, ONE
+        for k in range(min(_HORIZON, height)):
+            total += power * rows[k, j]
+            power *= _POLE
+        rows[0, j] = total
+    for i in range(1, height):
+        before, row = rows[i - 1], rows[i]
+        for j in range(width):
+            row[j] += _POLE * before[j]
+    before, row = rows[last - 1], rows[last]
+    for j in range(width):
+        row[j] = six * scale * (row[j] + _POLE * before[j])
+    for i in range(last - 1, -1, -1):
+        after, row = rows[i + 1], rows[i]
+        for j in range(width):
+            row[j] = _POLE * (after[j] - six * row[j])
+
+
+@jit
+def concat_broadcast(one: Real, other: Real) -> Vec8:
+    """Two floats, four lanes each."""
+    return concat_low(broadcast8(one), broadcast8(other))
+
+
+@jit
+def add_halves(value: Vec8) -> Vec8:
+    """The sum of the low and the high half, in both."""
+    return concat_low(value, value) + concat_high(value, value)
+
+
+@jit
+def sample_spline(coefficients: Floats, low: Floats, high: Floats, height: int, width: int, x: Real, y: Real) -> Vec8:
+    """A frame's pixel at a position, in the first four lanes, within the range of the 4x4 pixels around.
+
+    Without this it rings: beside a lamp there would be a ring blacker than anything in the frame.
+    """
+    x, y = clamp(x, -ONE, np.float32(width)) + ONE, clamp(y, -ONE, np.float32(height)) + ONE
+    j, i = int(x), int(y)
+    a, b = 4 * round_half_up((x - np.float32(j)) * _FRACTIONS), 4 * round_half_up((y - np.float32(i)) * _FRACTIONS)
+    stride = 4 * (width + 2 * EDGE)
+    first = (i - 2 + EDGE) * stride + 4 * (j - 2 + EDGE)
+    left, right = broadcast8(ZERO), broadcast8(ZERO)
+    for row in range(4):
+        at, weight = first + row * stride, _WEIGHTS[b + row]
+        left, right = left + weight * load8(coefficients, at), right + weight * load8(coefficients, at + 8)
+    found = concat_broadcast(_WEIGHTS[a], _WEIGHTS[a + 1]) * left
+    found = add_halves(found + concat_broadcast(_WEIGHTS[a + 2], _WEIGHTS[a + 3]) * right)
+    return minimum(maximum(found, load8(low, first)), load8(high, first))
