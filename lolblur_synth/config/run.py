@@ -105,6 +105,15 @@ class Average(Section):
     )
 
 
+class Camera(Section):
+    """How the camera reads its sensor out."""
+
+    rolling_ms: Annotated[Range, within(0, 1000)] = Field(
+        (0, 0),
+        description="rolling shutter: readout time from the first row to the last; drawn uniformly; 0: global shutter",
+    )
+
+
 class Defocus(Section):
     """Defocus blur by generalized Gaussian kernels."""
 
@@ -187,7 +196,18 @@ class Config(Section):
     interpolate: Interpolate = Interpolate()
     unclip: Unclip = Unclip()
     average: Average = Average()
+    camera: Camera = Camera()
     defocus: Defocus = Defocus()
     noise: Noise = Noise()
     dataset: Dataset = Dataset()
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Self:
+        slowest = self.camera.rolling_ms[1]
+        if slowest * self.sequences.fps > 1000:
+            raise ValueError(
+                f"camera.rolling_ms: a readout of {slowest:g} ms does not fit into a frame at "
+                f"{self.sequences.fps:g} fps (sequences.fps)"
+            )
+        return self

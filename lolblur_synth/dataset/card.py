@@ -110,11 +110,17 @@ def _recipe(summary: Summary) -> list[str]:
         f"{windows}.{_trust(config, summary.motion)}",
         f"4. Reverse clipping: {_unclipping(summary)}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
-        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
+        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s{_rolling(draws)}.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
         f"7. Noise: {_noise(draws)}.",
         "",
     ]
+
+
+def _rolling(draws: DrawSummary) -> str:
+    if draws.rolling_ms is None:
+        return ""
+    return f"; a rolling shutter reads each out in {_shown(draws.rolling_ms)} ms, from top to bottom, the truth alike"
 
 
 def _noise(draws: DrawSummary) -> str:

@@ -78,6 +78,7 @@ class DrawSummary:
     noise: Names  # its models, with their cameras
     defocused: int  # sequences
     defocus_sigma: Range | None  # pixels; None: all lenses were sharp
+    rolling_ms: Range | None  # readout of a rolling shutter; None: all shutters were global
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
         noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),
         defocused=len(blurs),
         defocus_sigma=_range_if_any(sigma for blur in blurs for sigma in (blur.sigma_along, blur.sigma_across)),
+        rolling_ms=_range_if_on(d.rolling_ms for d in draws),
     )
 
 
@@ -231,6 +233,12 @@ def _range(values: Iterable[float]) -> Range:
 def _range_if_any(values: Iterable[float]) -> Range | None:
     numbers = list(values)
     return _range(numbers) if numbers else None
+
+
+def _range_if_on(values: Iterable[float]) -> Range | None:
+    """None where all are 0."""
+    numbers = list(values)
+    return _range(numbers) if any(numbers) else None
 
 
 def _names(values: Iterable[str]) -> Names:

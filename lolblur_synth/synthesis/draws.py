@@ -38,6 +38,7 @@ class Draws:
     read: float  # noise variance in the dark
     noise: Model = "linear"
     sensor: Sensor | None = None  # of `bayer`
+    rolling_ms: float = 0.0  # readout time of a rolling shutter, from the first row to the last
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -58,6 +59,7 @@ def draw(config: Config, sequence: str) -> Draws:
         read=level.read,
         noise=config.noise.model,
         sensor=draw_sensor(config, sequence, level.row),
+        rolling_ms=uniform("rolling shutter", config.camera.rolling_ms),
     )
 
 

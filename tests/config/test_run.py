@@ -20,6 +20,8 @@ from lolblur_synth.core.errors import UserError
         ("sequences.shutter_ms=[50]", "does not fit into a frame at 24 fps"),
         ("sequences.shutter_ms=[]", "at least one"),
         ("sequences.min_pairs=31", "more than pairs"),
+        ("camera.rolling_ms=[0,42]", "camera.rolling_ms: a readout of 42 ms does not fit into a frame at 24 fps"),
+        ("camera.rolling_ms=-1", "lies within [0, 1000]"),
         ("noise.shot=[0,0.1]", "log-uniformly"),
         ("video.size=12x12", "64"),
         ("seed", "write key=value"),

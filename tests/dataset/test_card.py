@@ -52,6 +52,19 @@ def test_the_card_tells_of_the_noise():
     )
 
 
+def test_the_card_tells_of_a_rolling_shutter():
+    def line(*rolling_ms: float) -> str:
+        drawn = (replace(record().draws, rolling_ms=ms) for ms in rolling_ms)
+        card = render([record(number, draws=draws) for number, draws in enumerate(drawn)])
+        (found,) = [line for line in card.splitlines() if line.startswith("5. ")]
+        return found
+
+    usual = "5. Average in linear light: exposures of 32 ms, one pair every 1/24 s"
+    assert line(0, 0) == f"{usual}."
+    told = "; a rolling shutter reads each out in 8 to 20 ms, from top to bottom, the truth alike."
+    assert line(8, 20) == usual + told
+
+
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])
 def test_names_from_files_make_no_markdown(name):
     card = render([record(source=SOURCE.model_copy(update={"name": name}))])

@@ -54,6 +54,12 @@ def test_records_from_before_noise_had_models_are_of_the_linear_one():
     assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
 
 
+def test_records_from_before_shutters_rolled_are_of_a_global_one():
+    before = json.loads(record().model_dump_json())
+    del before["draws"]["rolling_ms"], before["shutter"]["readout"], before["config"]["camera"]
+    assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
+
+
 @pytest.mark.parametrize(
     ("kinds", "frames", "detail", "cause", "reason"),
     [

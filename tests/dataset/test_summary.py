@@ -48,6 +48,12 @@ def test_draws_have_their_ranges():
     assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
 
 
+def test_a_rolling_shutter_has_its_range_where_there_is_one():
+    assert summarize([record()]).draws.rolling_ms is None
+    rolling = record(4, draws=replace(record().draws, rolling_ms=12.5))
+    assert summarize([record(), rolling]).draws.rolling_ms == Range(0, 12.5)
+
+
 def test_models_of_noise_are_named_with_their_cameras():
     assert summarize([record()]).draws.noise == ("linear",)
     drawn = replace(record().draws, noise="bayer", sensor=SENSOR)

@@ -1,5 +1,7 @@
 """Draws depend on the seed, the sequence and the purpose, and on nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,14 @@ def test_draws_lie_in_their_ranges_and_fill_them():
         assert low <= min(values) < low + 0.1 * (high - low)
         assert high - 0.1 * (high - low) < max(values) <= high
     assert {d.shutter_ms for d in drawn} == {24, 32}
+    assert {d.rolling_ms for d in drawn} == {0}
+
+
+def test_a_readout_is_drawn_for_itself():
+    drawn = [draw(load(Config, [], ["camera.rolling_ms=[5,25]"]), f"s{k}") for k in range(100)]
+    assert 5 <= min(d.rolling_ms for d in drawn) < 6
+    assert 24 < max(d.rolling_ms for d in drawn) <= 25
+    assert [replace(d, rolling_ms=0.0) for d in drawn] == [draw(Config(), f"s{k}") for k in range(100)]
 
 
 def test_defocus_probability():
