@@ -1,12 +1,13 @@
 """Sections of a run: what can be configured, with defaults, bounds and explanations."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lolblur_synth.config.cameras import known
-from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
+from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, as_tuple, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
+from lolblur_synth.ops.response import Response, check_table
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 
@@ -105,12 +106,40 @@ class Average(Section):
     )
 
 
+_POINTS = 1024  # of a response table, which every record holds
+
+
+def _as_response(value: object) -> object:
+    """A table is a list of points."""
+    if isinstance(value, str):
+        return value
+    points = list(map(as_tuple, value)) if isinstance(value, (list, tuple)) else []
+    table = tuple((float(point[0]), float(point[1])) for point in points if _is_point(point))
+    if not points or len(table) < len(points):
+        raise ValueError("srgb, gamma2.2 or a table of [LIGHT, CODE] in [0, 1], such as [[0, 0], [0.2, 0.5], [1, 1]]")
+    if len(table) > _POINTS:
+        raise ValueError(f"a response table has {_POINTS} points at most, here are {len(table)}")
+    check_table(table)
+    return table
+
+
+def _is_point(value: object) -> TypeGuard[tuple[float, float]]:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_share, value))
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 class Camera(Section):
-    """How the camera reads its sensor out."""
+    """How the camera reads its sensor out, and encodes light."""
 
     rolling_ms: Annotated[Range, within(0, 1000)] = Field(
         (0, 0),
         description="rolling shutter: readout time from the first row to the last; drawn uniformly; 0: global shutter",
+    )
+    response: Annotated[Response, BeforeValidator(_as_response)] = Field(
+        "srgb", description="response curve of all five pictures: srgb, gamma2.2, or a rising table of [light, code]"
     )
 
 

@@ -1,6 +1,6 @@
 """The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lolblur_synth.config.run import Config
@@ -113,6 +113,7 @@ def _recipe(summary: Summary) -> list[str]:
         f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s{_rolling(draws)}.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
         f"7. Noise: {_noise(draws)}.",
+        *(f"{number}. {step}." for number, step in enumerate(_encoding(summary), 8)),
         "",
     ]
 
@@ -130,6 +131,14 @@ def _noise(draws: DrawSummary) -> str:
     if draws.noise == ("linear",):
         return f"{levels}linear light x)"
     return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
+
+
+def _encoding(summary: Summary) -> Iterator[str]:
+    """What a camera does beside; nothing by default."""
+    response = summary.config.camera.response
+    if response != "srgb":
+        curve = response if isinstance(response, str) else f"a table of {len(response)} points, in `{SETTINGS}`"
+        yield f"Response curve: {curve}, instead of sRGB's, in all five pictures"
 
 
 def _unclipping(summary: Summary) -> str:

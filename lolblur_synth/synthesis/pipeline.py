@@ -30,6 +30,7 @@ from lolblur_synth.ops.exposure import expose, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.noise.models import noise_model
+from lolblur_synth.ops.response import response_curve
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
 from lolblur_synth.synthesis.draws import noise_generator
@@ -98,6 +99,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     """
     profiler, draws, shutter = tools.profiler, recipe.draws, recipe.shutter
     to_light, to_srgb = space_of(config.average.space)
+    respond = response_curve(config.camera.response)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
     add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
@@ -128,11 +130,11 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
             low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
-            low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            noisy = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            original, scaled, low_sharp, low_blur, noisy = map(respond, (original, scaled, low_sharp, low_blur, noisy))
 
-        sharp = original, scaled, low_sharp
         del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
-        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
+        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, tuple(inconsistency))
 
 
 def middle(frames: Sequence[Tensor], guides: Sequence[Tensor], shutter: Shutter, tools: Tools) -> Tensor:

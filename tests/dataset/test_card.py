@@ -65,6 +65,22 @@ def test_the_card_tells_of_a_rolling_shutter():
     assert line(8, 20) == usual + told
 
 
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        ("srgb", []),
+        ("gamma2.2", ["8. Response curve: gamma2.2, instead of sRGB's, in all five pictures."]),
+        (
+            ((0.0, 0.0), (0.2, 0.5), (1.0, 1.0)),
+            ["8. Response curve: a table of 3 points, in `dataset.yaml`, instead of sRGB's, in all five pictures."],
+        ),
+    ],
+)
+def test_the_card_tells_of_another_response_curve(response, told):
+    config = Config(camera={"response": response})
+    assert [line for line in render([record(config=config)]).splitlines() if line.startswith("8. ")] == told
+
+
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])
 def test_names_from_files_make_no_markdown(name):
     card = render([record(source=SOURCE.model_copy(update={"name": name}))])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
+from lolblur_synth.core.colorimetry import srgb_to_linear
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
@@ -112,6 +113,17 @@ def test_a_sensor_sees_light_that_is_brighter_than_white(tools):
     assert mosaic[lamp].min() > 1 - 1e-6
     assert linear[lamp].min() < 1 - 1e-3
     assert (mosaic - pairs[0].low_blur)[:, :8, :8].std() > 1e-2
+
+
+@pytest.mark.parametrize("space", ["linear", "srgb"])
+def test_the_response_curve_encodes_all_five_pictures_at_last(tools, space):
+    usual, other = (
+        synthesized(tools, config=load(Config, [], ["denoise.backend=none", f"average.space={space}", *settings]))
+        for settings in ([], ["camera.response=gamma2.2"])
+    )
+    for name in FOLDERS:
+        expected = srgb_to_linear(getattr(usual, name)) ** (1 / 2.2)
+        torch.testing.assert_close(getattr(other, name), expected, atol=1e-6, rtol=0)
 
 
 def synthesized_at(tools: Tools, center: int) -> Pair:
