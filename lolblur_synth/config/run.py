@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self, TypeGuard
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lolblur_synth.config.cameras import known
-from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, as_tuple, within
+from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
 from lolblur_synth.ops.response import Response, check_table
+from lolblur_synth.video.images import Subsampling
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 
@@ -194,6 +195,21 @@ class Noise(Section):
         return self
 
 
+class Isp(Section):
+    """Image signal processing, the last step on the noisy picture alone: sharpening, JPEG; both off by default."""
+
+    sharpen: Annotated[Range, within(0, 5)] = Field(
+        (0, 0), description="unsharp masking: times the difference to a Gaussian blur, drawn uniformly; 0: none"
+    )
+    sharpen_radius: float = Field(1.0, ge=0.3, le=8, description="that Gaussian's standard deviation, pixels")
+    jpeg_quality: Annotated[WholeRange, within(1, 100)] | None = Field(
+        None, description="of JPEG, from 1 to 100, drawn uniformly; null: none"
+    )
+    jpeg_subsampling: Subsampling | Literal["any"] = Field(
+        "4:2:0", description="of chroma: 4:4:4, 4:2:2 or 4:2:0; any: a sequence draws one"
+    )
+
+
 class Dataset(Section):
     """The folders that are written."""
 
@@ -228,6 +244,7 @@ class Config(Section):
     camera: Camera = Camera()
     defocus: Defocus = Defocus()
     noise: Noise = Noise()
+    isp: Isp = Isp()
     dataset: Dataset = Dataset()
     run: Run = Run()
 

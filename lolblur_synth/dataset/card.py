@@ -139,6 +139,17 @@ def _encoding(summary: Summary) -> Iterator[str]:
     if response != "srgb":
         curve = response if isinstance(response, str) else f"a table of {len(response)} points, in `{SETTINGS}`"
         yield f"Response curve: {curve}, instead of sRGB's, in all five pictures"
+    config, draws = summary.config, summary.draws
+    if draws.sharpening:
+        yield (
+            f"Sharpening of `low_blur_noise`: {_shown(draws.sharpening)} times the difference to a Gaussian blur of "
+            f"{config.isp.sharpen_radius:g} pixels"
+        )
+    if draws.jpeg_quality:
+        yield (
+            f"JPEG of `low_blur_noise` in {draws.compressed} of {len(summary.sequences)} sequences: quality "
+            f"{_shown(draws.jpeg_quality)}, chroma {' and '.join(draws.subsampling)}"
+        )
 
 
 def _unclipping(summary: Summary) -> str:

@@ -29,6 +29,7 @@ from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import expose, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.isp import process
 from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.response import response_curve
 from lolblur_synth.ops.unclip import unclip
@@ -131,9 +132,11 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
             noisy = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
-            original, scaled, low_sharp, low_blur, noisy = map(respond, (original, scaled, low_sharp, low_blur, noisy))
+            pictures = original, scaled, low_sharp, low_blur, noisy
+            original, scaled, low_sharp, low_blur, noisy = tools.map(respond, pictures)
+            noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
-        del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
+        del window, clipped, bright, dark, light, sub_frames, exposed, pictures  # else held while the next are denoised
         yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, tuple(inconsistency))
 
 

@@ -16,6 +16,7 @@ from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import by_blending, interpolate
+from lolblur_synth.ops.isp import Jpeg, compress, sharpen
 from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.ops.unclip import unclip
@@ -69,7 +70,10 @@ def synthesized(tools: Tools, recipe: Recipe = RECIPE, config: Config = CONFIG) 
         ({"defocus": None}, FOLDERS[3:]),
         ({"shot": 2e-3}, FOLDERS[4:]),
         ({"read": 2e-3}, FOLDERS[4:]),
+        ({"sharpening": 0.5}, FOLDERS[4:]),
+        ({"jpeg": Jpeg(60, "4:2:0")}, FOLDERS[4:]),
         ({"shutter_ms": 32}, ()),  # which the plan made a shutter of
+        ({"rolling_ms": 20}, ()),  # likewise
     ],
 )
 def test_a_draw_reaches_the_pictures_from_its_operator_on(tools, drawn, reaches):
@@ -124,6 +128,14 @@ def test_the_response_curve_encodes_all_five_pictures_at_last(tools, space):
     for name in FOLDERS:
         expected = srgb_to_linear(getattr(usual, name)) ** (1 / 2.2)
         torch.testing.assert_close(getattr(other, name), expected, atol=1e-6, rtol=0)
+
+
+def test_sharpening_and_jpeg_come_after_noise_and_curve(tools):
+    config = load(Config, [], ["denoise.backend=none", "camera.response=gamma2.2", "isp.sharpen_radius=1.5"])
+    jpeg = Jpeg(60, "4:2:2")
+    plain = synthesized(tools, config=config).low_blur_noise
+    made = synthesized(tools, replace(RECIPE, draws=replace(DRAWS, sharpening=0.7, jpeg=jpeg)), config).low_blur_noise
+    assert torch.equal(made, compress(sharpen(plain, 0.7, 1.5), jpeg))
 
 
 def synthesized_at(tools: Tools, center: int) -> Pair:
