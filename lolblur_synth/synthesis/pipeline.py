@@ -60,7 +60,7 @@ class NoiseEstimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """The five pictures of one output frame, (3, H, W) each."""
+    """The five pictures of one output frame, (3, H, W) each, encoded as the camera's response curve has it."""
 
     slot: Slot
     high_sharp_original: Tensor  # the middle frame as filmed, after denoising; by rows under a rolling shutter

@@ -105,12 +105,15 @@ def test_lights_are_unclipped_before_the_average_and_noise_comes_last(tools):
     assert torch.equal(pair.low_blur_noise, add_noise(pair.low_blur, DRAWS.shot, DRAWS.read, field))
 
 
-def test_a_sensor_sees_light_that_is_brighter_than_white(tools):
+@pytest.mark.parametrize("response", ["srgb", "gamma2.2", "[[0,0],[0.1,0.4],[1,1]]"])
+def test_a_sensor_sees_light_that_is_brighter_than_white(tools, response):
     """A lamp that reverse clipping made brighter is white after a sensor's noise; linear noise darkens half of it."""
     grey = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
     sensor = Sensor("any", "RGGB", grey, 1.5, 1.5, 0.0, None, None, "malvar")
     drawn = replace(DRAWS, defocus=None, noise="bayer", sensor=sensor)
-    pairs = [synthesized(tools, replace(RECIPE, draws=draws)) for draws in (drawn, replace(drawn, noise="linear"))]
+    config = load(Config, [], ["denoise.backend=none", f"camera.response={response}"])
+    recipes = [replace(RECIPE, draws=draws) for draws in (drawn, replace(drawn, noise="linear"))]
+    pairs = [synthesized(tools, recipe, config) for recipe in recipes]
     (mosaic, linear), lamp = [pair.low_blur_noise for pair in pairs], (slice(None), slice(11, 13), slice(32, 34))
     assert torch.equal(pairs[0].low_blur, pairs[1].low_blur)
     assert pairs[0].low_blur[lamp].min() == 1
