@@ -7,9 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
-from lolblur_synth.ops.response import Response, check_table
-from lolblur_synth.video.images import Subsampling
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.ops.response_table import Response, check_table
+from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 
 
 class Video(Section):

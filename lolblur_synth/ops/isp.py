@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.ops.defocus import generalized_gaussian
-from lolblur_synth.video.images import Subsampling, dequantize, quantize, through_jpeg
+from lolblur_synth.video.images import dequantize, quantize, through_jpeg
+from lolblur_synth.video.metadata import Subsampling
 
 
 @dataclass(frozen=True)

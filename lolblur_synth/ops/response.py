@@ -2,16 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lolblur_synth.core.colorimetry import srgb_to_linear
-
-Point = tuple[float, float]  # light, code
-Response = Literal["srgb", "gamma2.2"] | tuple[Point, ...]
+from lolblur_synth.ops.response_table import Response
 
 
 def response_curve(response: Response) -> Callable[[Tensor], Tensor]:
@@ -28,21 +24,6 @@ def response_curve(response: Response) -> Callable[[Tensor], Tensor]:
     return (
         _by_gamma if response == "gamma2.2" else partial(_by_table, table=torch.tensor(response, dtype=torch.float64).T)
     )
-
-
-def check_table(points: tuple[Point, ...]) -> None:
-    """Raise `ValueError` unless a table goes from (0, 0) to (1, 1) and light and code rise from point to point.
-
-    >>> check_table(((0.0, 0.0), (0.5, 0.75), (1.0, 1.0)))
-    """
-    if len(points) < 2 or (points[0], points[-1]) != ((0, 0), (1, 1)):
-        raise ValueError("a response table goes from [0, 0] to [1, 1]")
-    for number, (one, other) in enumerate(pairwise(points), 2):
-        if not (one[0] < other[0] and one[1] < other[1]):
-            raise ValueError(
-                f"a response table rises strictly in light and code, but point {number}, [{other[0]:g}, {other[1]:g}], "
-                f"comes after [{one[0]:g}, {one[1]:g}]"
-            )
 
 
 def _unchanged(rgb: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from lolblur_synth.core.rng import rng_for, torch_rng_for
 from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
-from lolblur_synth.video.images import SUBSAMPLINGS
+from lolblur_synth.video.metadata import SUBSAMPLINGS
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
 _NOISE_FIELD = "noise field"

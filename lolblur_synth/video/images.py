@@ -15,16 +15,14 @@ from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.core.files import write_whole
 from lolblur_synth.video.headers import UnreadableError, read_header
 from lolblur_synth.video.icc import conversion, to_srgb
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 from lolblur_synth.video.tiff import SIGNATURES as TIFF
 from lolblur_synth.video.tiff import read_tiff
 
 BitDepth = Literal[8, 16]
-Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]  # of chroma: none, by two in a row, by two in rows and columns
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 KINDS = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
-SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:2", "4:2:0")
 _SAMPLING_FACTORS: dict[Subsampling, int] = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,

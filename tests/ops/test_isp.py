@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.isp import Jpeg, compress, process, sharpen
-from lolblur_synth.video.images import SUBSAMPLINGS, Subsampling, dequantize, quantize, through_jpeg
+from lolblur_synth.video.images import dequantize, quantize, through_jpeg
+from lolblur_synth.video.metadata import SUBSAMPLINGS, Subsampling
 from tests.support.pictures import grey
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.ops.noise.bayer import capture, develop, to_raw
 from lolblur_synth.ops.noise.camera import Converter, Sensor, normalized
-from lolblur_synth.ops.response import check_table, response_curve
+from lolblur_synth.ops.response import response_curve
+from lolblur_synth.ops.response_table import check_table
 
 LIGHT = torch.linspace(0, 1, 2001, dtype=torch.float64)
 

@@ -12,7 +12,7 @@ from lolblur_synth.core.rng import rng_for, torch_rng_for
 from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.ops.noise.camera import PATTERNS, Converter
 from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise, noise_generator
-from lolblur_synth.video.images import SUBSAMPLINGS
+from lolblur_synth.video.metadata import SUBSAMPLINGS
 
 
 def test_generators_are_pure_functions_of_their_key():
