@@ -1,13 +1,13 @@
 """Sections of a run: what can be configured, with defaults, bounds and explanations."""
 
-from typing import Annotated, Literal, Self, TypeGuard
+from typing import Annotated, Literal, Self, TypeGuard, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
-from lolblur_synth.ops.response_table import Response, check_table
+from lolblur_synth.ops.response_table import Name, Response, check_table
 from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 
 
@@ -111,7 +111,7 @@ _POINTS = 1024  # of a response table, which every record holds
 
 def _as_response(value: object) -> object:
     """A table is a list of points."""
-    if isinstance(value, str):
+    if value in get_args(Name):
         return value
     points = list(map(as_tuple, value)) if isinstance(value, (list, tuple)) else []
     table = tuple((float(point[0]), float(point[1])) for point in points if _is_point(point))
@@ -204,7 +204,7 @@ class Isp(Section):
     jpeg_quality: Annotated[WholeRange, within(1, 100)] | None = Field(
         None, description="of JPEG, from 1 to 100, drawn uniformly; null: none"
     )
-    jpeg_subsampling: Subsampling | Literal["any"] = Field(
+    jpeg_subsampling: Literal[Subsampling, "any"] = Field(
         "4:2:0", description="of chroma: 4:4:4, 4:2:2 or 4:2:0; any: a sequence draws one"
     )
 

@@ -3,8 +3,9 @@
 from itertools import pairwise
 from typing import Literal
 
+Name = Literal["srgb", "gamma2.2"]
 Point = tuple[float, float]  # light, code
-Response = Literal["srgb", "gamma2.2"] | tuple[Point, ...]
+Response = Name | tuple[Point, ...]
 
 
 def check_table(points: tuple[Point, ...]) -> None:
