@@ -1,13 +1,14 @@
 """Sections of a run: what can be configured, with defaults, bounds and explanations."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeGuard, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lolblur_synth.config.cameras import known
-from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
+from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.ops.response_table import Name, Response, check_table
+from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 
 
 class Video(Section):
@@ -105,6 +106,43 @@ class Average(Section):
     )
 
 
+_POINTS = 1024  # of a response table, which every record holds
+
+
+def _as_response(value: object) -> object:
+    """A table is a list of points."""
+    if value in get_args(Name):
+        return value
+    points = list(map(as_tuple, value)) if isinstance(value, (list, tuple)) else []
+    table = tuple((float(point[0]), float(point[1])) for point in points if _is_point(point))
+    if not points or len(table) < len(points):
+        raise ValueError("srgb, gamma2.2 or a table of [LIGHT, CODE] in [0, 1], such as [[0, 0], [0.2, 0.5], [1, 1]]")
+    if len(table) > _POINTS:
+        raise ValueError(f"a response table has {_POINTS} points at most, here are {len(table)}")
+    check_table(table)
+    return table
+
+
+def _is_point(value: object) -> TypeGuard[tuple[float, float]]:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_share, value))
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+class Camera(Section):
+    """How the camera reads its sensor out, and encodes light."""
+
+    rolling_ms: Annotated[Range, within(0, 1000)] = Field(
+        (0, 0),
+        description="rolling shutter: readout time from the first row to the last; drawn uniformly; 0: global shutter",
+    )
+    response: Annotated[Response, BeforeValidator(_as_response)] = Field(
+        "srgb", description="response curve of all five pictures: srgb, gamma2.2, or a rising table of [light, code]"
+    )
+
+
 class Defocus(Section):
     """Defocus blur by generalized Gaussian kernels."""
 
@@ -156,6 +194,21 @@ class Noise(Section):
         return self
 
 
+class Isp(Section):
+    """Image signal processing, the last step on the noisy picture alone: sharpening, JPEG; both off by default."""
+
+    sharpen: Annotated[Range, within(0, 5)] = Field(
+        (0, 0), description="unsharp masking: times the difference to a Gaussian blur, drawn uniformly; 0: none"
+    )
+    sharpen_radius: float = Field(1.0, ge=0.3, le=8, description="that Gaussian's standard deviation, pixels")
+    jpeg_quality: Annotated[WholeRange, within(1, 100)] | None = Field(
+        None, description="of JPEG, from 1 to 100, drawn uniformly; null: none"
+    )
+    jpeg_subsampling: Literal[Subsampling, "any"] = Field(
+        "4:2:0", description="of chroma: 4:4:4, 4:2:2 or 4:2:0; any: a sequence draws one"
+    )
+
+
 class Dataset(Section):
     """The folders that are written."""
 
@@ -187,7 +240,19 @@ class Config(Section):
     interpolate: Interpolate = Interpolate()
     unclip: Unclip = Unclip()
     average: Average = Average()
+    camera: Camera = Camera()
     defocus: Defocus = Defocus()
     noise: Noise = Noise()
+    isp: Isp = Isp()
     dataset: Dataset = Dataset()
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Self:
+        slowest = self.camera.rolling_ms[1]
+        if slowest * self.sequences.fps > 1000:
+            raise ValueError(
+                f"camera.rolling_ms: a readout of {slowest:g} ms does not fit into a frame at "
+                f"{self.sequences.fps:g} fps (sequences.fps)"
+            )
+        return self

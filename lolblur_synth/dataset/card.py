@@ -1,6 +1,6 @@
 """The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lolblur_synth.config.run import Config
@@ -110,11 +110,18 @@ def _recipe(summary: Summary) -> list[str]:
         f"{windows}.{_trust(config, summary.motion)}",
         f"4. Reverse clipping: {_unclipping(summary)}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
-        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
+        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s{_rolling(draws)}.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
         f"7. Noise: {_noise(draws)}.",
+        *(f"{number}. {step}." for number, step in enumerate(_encoding(summary), 8)),
         "",
     ]
+
+
+def _rolling(draws: DrawSummary) -> str:
+    if draws.rolling_ms is None:
+        return ""
+    return f"; a rolling shutter reads each out in {_shown(draws.rolling_ms)} ms, from top to bottom, the truth alike"
 
 
 def _noise(draws: DrawSummary) -> str:
@@ -124,6 +131,25 @@ def _noise(draws: DrawSummary) -> str:
     if draws.noise == ("linear",):
         return f"{levels}linear light x)"
     return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
+
+
+def _encoding(summary: Summary) -> Iterator[str]:
+    """What a camera does beside; nothing by default."""
+    response = summary.config.camera.response
+    if response != "srgb":
+        curve = response if isinstance(response, str) else f"a table of {len(response)} points, in `{SETTINGS}`"
+        yield f"Response curve: {curve}, instead of sRGB's, in all five pictures"
+    config, draws = summary.config, summary.draws
+    if draws.sharpening:
+        yield (
+            f"Sharpening of `low_blur_noise`: {_shown(draws.sharpening)} times the difference to a Gaussian blur of "
+            f"{config.isp.sharpen_radius:g} pixels"
+        )
+    if draws.jpeg_quality:
+        yield (
+            f"JPEG of `low_blur_noise` in {draws.compressed} of {len(summary.sequences)} sequences: quality "
+            f"{_shown(draws.jpeg_quality)}, chroma {' and '.join(draws.subsampling)}"
+        )
 
 
 def _unclipping(summary: Summary) -> str:

@@ -71,6 +71,7 @@ class ShutterRecord(_Part):
     frames: Count
     sub_frames: Count
     sub_frame_fps: Positive
+    readout: Positive = 0.0  # sub-frames, of a rolling shutter
 
 
 class NoiseLevel(_Part):

@@ -78,6 +78,11 @@ class DrawSummary:
     noise: Names  # its models, with their cameras
     defocused: int  # sequences
     defocus_sigma: Range | None  # pixels; None: all lenses were sharp
+    rolling_ms: Range | None  # readout of a rolling shutter; None: all shutters were global
+    sharpening: Range | None  # amounts of unsharp masking; None: off
+    jpeg_quality: Range | None  # None: nothing was compressed
+    subsampling: Names  # of chroma
+    compressed: int  # sequences
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,7 @@ def _rejects(records: Iterable[SequenceRecord]) -> dict[int, dict[int, str]]:
 def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
     draws = [record.draws for record in records]
     blurs = [d.defocus for d in draws if d.defocus]
+    jpegs = [d.jpeg for d in draws if d.jpeg]
     return DrawSummary(
         dim=_range(d.dim for d in draws),
         exposure=_range(d.exposure for d in draws),
@@ -204,6 +210,11 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
         noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),
         defocused=len(blurs),
         defocus_sigma=_range_if_any(sigma for blur in blurs for sigma in (blur.sigma_along, blur.sigma_across)),
+        rolling_ms=_range_if_on(d.rolling_ms for d in draws),
+        sharpening=_range_if_on(d.sharpening for d in draws),
+        jpeg_quality=_range_if_any(jpeg.quality for jpeg in jpegs),
+        subsampling=_names(jpeg.subsampling for jpeg in jpegs),
+        compressed=len(jpegs),
     )
 
 
@@ -231,6 +242,12 @@ def _range(values: Iterable[float]) -> Range:
 def _range_if_any(values: Iterable[float]) -> Range | None:
     numbers = list(values)
     return _range(numbers) if numbers else None
+
+
+def _range_if_on(values: Iterable[float]) -> Range | None:
+    """None where all are 0."""
+    numbers = list(values)
+    return _range(numbers) if any(numbers) else None
 
 
 def _names(values: Iterable[str]) -> Names:

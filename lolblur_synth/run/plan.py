@@ -199,8 +199,9 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
     if isinstance(found, str):
         return VideoPlan(path, name, fault=found)
     fps = found.info.capture_fps
-    shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
-    half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
+    slowest = config.camera.rolling_ms[1]
+    shutters = [shutter_at(fps, ms, config.interpolate.fps, slowest) for ms in config.sequences.shutter_ms]
+    half = max(shutter.half for shutter in shutters)  # sound for the longest is sound for each
     candidates = slots(found.frames, fps, config.sequences.fps, half)
     chunks, rejects = choose(candidates, [*found.flaws, *_flickering(found, config)], half, config.sequences)
     cut = VideoPlan(
@@ -250,7 +251,7 @@ def _plan_sequence(
     draws = draw(config, key)
     if video.scan.info.holds_light:  # which reverse clipping would guess
         draws = replace(draws, streak=0.0)
-    shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
+    shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps, draws.rolling_ms)
     recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter), video.scan.info.holds_light)
     mark = fingerprint(
         {

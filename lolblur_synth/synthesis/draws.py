@@ -9,8 +9,10 @@ import torch
 from lolblur_synth.config.cameras import cameras
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
+from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
+from lolblur_synth.video.metadata import SUBSAMPLINGS
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
 _NOISE_FIELD = "noise field"
@@ -38,6 +40,9 @@ class Draws:
     read: float  # noise variance in the dark
     noise: Model = "linear"
     sensor: Sensor | None = None  # of `bayer`
+    rolling_ms: float = 0.0  # readout time of a rolling shutter, from the first row to the last
+    sharpening: float = 0.0  # amount of unsharp masking
+    jpeg: Jpeg | None = None  # None: not compressed
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -58,6 +63,9 @@ def draw(config: Config, sequence: str) -> Draws:
         read=level.read,
         noise=config.noise.model,
         sensor=draw_sensor(config, sequence, level.row),
+        rolling_ms=uniform("rolling shutter", config.camera.rolling_ms),
+        sharpening=uniform("sharpening", config.isp.sharpen),
+        jpeg=draw_jpeg(config, sequence),
     )
 
 
@@ -100,6 +108,16 @@ def draw_sensor(config: Config, sequence: str, row: float) -> Sensor | None:
         converter=camera.converter,
         demosaic=noise.demosaic,
     )
+
+
+def draw_jpeg(config: Config, sequence: str) -> Jpeg | None:
+    """Draw quality and chroma subsampling of JPEG; None where it is off."""
+    if config.isp.jpeg_quality is None:
+        return None
+    quality = rng_for(config.seed, sequence, "JPEG quality").integers(*config.isp.jpeg_quality, endpoint=True)
+    wanted = config.isp.jpeg_subsampling
+    drawn = SUBSAMPLINGS[int(rng_for(config.seed, sequence, "chroma subsampling").integers(len(SUBSAMPLINGS)))]
+    return Jpeg(int(quality), drawn if wanted == "any" else wanted)
 
 
 def noise_generator(seed: int, sequence: str, slot: int) -> torch.Generator:

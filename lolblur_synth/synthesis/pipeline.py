@@ -26,10 +26,12 @@ from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
-from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.exposure import expose, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.isp import process
 from lolblur_synth.ops.noise.models import noise_model
+from lolblur_synth.ops.response import response_curve
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
 from lolblur_synth.synthesis.draws import noise_generator
@@ -58,10 +60,10 @@ class NoiseEstimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """The five pictures of one output frame, (3, H, W) each."""
+    """The five pictures of one output frame, (3, H, W) each, encoded as the camera's response curve has it."""
 
     slot: Slot
-    high_sharp_original: Tensor  # the middle frame as filmed, after denoising
+    high_sharp_original: Tensor  # the middle frame as filmed, after denoising; by rows under a rolling shutter
     high_sharp_scaled: Tensor  # slightly dimmed: the ground truth
     low_sharp: Tensor  # darkened
     low_blur: Tensor  # darkened, exposed over the whole window
@@ -98,6 +100,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     """
     profiler, draws, shutter = tools.profiler, recipe.draws, recipe.shutter
     to_light, to_srgb = space_of(config.average.space)
+    respond = response_curve(config.camera.response)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
     add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
@@ -119,18 +122,35 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
         inconsistency: list[float] = []
         sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
         with profiler("average"):
-            exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
+            lit = tools.map(exposed_light, profiler.each("interpolate", sub_frames))
+            exposed = expose(lit, shutter.sub_frames, shutter.exposed, shutter.readout)
+            original, low_sharp = (middle(frames, bright, shutter, tools) for frames in (clipped, dark))
+            scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half]
 
         with profiler("defocus"):
             exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
             low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
-            low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            noisy = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            pictures = original, scaled, low_sharp, low_blur, noisy
+            original, scaled, low_sharp, low_blur, noisy = tools.map(respond, pictures)
+            noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
-        middle = shutter.gaps // 2
-        sharp = clipped[middle], bright[middle], dark[middle]
-        del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
-        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
+        del window, clipped, bright, dark, light, sub_frames, exposed, pictures  # else held while the next are denoised
+        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, tuple(inconsistency))
+
+
+def middle(frames: Sequence[Tensor], guides: Sequence[Tensor], shutter: Shutter, tools: Tools) -> Tensor:
+    """The middle frame of a window; under a rolling shutter, each row at the middle of its own exposure.
+
+    That lies between sub-frames, of which the two nearest are blended: they are interpolated for it.
+    """
+    if not shutter.readout:
+        return frames[shutter.half]
+    near = slice(shutter.half - shutter.margin, shutter.half + shutter.margin + 1)
+    moments = interpolate(frames[near], guides[near], shutter.factor, tools.interpolator, tools.map)
+    timed = tools.profiler.each("interpolate", moments)
+    return expose(timed, 2 * shutter.margin * shutter.factor + 1, 1, shutter.readout)
 
 
 def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:

@@ -9,6 +9,8 @@ from typing import Literal
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
 ColorRange = Literal["limited", "full"]  # of samples: 16 to 235, or all
 MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
+Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]  # of chroma: none, by two in a row, by two in rows and columns
+SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:2", "4:2:0")
 
 
 class RateOrigin(StrEnum):

@@ -10,6 +10,7 @@ from lolblur_synth.dataset.publish import publish
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import RejectRecord
 from lolblur_synth.dataset.settings import write_settings
+from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
 from lolblur_synth.video.metadata import FlawKind
@@ -50,6 +51,47 @@ def test_the_card_tells_of_the_noise():
         "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at raw light x, where the sensor is saturated "
         "at 1), by bayer phone."
     )
+
+
+def test_the_card_tells_of_a_rolling_shutter():
+    def line(*rolling_ms: float) -> str:
+        drawn = (replace(record().draws, rolling_ms=ms) for ms in rolling_ms)
+        card = render([record(number, draws=draws) for number, draws in enumerate(drawn)])
+        (found,) = [line for line in card.splitlines() if line.startswith("5. ")]
+        return found
+
+    usual = "5. Average in linear light: exposures of 32 ms, one pair every 1/24 s"
+    assert line(0, 0) == f"{usual}."
+    told = "; a rolling shutter reads each out in 8 to 20 ms, from top to bottom, the truth alike."
+    assert line(8, 20) == usual + told
+
+
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        ("srgb", []),
+        ("gamma2.2", ["8. Response curve: gamma2.2, instead of sRGB's, in all five pictures."]),
+        (
+            ((0.0, 0.0), (0.2, 0.5), (1.0, 1.0)),
+            ["8. Response curve: a table of 3 points, in `dataset.yaml`, instead of sRGB's, in all five pictures."],
+        ),
+    ],
+)
+def test_the_card_tells_of_another_response_curve(response, told):
+    config = Config(camera={"response": response})
+    assert [line for line in render([record(config=config)]).splitlines() if line.startswith("8. ")] == told
+
+
+def test_the_card_tells_of_sharpening_and_jpeg():
+    plain = record().draws
+    drawn = replace(plain, sharpening=0.5, jpeg=Jpeg(80, "4:2:0")), replace(plain, sharpening=0.25)
+    config = Config(camera={"response": "gamma2.2"})
+    card = render([record(number, draws=draws, config=config) for number, draws in enumerate(drawn)])
+    assert [line for line in card.splitlines() if line[:3] in ("8. ", "9. ", "10.", "11.")] == [
+        "8. Response curve: gamma2.2, instead of sRGB's, in all five pictures.",
+        "9. Sharpening of `low_blur_noise`: 0.25 to 0.5 times the difference to a Gaussian blur of 1 pixels.",
+        "10. JPEG of `low_blur_noise` in 1 of 2 sequences: quality 80, chroma 4:2:0.",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])

@@ -13,6 +13,7 @@ from lolblur_synth.dataset.summary import (
     summarize,
     summarize_sequence,
 )
+from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import RejectKind
 from lolblur_synth.video.metadata import FlawKind
@@ -46,6 +47,22 @@ def test_draws_have_their_ranges():
     assert (draws.exposure, draws.dim, draws.shot) == (Range(0.1, 0.3), Range(0.8, 0.9), Range(1e-5, 1e-4))
     assert (draws.defocused, draws.defocus_sigma) == (1, Range(0.5, 1.0))
     assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
+
+
+def test_a_rolling_shutter_has_its_range_where_there_is_one():
+    assert summarize([record()]).draws.rolling_ms is None
+    rolling = record(4, draws=replace(record().draws, rolling_ms=12.5))
+    assert summarize([record(), rolling]).draws.rolling_ms == Range(0, 12.5)
+
+
+def test_sharpening_and_jpeg_have_their_ranges_where_they_are_on():
+    plain = record().draws
+    off = summarize([record()]).draws
+    assert (off.sharpening, off.jpeg_quality, off.subsampling, off.compressed) == (None, None, (), 0)
+    drawn = [plain, *(replace(plain, sharpening=0.3, jpeg=Jpeg(*jpeg)) for jpeg in ((70, "4:2:0"), (90, "4:4:4")))]
+    draws = summarize([record(number, draws=draws) for number, draws in enumerate(drawn)]).draws
+    assert (draws.sharpening, draws.jpeg_quality) == (Range(0, 0.3), Range(70, 90))
+    assert (draws.subsampling, draws.compressed) == (("4:2:0", "4:4:4"), 2)
 
 
 def test_models_of_noise_are_named_with_their_cameras():

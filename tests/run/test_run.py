@@ -111,6 +111,33 @@ def test_the_record_explains_a_pair(made):
     assert yaml.safe_load((made / "dataset.yaml").read_text())["seed"] == 0
 
 
+def test_a_whole_camera_is_made_recorded_and_told(videos, made, tmp_path):
+    """Rolling shutter, response curve, sharpening and JPEG: windows are longer, so that there are fewer."""
+    camera = [
+        "camera.rolling_ms=[8,16]",
+        "camera.response=gamma2.2",
+        "isp.sharpen=[0.2,0.6]",
+        "isp.jpeg_quality=[70,90]",
+    ]
+    options = [word for setting in camera for word in ("--set", setting)]
+    result = run(videos, tmp_path / "d", *options, "--set", "sequences.shutter_ms=24", "--set", "sequences.per_video=1")
+    assert result.exit_code == 0, result.output
+    record, usual = read_records(tmp_path / "d")["0000-0"], read_records(made)["0000-0"]
+    assert 8 <= record.draws.rolling_ms <= 16
+    assert record.shutter.readout == pytest.approx(2 * record.draws.rolling_ms)
+    margin = 1 if record.draws.rolling_ms <= 8 else 2
+    assert (record.shutter.gaps, record.shutter.frames) == (6, 7 + 2 * margin)
+    assert all(pair.last - pair.first == 6 + 2 * margin for pair in record.pairs)
+    assert record.pairs[0].center >= 5  # whose window begins in the video
+    assert 70 <= record.draws.jpeg.quality <= 90
+    card = (tmp_path / "d" / "README.md").read_text()
+    for part in ("a rolling shutter reads each out in", "Response curve: gamma2.2", "Sharpening of", "JPEG of"):
+        assert part in card
+        assert part not in (made / "README.md").read_text()
+    assert record.fingerprint != usual.fingerprint
+    assert verify(tmp_path / "d")[1] == []
+
+
 def test_sequences_of_one_video_draw_differently_and_are_not_consecutive(made):
     first, second = read_records(made)["0000-0"], read_records(made)["0000-1"]
     assert first.draws != second.draws

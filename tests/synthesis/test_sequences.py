@@ -118,3 +118,23 @@ def test_flaws_drop_the_same_windows_as_looking_at_each(pairs, half):
 
 def test_window_of_a_slot():
     assert list(Shutter(6, 8, 24).window(10)) == [7, 8, 9, 10, 11, 12, 13]
+
+
+@given(st.fractions(48, 4000), st.floats(1, 41), st.floats(0, 41), st.floats(100, 8000))
+def test_a_rolling_shutter_sees_the_source_frames_of_its_first_and_last_row(fps, ms, rolling_ms, sub_frame_fps):
+    at_once, rolling = (shutter_at(fps, round(ms, 3), round(sub_frame_fps, 3), round(r, 3)) for r in (0.0, rolling_ms))
+    assert (rolling.gaps, rolling.factor, rolling.exposed) == (at_once.gaps, at_once.factor, at_once.sub_frames)
+    assert rolling.readout / rolling.factor == pytest.approx(round(rolling_ms, 3) / 1000 * float(fps))
+    spare = rolling.sub_frames - rolling.exposed - rolling.readout
+    assert 0 <= spare < 2 * rolling.factor
+    window = rolling.window(1000)
+    assert 1000 - window.start == window[-1] - 1000 == rolling.half
+    assert len(window) == rolling.frames
+
+
+def test_readout_makes_windows_longer():
+    shutter = shutter_at(Fraction(250), 24, 2000, 20)
+    assert (shutter.readout, shutter.margin, shutter.exposed) == (40, 3, 49)
+    assert list(shutter.window(10)) == list(range(4, 17))
+    assert slots(100, Fraction(250), 24, shutter.half)[0] == Slot(1, 10)
+    assert slots(100, Fraction(250), 24, 11)[0] == Slot(2, 21)

@@ -5,7 +5,8 @@
     -> white balance -> demosaicing -> colour matrix -> clip -> sRGB                         (`develop`)
 
 Raw light is 1 where the converter saturates. Nothing is clipped before the noise: light above 1 has noise too, and is
-white after it. The order of Brooks et al. (CVPR 2019) and RSBlur (ECCV 2022), who clip first.
+white after it. The order of Brooks et al. (CVPR 2019) and RSBlur (ECCV 2022), who clip first. A full well clips counts
+beyond the converter's white, which are white anyway. Another curve than sRGB's replaces it at last (`ops/response.py`).
 """
 
 import torch

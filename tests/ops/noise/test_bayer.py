@@ -87,6 +87,18 @@ def test_a_lamp_stays_white_and_its_surroundings_are_noisy():
         assert pixels[:, :8].std() > 1
 
 
+@pytest.mark.parametrize("well", [1.1, 1.5])
+def test_a_full_well_beyond_white_changes_nothing_but_one_at_white_would(well):
+    """It clips before the noise what the converter clips after it: light must not end at white until then."""
+    raw = torch.rand(64, 64, generator=generator(3)) ** 4 * 8
+    whole = capture(raw, generator(1), SHOT / 10, READ, SENSOR)
+    assert torch.equal(capture(raw.clamp(max=well), generator(1), SHOT / 10, READ, SENSOR), whole)
+    lamps = raw > well
+    assert (whole[lamps] == 1).all()
+    clipped = capture(raw.clamp(max=1), generator(1), SHOT / 10, READ, SENSOR)
+    assert 0.4 < (clipped[lamps] < 1).float().mean() < 0.6  # half of its noise falls below white
+
+
 def test_a_coloured_lamp_above_saturation_is_not_magenta():
     exposed = linear_to_srgb(torch.tensor([40.0, 30.0, 25.0]))[:, None, None].expand(3, 32, 32)
     assert add_bayer_noise(exposed, generator(), 1e-4, 1e-6, SENSOR).min() > 1 - 1e-6
