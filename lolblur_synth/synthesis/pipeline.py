@@ -29,6 +29,7 @@ from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.motion import GapNote, MotionBlur, motion_blur
 from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.synthesis.clip import Clip, Frame
@@ -67,6 +68,7 @@ class Pair:
     low_blur: Tensor  # darkened, exposed over the whole window
     low_blur_noise: Tensor  # and noisy: the input of a network
     flow_inconsistency: tuple[float, ...]  # of each gap of the exposure: the share of the picture, [0, 1]
+    motion: MotionBlur | None  # over the exposure; None where sub-frames are made without flow
 
 
 def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
@@ -116,8 +118,8 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
             light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
 
-        inconsistency: list[float] = []
-        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        notes: list[GapNote] = []
+        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, notes.append)
         with profiler("average"):
             exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
 
@@ -130,7 +132,8 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
         middle = shutter.gaps // 2
         sharp = clipped[middle], bright[middle], dark[middle]
         del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
-        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
+        shares, motion = tuple(note.inconsistency for note in notes), motion_blur([note.flow for note in notes])
+        yield Pair(slot, *sharp, low_blur, low_blur_noise, shares, motion)
 
 
 def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:
