@@ -11,7 +11,9 @@ from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
+    BlurSummary,
     DenoiseSummary,
+    DifficultySummary,
     DrawSummary,
     MotionSummary,
     Range,
@@ -20,6 +22,7 @@ from lolblur_synth.dataset.summary import (
     VideoSummary,
     summarize,
 )
+from lolblur_synth.metrics.difficulty import EASY, HARD
 from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import read_pixels, write_png
 
@@ -57,7 +60,7 @@ def render(records: list[SequenceRecord]) -> str:
     """The card as Markdown."""
     summary = summarize(records)
     blocks = [*_contents(summary), *_folders(summary.config), *_recipe(summary), *_sources(summary)]
-    return "\n".join([*blocks, *_measurements(summary), *_versions(summary)])
+    return "\n".join([*blocks, *_blurs(summary), *_measurements(summary), *_versions(summary)])
 
 
 def _contents(summary: Summary) -> list[str]:
@@ -181,6 +184,55 @@ def _dropped(rejects: Mapping[str, int]) -> list[str]:
         return []
     causes = "; ".join(f"{count} for: {_cell(cause)}" for cause, count in rejects.items())
     return [f"Windows dropped: {causes}. Each is listed in the records.", ""]
+
+
+def _blurs(summary: Summary) -> list[str]:
+    blur, difficulty = summary.blur, summary.difficulty
+    if difficulty is None:
+        return []
+    rows = [("PSNR, dB", difficulty.psnr), ("PSNR in light, dB", difficulty.in_light)]
+    if blur:
+        moving = [("path, mean, pixels", blur.mean), ("path, 95 %, pixels", blur.p95)]
+        rows = [*moving, ("straightness", blur.straightness), ("concentration", blur.concentration), *rows]
+    return [
+        "## How the pictures are blurred",
+        "",
+        _row("of a pair", "least", "5 %", "median", "95 %", "most"),
+        "|---|---|---|---|---|---|",
+        *(_row(label, *(f"{value:.4g}" for value in spread)) for label, spread in rows),
+        "",
+        *_directions(blur),
+        *_tiers(difficulty),
+    ]
+
+
+def _directions(blur: BlurSummary | None) -> list[str]:
+    if blur is None:
+        return ["Paths are not measured, as sub-frames were made without flow.", ""]
+    return [
+        _row("direction", *(f"{axis}°" for axis in blur.directions), "spread"),
+        f"|{'---|' * (len(blur.directions) + 2)}",
+        _row("pairs", *map(str, blur.directions.values()), str(blur.undirected)),
+        "",
+        f"Path: how far things go while the shutter is open, over the picture, by the flow that made the sub-frames of "
+        f"{blur.pairs} pairs. Straightness: chord over path. Directions are axes, counted from the horizontal to the "
+        "left, by the nearest; concentration: 1 where all of a picture is one, 0 where they are spread evenly.",
+        "",
+    ]
+
+
+def _tiers(difficulty: DifficultySummary) -> list[str]:
+    low, high = difficulty.thirds
+    return [
+        _row("tier", *difficulty.tiers),
+        f"|{'---|' * (len(difficulty.tiers) + 1)}",
+        _row("pairs", *map(str, difficulty.tiers.values())),
+        "",
+        f"PSNR of low_blur against low_sharp; in light: both by the tone curve that takes low_sharp to the ground "
+        f"truth. Tiers by that: easy from {EASY:g} dB, hard below {HARD:g}; {low:.1f} and {high:.1f} dB part "
+        f"{difficulty.pairs} pairs into thirds.",
+        "",
+    ]
 
 
 def _measurements(summary: Summary) -> list[str]:

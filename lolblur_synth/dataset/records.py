@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.metrics.difficulty import EQUAL, Tier, tier_of
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
@@ -27,6 +28,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 Positive = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,39}(/[1-9][0-9]{0,39})?$")]  # of frames per second, as a fraction
 Hashes = Annotated[dict[Folder, Sha256], Field(min_length=len(FOLDERS))]
 Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Statistic)))]
@@ -109,6 +111,17 @@ class RejectRecord(_Part):
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands
+class BlurRecord:
+    """The motion of an exposure, by the flow that made its sub-frames: see `MotionBlur`."""
+
+    mean: Positive  # pixels that things go while the shutter is open, over the picture
+    p95: Positive
+    direction: Annotated[float, Field(ge=0, lt=180)] | None  # degrees from the horizontal, counter-clockwise
+    concentration: Share  # of directions
+    straightness: Share  # chord over path
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class PairRecord:
     """One pair: its number, the source frames it came from, and what its pictures hold."""
 
@@ -120,7 +133,15 @@ class PairRecord:
     seconds: Positive  # of the ground truth, from the start of the recording
     sha256: Hashes  # of the decoded pixels
     statistics: Statistics  # of low_blur_noise
-    untrusted: Annotated[float, Field(ge=0, le=1)] | None = None  # largest share of a gap that moves inconsistently
+    untrusted: Share | None = None  # largest share of a gap that moves inconsistently
+    blur: BlurRecord | None = None  # None: sub-frames without flow, or a record before December 2026
+    psnr: Annotated[float, Field(le=EQUAL)] | None = None  # dB, of low_blur against low_sharp
+    psnr_in_light: Annotated[float, Field(le=EQUAL)] | None = None  # the same, as bright as the ground truth
+
+    @property
+    def tier(self) -> Tier | None:
+        """How hard it is; None of records before December 2026."""
+        return None if self.psnr_in_light is None else tier_of(self.psnr_in_light)
 
 
 class FlickerRecord(_Part):

@@ -10,6 +10,7 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.version import __version__
 from lolblur_synth.dataset.records import (
     FORMAT,
+    BlurRecord,
     Denoising,
     FlickerRecord,
     NoiseLevel,
@@ -19,6 +20,7 @@ from lolblur_synth.dataset.records import (
     ShutterRecord,
     Source,
 )
+from lolblur_synth.ops.motion import MotionBlur
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
 from lolblur_synth.synthesis.sequences import NAMED_FRAMES
@@ -79,6 +81,15 @@ def describe_noise(config: Config, noise: NoiseEstimate) -> Denoising:
         level = NoiseLevel(sigma=model.sigma, space=model.space, a=model.a, b=model.b, white=model.white)
     backend = "none" if noise.negligible else config.denoise.backend
     return Denoising(backend=backend, preset=config.denoise.preset, level=level)
+
+
+def describe_blur(motion: MotionBlur | None) -> BlurRecord | None:
+    """The motion of an exposure, with the digits that flow is good for."""
+    if motion is None:
+        return None
+    direction = None if motion.direction is None else round(motion.direction, 1) % 180
+    mean, p95 = round(motion.mean, 2), round(motion.p95, 2)
+    return BlurRecord(mean, p95, direction, round(motion.concentration, 3), round(motion.straightness, 3))
 
 
 def _describe_flicker(task: SequencePlan, config: Config) -> FlickerRecord | None:

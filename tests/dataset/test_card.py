@@ -13,7 +13,7 @@ from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import SENSOR, SOURCE, record, stage
+from tests.support.staged import SENSOR, SOURCE, pair, record, stage
 
 
 def test_the_numbers_of_a_dataset_stand_in_its_card():
@@ -30,6 +30,12 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
         f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
         "Windows dropped: 2 for: scene cut. Each is listed in the records.",
+        "| path, mean, pixels | 12.5 | 12.5 | 12.5 | 12.5 | 12.5 |",
+        "| PSNR in light, dB | 26 | 26 | 26 | 26 | 26 |",
+        "| direction | 0° | 30° | 60° | 90° | 120° | 150° | spread |",
+        "| pairs | 0 | 0 | 4 | 0 | 0 | 0 | 0 |",
+        "| tier | easy | medium | hard |",
+        "| pairs | 0 | 4 | 0 |",
         "| 0003-0 | 0.100 | 1.0 | 2.0 | 9 | 0.00 | 0.50 |",
         "| real nights |  | 13.1 to 29.1 | 3.8 to 12.3 | 50 to 161 | 0.00 to 0.46 | 0.40 to 0.61 |",
         f"lolblur-synth 0.1.0, pipeline 3; device cpu; weights ec_zero_dce sha256 {'e' * 64}",
@@ -50,6 +56,15 @@ def test_the_card_tells_of_the_noise():
         "7. Noise: shot 0.0001, read 1e-06 (variance = shot x + read at raw light x, where the sensor is saturated "
         "at 1), by bayer phone."
     )
+
+
+def test_the_card_says_when_paths_are_not_measured():
+    plain = replace(pair(1), blur=None)
+    card = render([record(pairs=[plain])])
+    assert "Paths are not measured, as sub-frames were made without flow." in card
+    assert "| tier | easy | medium | hard |" in card
+    assert "path, mean" not in card
+    assert "are blurred" not in render([record(pairs=[replace(plain, psnr=None, psnr_in_light=None)])])
 
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])
