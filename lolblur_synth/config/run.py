@@ -36,6 +36,11 @@ class Sequences(Section):
     shutter_ms: Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], BeforeValidator(as_range)] = Field(
         (24, 32), description="exposure times, of which a sequence draws one; 7 or 9 frames at 250 per second"
     )
+    blur: Annotated[Range, within(0.1, 1000)] | None = Field(
+        None,
+        description="mean path in pixels that things go while the shutter is open, drawn uniformly: a sequence takes "
+        "the exposure time that comes nearest, and shutter_ms is not used; null: shutter_ms",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

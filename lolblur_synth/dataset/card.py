@@ -11,6 +11,7 @@ from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
+    AimSummary,
     BlurSummary,
     DenoiseSummary,
     DifficultySummary,
@@ -201,8 +202,20 @@ def _blurs(summary: Summary) -> list[str]:
         "|---|---|---|---|---|---|",
         *(_row(label, *(f"{value:.4g}" for value in spread)) for label, spread in rows),
         "",
+        *_aims(summary.aim),
         *_directions(blur),
         *_tiers(difficulty),
+    ]
+
+
+def _aims(aim: AimSummary | None) -> list[str]:
+    if aim is None:
+        return []
+    reached = f", reached {_shown(aim.reached)}" if aim.reached else ""
+    return [
+        f"Shutters were chosen for mean paths of {_shown(aim.wanted)} pixels{reached}; the nearest that there is was "
+        f"taken in {aim.too_slow} sequences whose motion is too slow, and in {aim.too_fast} where it is too fast.",
+        "",
     ]
 
 

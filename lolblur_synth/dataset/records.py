@@ -17,7 +17,7 @@ from lolblur_synth.dataset.statistics import Statistic
 from lolblur_synth.metrics.difficulty import EQUAL, Tier, tier_of
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
-from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
+from lolblur_synth.synthesis.sequences import AimLimit, Reject, RejectKind, Slot
 from lolblur_synth.video.metadata import FlawKind
 
 FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
@@ -73,6 +73,15 @@ class ShutterRecord(_Part):
     frames: Count
     sub_frames: Count
     sub_frame_fps: Positive
+
+
+class BlurAimRecord(_Part):
+    """The blur that the shutter of a sequence was chosen for, as mean paths in pixels."""
+
+    wanted: Positive
+    planned: Positive  # by the motion that was seen in planning, in small pictures
+    reached: Positive | None = None  # by the flow that made the sub-frames, over the pairs; None: there was none
+    limit: AimLimit | None = None  # why it cannot be had
 
 
 class NoiseLevel(_Part):
@@ -189,6 +198,7 @@ class SequenceRecord(_Part):
         list[RejectRecord], Field(fail_fast=True)
     ]  # windows of the whole video that gave no pair; some when it was made
     flicker: FlickerRecord | None = None
+    aim: BlurAimRecord | None = None  # None: the shutter was drawn
 
     @model_validator(mode="after")
     def _is_named_by_its_fields(self) -> Self:

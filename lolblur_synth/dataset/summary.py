@@ -15,6 +15,7 @@ from lolblur_synth.dataset.layout import SPLITS, Split
 from lolblur_synth.dataset.records import SequenceRecord, Source
 from lolblur_synth.dataset.statistics import Statistic, mean_statistics
 from lolblur_synth.metrics.difficulty import TIERS, Tier, tier_of
+from lolblur_synth.synthesis.sequences import AimLimit
 
 Names = tuple[str, ...]
 _AXIS = 30  # degrees
@@ -127,6 +128,17 @@ class BlurSummary:
 
 
 @dataclass(frozen=True)
+class AimSummary:
+    """Blur that shutters were chosen for, as mean paths in pixels."""
+
+    sequences: int
+    wanted: Range
+    reached: Range | None  # None: sub-frames without flow
+    too_slow: int  # sequences whose motion is so for the longest shutter
+    too_fast: int
+
+
+@dataclass(frozen=True)
 class DifficultySummary:
     """How hard pairs are, by PSNR in dB of low_blur against low_sharp."""
 
@@ -151,6 +163,7 @@ class Summary:
     denoise: DenoiseSummary
     motion: MotionSummary | None  # None: the backend does not tell
     blur: BlurSummary | None  # likewise
+    aim: AimSummary | None  # None: shutters were drawn
     difficulty: DifficultySummary | None  # None: records before December 2026
     exposures: tuple[ShutterFrames, ...]
     milliseconds: Range  # of the exposures
@@ -180,6 +193,7 @@ def summarize(records: Sequence[SequenceRecord]) -> Summary:
         denoise=_denoise(records),
         motion=_motion(records, sequences),
         blur=_blur(records),
+        aim=_aim(records),
         difficulty=_difficulty(records),
         exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
         milliseconds=_range(r.shutter.milliseconds for r in records),
@@ -280,6 +294,20 @@ def _blur(records: Iterable[SequenceRecord]) -> BlurSummary | None:
         concentration=spread(blur.concentration for blur in blurs),
         directions={axis: axes[axis] for axis in range(0, 180, _AXIS)},
         undirected=len(blurs) - len(directed),
+    )
+
+
+def _aim(records: Iterable[SequenceRecord]) -> AimSummary | None:
+    aims = [record.aim for record in records if record.aim]
+    if not aims:
+        return None
+    limits = Counter(aim.limit for aim in aims)
+    return AimSummary(
+        sequences=len(aims),
+        wanted=_range(aim.wanted for aim in aims),
+        reached=_range_if_any(aim.reached for aim in aims if aim.reached is not None),
+        too_slow=limits[AimLimit.TOO_SLOW],
+        too_fast=limits[AimLimit.TOO_FAST],
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lolblur_synth.config.run import Config
 from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.errors import SequenceError, setting
-from lolblur_synth.synthesis.sequences import Shutter
+from lolblur_synth.synthesis.sequences import Recipe, Shutter
 from lolblur_synth.video import scan_cache
 from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
@@ -81,6 +81,16 @@ def _rate_warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config)
         if shutter.milliseconds > period:
             found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
     return tuple(dict.fromkeys(found))
+
+
+def missed_blur(recipes: Iterable[Recipe]) -> Iterator[str]:
+    """What is to be said of sequences that cannot have the blur that was drawn for them."""
+    for number, recipe in enumerate(recipes):
+        if recipe.aim and recipe.aim.limit:
+            yield (
+                f"sequence {number} was to be blurred by {recipe.aim.wanted:.1f} pixels, but its {recipe.aim.limit}: "
+                f"it is by about {recipe.aim.planned:.1f}, with {recipe.shutter.milliseconds:.1f} ms"
+            )
 
 
 def _damage(found: VideoScan) -> Iterator[str]:

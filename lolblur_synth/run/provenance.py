@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from dataclasses import asdict
+from statistics import fmean
 
 import torch
 
@@ -10,6 +11,7 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.version import __version__
 from lolblur_synth.dataset.records import (
     FORMAT,
+    BlurAimRecord,
     BlurRecord,
     Denoising,
     FlickerRecord,
@@ -23,7 +25,7 @@ from lolblur_synth.dataset.records import (
 from lolblur_synth.ops.motion import MotionBlur
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
-from lolblur_synth.synthesis.sequences import NAMED_FRAMES
+from lolblur_synth.synthesis.sequences import NAMED_FRAMES, BlurAim
 from lolblur_synth.video.metadata import VideoScan
 
 
@@ -60,6 +62,7 @@ def describe_sequence(
         seconds={name: round(value, 3) for name, value in seconds.items()},
         pairs=pairs,
         flicker=_describe_flicker(task, plan.config),
+        aim=_describe_aim(recipe.aim, pairs),
         rejects=[
             RejectRecord(
                 slot=reject.slot.index,
@@ -90,6 +93,14 @@ def describe_blur(motion: MotionBlur | None) -> BlurRecord | None:
     direction = None if motion.direction is None else round(motion.direction, 1) % 180
     mean, p95 = round(motion.mean, 2), round(motion.p95, 2)
     return BlurRecord(mean, p95, direction, round(motion.concentration, 3), round(motion.straightness, 3))
+
+
+def _describe_aim(aim: BlurAim | None, pairs: list[PairRecord]) -> BlurAimRecord | None:
+    if aim is None:
+        return None
+    blurs = [pair.blur.mean for pair in pairs if pair.blur]
+    reached = round(fmean(blurs), 2) if blurs else None
+    return BlurAimRecord(wanted=aim.wanted, planned=round(aim.planned, 2), reached=reached, limit=aim.limit)
 
 
 def _describe_flicker(task: SequencePlan, config: Config) -> FlickerRecord | None:

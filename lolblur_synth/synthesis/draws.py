@@ -38,6 +38,7 @@ class Draws:
     read: float  # noise variance in the dark
     noise: Model = "linear"
     sensor: Sensor | None = None  # of `bayer`
+    blur: float | None = None  # wanted mean path, pixels; None: the shutter was drawn
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -58,6 +59,7 @@ def draw(config: Config, sequence: str) -> Draws:
         read=level.read,
         noise=config.noise.model,
         sensor=draw_sensor(config, sequence, level.row),
+        blur=uniform("blur", config.sequences.blur) if config.sequences.blur else None,
     )
 
 

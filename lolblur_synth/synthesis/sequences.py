@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import floor
+from math import floor, fsum
+from statistics import fmean
 from typing import NamedTuple
 
 from lolblur_synth.config.run import Sequences
@@ -84,6 +85,22 @@ class Shutter:
         return range(center - self.gaps // 2, center + self.gaps // 2 + 1)
 
 
+class AimLimit(StrEnum):
+    """Why a wanted blur cannot be had; the value is how it is told."""
+
+    TOO_SLOW = "motion is too slow for the longest shutter that fits"
+    TOO_FAST = "motion is too fast for the shortest shutter"
+
+
+@dataclass(frozen=True)
+class BlurAim:
+    """A wanted blur, and what the chosen shutter makes of it, by the motion that was seen in planning."""
+
+    wanted: float  # mean path in pixels
+    planned: float
+    limit: AimLimit | None = None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is decided of a sequence before its frames are read."""
@@ -94,6 +111,7 @@ class Recipe:
     draws: Draws
     metering: Metering
     holds_light: bool = False  # the footage does, beyond white
+    aim: BlurAim | None = None  # None: the shutter was drawn
 
     @property
     def span(self) -> range:
@@ -109,9 +127,38 @@ def round_half_up(value: Fraction) -> int:
 
 def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float) -> Shutter:
     """The window nearest to a shutter time at a capture rate: 24 ms at 250 fps is 6 gaps of 8 sub-frames."""
-    gaps = max(2, 2 * round_half_up(capture_fps * Fraction(str(shutter_ms)) / 2000))
+    return _shutter(2 * round_half_up(capture_fps * Fraction(str(shutter_ms)) / 2000), capture_fps, sub_frame_fps)
+
+
+def _shutter(gaps: int, capture_fps: Fraction, sub_frame_fps: float) -> Shutter:
+    gaps = max(2, gaps)
     factor = max(1, round_half_up(Fraction(str(sub_frame_fps)) / capture_fps))
     return Shutter(gaps, factor, float(1000 * gaps / capture_fps))
+
+
+def shutters_within(capture_fps: Fraction, output_fps: float, sub_frame_fps: float) -> list[Shutter]:
+    """Every shutter that fits into the period of an output frame, at least the shortest: 2 to 10 gaps at 250 fps."""
+    most = max(2, floor(capture_fps / Fraction(str(output_fps))))
+    return [_shutter(gaps, capture_fps, sub_frame_fps) for gaps in range(2, most + 1, 2)]
+
+
+def nearest_shutter(
+    shutters: Sequence[Shutter], chunk: Sequence[Slot], speeds: Sequence[float], wanted: float
+) -> tuple[Shutter, BlurAim]:
+    """The shutter whose mean path over the windows of a sequence comes nearest to a wanted one.
+
+    `shutters` ascending; `speeds` are pixels a gap, from the first frame of the longest shutter's first window.
+    """
+    start = shutters[-1].window(chunk[0].center).start
+
+    def path(shutter: Shutter) -> float:
+        windows = [shutter.window(slot.center) for slot in chunk]
+        return fmean(fsum(speeds[window.start - start : window[-1] - start]) for window in windows)
+
+    paths = [path(shutter) for shutter in shutters]
+    at = min(range(len(shutters)), key=lambda number: abs(paths[number] - wanted))
+    limit = AimLimit.TOO_SLOW if wanted > paths[-1] else AimLimit.TOO_FAST if wanted < paths[0] else None
+    return shutters[at], BlurAim(wanted, paths[at], limit)
 
 
 def slots(frames: int, capture_fps: Fraction, output_fps: float, half: int) -> list[Slot]:

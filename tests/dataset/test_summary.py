@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from lolblur_synth.dataset.records import Denoising, NoiseLevel, RejectRecord
+from lolblur_synth.dataset.records import BlurAimRecord, Denoising, NoiseLevel, RejectRecord
 from lolblur_synth.dataset.summary import (
+    AimSummary,
     MotionSummary,
     Range,
     ShutterFrames,
@@ -14,7 +15,7 @@ from lolblur_synth.dataset.summary import (
     summarize_sequence,
 )
 from lolblur_synth.synthesis.draws import Draws
-from lolblur_synth.synthesis.sequences import RejectKind
+from lolblur_synth.synthesis.sequences import AimLimit, RejectKind
 from lolblur_synth.video.metadata import FlawKind
 from tests.support.staged import BLUR, SENSOR, pair, record
 
@@ -75,6 +76,13 @@ def test_blur_is_counted_by_axis_and_tier():
     assert summary.difficulty.tiers == {"easy": 2, "medium": 2, "hard": 1}
     assert summary.difficulty.in_light.median == 29.9
     assert summary.difficulty.thirds == pytest.approx((25.967, 29.967), abs=1e-3)
+
+
+def test_shutters_that_were_chosen_are_summed_up():
+    fast = BlurAimRecord(wanted=5, planned=8, reached=8.4, limit=AimLimit.TOO_FAST)
+    summary = summarize([record(aim=BlurAimRecord(wanted=9, planned=10)), record(4, aim=fast), record(5)])
+    assert summary.aim == AimSummary(2, Range(5, 9), Range(8.4, 8.4), 0, 1)
+    assert summarize([record()]).aim is None
 
 
 def test_blur_is_told_of_the_pairs_that_tell():
