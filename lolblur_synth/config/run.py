@@ -8,6 +8,12 @@ from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
 from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.video.shutter import parse_shutter
+
+
+def _shutter(value: float | str) -> float | str:
+    parse_shutter(value)
+    return value
 
 
 class Video(Section):
@@ -20,6 +26,11 @@ class Video(Section):
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
         1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+    )
+    source_shutter: Annotated[float | str, AfterValidator(_shutter)] | None = Field(
+        None,
+        description="exposure of the stored frames, of all videos: seconds such as 0.002 or 1/500, or an angle such as "
+        "180deg; null: what each file tells",
     )
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"

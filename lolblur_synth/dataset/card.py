@@ -8,7 +8,7 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.records import SequenceRecord, SourceShutterRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
     AimSummary,
@@ -164,9 +164,12 @@ def _sources(summary: Summary) -> list[str]:
     return [
         "## Sources",
         "",
-        "| video | split | file | capture rate | pairs | windows dropped | content |",
-        "|---|---|---|---|---|---|---|",
+        "| video | split | file | capture rate | exposure ratio | pairs | windows dropped | content |",
+        "|---|---|---|---|---|---|---|---|",
         *map(_source, summary.videos),
+        "",
+        "Exposure ratio: the source's shutter to the time from frame to frame; at 1 each frame is blurred by all "
+        f"motion, near 0 what is between frames was not filmed. {_ratio_range(summary)}",
         "",
         *_dropped(summary.rejects),
     ]
@@ -176,8 +179,22 @@ def _source(video: VideoSummary) -> str:
     source = video.source
     return (
         f"| {video.number:04d} | {video.split} | {_cell(source.name)} | {source.capture_fps} fps "
-        f"({_cell(source.capture_source)}) | {video.pairs} | {video.rejects} | {source.content[:16]} |"
+        f"({_cell(source.capture_source)}) | {_shutter(source.shutter)} | {video.pairs} | {video.rejects} | "
+        f"{source.content[:16]} |"
     )
+
+
+def _shutter(shutter: SourceShutterRecord) -> str:
+    if shutter.exposure_ratio is None:
+        return "unknown"
+    return f"{shutter.exposure_ratio:.2f} ({_cell(f'{shutter.origin} {shutter.detail}'.rstrip())})"
+
+
+def _ratio_range(summary: Summary) -> str:
+    span, unknown, count = summary.exposure_ratio, summary.unknown_shutters, len(summary.videos)
+    if span is None:
+        return "It is unknown of all videos."
+    return f"It is {_shown(span)}" + (f", and unknown of {unknown} of {count} videos." if unknown else ".")
 
 
 def _dropped(rejects: Mapping[str, int]) -> list[str]:

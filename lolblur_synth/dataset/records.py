@@ -19,6 +19,7 @@ from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import AimLimit, Reject, RejectKind, Slot
 from lolblur_synth.video.metadata import FlawKind
+from lolblur_synth.video.shutter import ShutterOrigin
 
 FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
 
@@ -36,6 +37,15 @@ Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Sta
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, **STRICT)
+
+
+class SourceShutterRecord(_Part):
+    """For how long each frame of the source was exposed."""
+
+    origin: ShutterOrigin = ShutterOrigin.UNKNOWN  # what tells it
+    detail: Text = ""  # name of the tag or file
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    exposure_ratio: Share | None = None  # to the time from frame to frame; None: unknown, or it cannot be
 
 
 class Source(_Part):
@@ -56,6 +66,7 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    shutter: SourceShutterRecord = SourceShutterRecord()
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
 
     @property

@@ -161,6 +161,8 @@ class Summary:
     rejects: dict[str, int]  # windows that gave no pair, by cause, the most frequent first
     draws: DrawSummary
     denoise: DenoiseSummary
+    exposure_ratio: Range | None  # of the videos: source's shutter to the time between frames; None: unknown of all
+    unknown_shutters: int  # videos
     motion: MotionSummary | None  # None: the backend does not tell
     blur: BlurSummary | None  # likewise
     aim: AimSummary | None  # None: shutters were drawn
@@ -191,6 +193,8 @@ def summarize(records: Sequence[SequenceRecord]) -> Summary:
         rejects=dict(Counter(cause for causes in rejects.values() for cause in causes.values()).most_common()),
         draws=_draws(records),
         denoise=_denoise(records),
+        exposure_ratio=_range_if_any(_ratios(videos)),
+        unknown_shutters=len(videos) - len(_ratios(videos)),
         motion=_motion(records, sequences),
         blur=_blur(records),
         aim=_aim(records),
@@ -334,6 +338,11 @@ def spread(values: Iterable[float]) -> Spread:
     Spread(least=0.0, p5=5.0, median=50.0, p95=95.0, most=100.0)
     """
     return Spread(*np.quantile([*values], (0, 0.05, 0.5, 0.95, 1)).tolist())
+
+
+def _ratios(videos: Iterable[VideoSummary]) -> list[float]:
+    ratios = (video.source.shutter.exposure_ratio for video in videos)
+    return [ratio for ratio in ratios if ratio is not None]
 
 
 def _range(values: Iterable[float]) -> Range:

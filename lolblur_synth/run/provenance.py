@@ -21,12 +21,13 @@ from lolblur_synth.dataset.records import (
     SequenceRecord,
     ShutterRecord,
     Source,
+    SourceShutterRecord,
 )
 from lolblur_synth.ops.motion import MotionBlur
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
 from lolblur_synth.synthesis.sequences import NAMED_FRAMES, BlurAim
-from lolblur_synth.video.metadata import VideoScan
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
 
 
 def describe_sequence(
@@ -132,7 +133,21 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
+        shutter=_describe_shutter(info),
         white=info.white,
+    )
+
+
+def _describe_shutter(info: VideoInfo) -> SourceShutterRecord:
+    shutter = info.shutter
+    if shutter is None:
+        return SourceShutterRecord()
+    ratio = info.exposure_ratio
+    return SourceShutterRecord(
+        origin=shutter.origin,
+        detail=shown(shutter.detail),
+        seconds=float(shutter.time(info.capture_fps)),
+        exposure_ratio=None if ratio is None else round(ratio, 4),
     )
 
 

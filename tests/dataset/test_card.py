@@ -8,11 +8,12 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.card import SHEET, render, write
 from lolblur_synth.dataset.publish import publish
 from lolblur_synth.dataset.record_reader import read_records
-from lolblur_synth.dataset.records import RejectRecord
+from lolblur_synth.dataset.records import RejectRecord, SourceShutterRecord
 from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
 from lolblur_synth.video.metadata import FlawKind
+from lolblur_synth.video.shutter import ShutterOrigin
 from tests.support.staged import SENSOR, SOURCE, pair, record, stage
 
 
@@ -28,7 +29,7 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         "| train | 1 | 1 | 2 |",
         "4. Reverse clipping: + 25.5 to 51 of 255 where L* > 98.",
         "6. Defocus: 1 of 2 sequences, sigma 0.5 to 1 pixels.",
-        f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | 2 | 2 | {'5' * 16} |",
+        f"| 0003 | train | a.mp4 | 240000/1001 fps (stream rate) | unknown | 2 | 2 | {'5' * 16} |",
         "Windows dropped: 2 for: scene cut. Each is listed in the records.",
         "| path, mean, pixels | 12.5 | 12.5 | 12.5 | 12.5 | 12.5 |",
         "| PSNR in light, dB | 26 | 26 | 26 | 26 | 26 |",
@@ -58,6 +59,15 @@ def test_the_card_tells_of_the_noise():
     )
 
 
+def test_the_card_tells_how_long_frames_were_exposed():
+    told = SourceShutterRecord(origin=ShutterOrigin.TAG, detail="a|b", seconds=0.002, exposure_ratio=0.48)
+    source = SOURCE.model_copy(update={"shutter": told})
+    card = render([record(source=source), record(4)])
+    assert "| 0.48 (tag a\\|b) |" in card
+    assert "It is 0.48, and unknown of 1 of 2 videos." in card
+    assert "It is unknown of all videos." in render([record()])
+
+
 def test_the_card_says_when_paths_are_not_measured():
     plain = replace(pair(1), blur=None)
     card = render([record(pairs=[plain])])
@@ -71,7 +81,7 @@ def test_the_card_says_when_paths_are_not_measured():
 def test_names_from_files_make_no_markdown(name):
     card = render([record(source=SOURCE.model_copy(update={"name": name}))])
     (row,) = [line for line in card.splitlines() if line.startswith("| 0003 |")]
-    assert row.replace("\\|", "").count("|") == 8
+    assert row.replace("\\|", "").count("|") == 9
     assert "<script" not in card
 
 
