@@ -9,6 +9,12 @@ from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, Wh
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
 from lolblur_synth.ops.response_table import Name, Response, check_table
 from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
+from lolblur_synth.video.shutter import parse_shutter
+
+
+def _shutter(value: float | str) -> float | str:
+    parse_shutter(value)
+    return value
 
 
 class Video(Section):
@@ -21,6 +27,11 @@ class Video(Section):
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
         1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+    )
+    source_shutter: Annotated[float | str, AfterValidator(_shutter)] | None = Field(
+        None,
+        description="exposure of the stored frames, of all videos: seconds such as 0.002 or 1/500, or an angle such as "
+        "180deg; null: what each file tells",
     )
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"
@@ -36,6 +47,11 @@ class Sequences(Section):
     min_pairs: int = Field(4, ge=1, description="shorter sequences are dropped")
     shutter_ms: Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], BeforeValidator(as_range)] = Field(
         (24, 32), description="exposure times, of which a sequence draws one; 7 or 9 frames at 250 per second"
+    )
+    blur: Annotated[Range, within(0.1, 1000)] | None = Field(
+        None,
+        description="mean path in pixels that things go while the shutter is open, drawn uniformly: a sequence takes "
+        "the exposure time that comes nearest, and shutter_ms is not used; null: shutter_ms",
     )
 
     @model_validator(mode="after")

@@ -8,10 +8,13 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.records import SequenceRecord, SourceShutterRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
+    AimSummary,
+    BlurSummary,
     DenoiseSummary,
+    DifficultySummary,
     DrawSummary,
     MotionSummary,
     Range,
@@ -20,6 +23,7 @@ from lolblur_synth.dataset.summary import (
     VideoSummary,
     summarize,
 )
+from lolblur_synth.metrics.difficulty import EASY, HARD
 from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import read_pixels, write_png
 
@@ -57,7 +61,7 @@ def render(records: list[SequenceRecord]) -> str:
     """The card as Markdown."""
     summary = summarize(records)
     blocks = [*_contents(summary), *_folders(summary.config), *_recipe(summary), *_sources(summary)]
-    return "\n".join([*blocks, *_measurements(summary), *_versions(summary)])
+    return "\n".join([*blocks, *_blurs(summary), *_measurements(summary), *_versions(summary)])
 
 
 def _contents(summary: Summary) -> list[str]:
@@ -186,9 +190,12 @@ def _sources(summary: Summary) -> list[str]:
     return [
         "## Sources",
         "",
-        "| video | split | file | capture rate | pairs | windows dropped | content |",
-        "|---|---|---|---|---|---|---|",
+        "| video | split | file | capture rate | exposure ratio | pairs | windows dropped | content |",
+        "|---|---|---|---|---|---|---|---|",
         *map(_source, summary.videos),
+        "",
+        "Exposure ratio: the source's shutter to the time from frame to frame; at 1 each frame is blurred by all "
+        f"motion, near 0 what is between frames was not filmed. {_ratio_range(summary)}",
         "",
         *_dropped(summary.rejects),
     ]
@@ -198,8 +205,22 @@ def _source(video: VideoSummary) -> str:
     source = video.source
     return (
         f"| {video.number:04d} | {video.split} | {_cell(source.name)} | {source.capture_fps} fps "
-        f"({_cell(source.capture_source)}) | {video.pairs} | {video.rejects} | {source.content[:16]} |"
+        f"({_cell(source.capture_source)}) | {_shutter(source.shutter)} | {video.pairs} | {video.rejects} | "
+        f"{source.content[:16]} |"
     )
+
+
+def _shutter(shutter: SourceShutterRecord) -> str:
+    if shutter.exposure_ratio is None:
+        return "unknown"
+    return f"{shutter.exposure_ratio:.2f} ({_cell(f'{shutter.origin} {shutter.detail}'.rstrip())})"
+
+
+def _ratio_range(summary: Summary) -> str:
+    span, unknown, count = summary.exposure_ratio, summary.unknown_shutters, len(summary.videos)
+    if span is None:
+        return "It is unknown of all videos."
+    return f"It is {_shown(span)}" + (f", and unknown of {unknown} of {count} videos." if unknown else ".")
 
 
 def _dropped(rejects: Mapping[str, int]) -> list[str]:
@@ -207,6 +228,67 @@ def _dropped(rejects: Mapping[str, int]) -> list[str]:
         return []
     causes = "; ".join(f"{count} for: {_cell(cause)}" for cause, count in rejects.items())
     return [f"Windows dropped: {causes}. Each is listed in the records.", ""]
+
+
+def _blurs(summary: Summary) -> list[str]:
+    blur, difficulty = summary.blur, summary.difficulty
+    if difficulty is None:
+        return []
+    rows = [("PSNR, dB", difficulty.psnr), ("PSNR in light, dB", difficulty.in_light)]
+    if blur:
+        moving = [("path, mean, pixels", blur.mean), ("path, 95 %, pixels", blur.p95)]
+        rows = [*moving, ("straightness", blur.straightness), ("concentration", blur.concentration), *rows]
+    return [
+        "## How the pictures are blurred",
+        "",
+        _row("of a pair", "least", "5 %", "median", "95 %", "most"),
+        "|---|---|---|---|---|---|",
+        *(_row(label, *(f"{value:.4g}" for value in spread)) for label, spread in rows),
+        "",
+        *_aims(summary.aim),
+        *_directions(blur),
+        *_tiers(difficulty),
+    ]
+
+
+def _aims(aim: AimSummary | None) -> list[str]:
+    if aim is None:
+        return []
+    reached = f", reached {_shown(aim.reached)}" if aim.reached else ""
+    return [
+        f"Shutters were chosen for mean paths of {_shown(aim.wanted)} pixels{reached}; the nearest that there is was "
+        f"taken in {aim.too_slow} sequences whose motion is too slow, and in {aim.too_fast} where it is too fast.",
+        "",
+    ]
+
+
+def _directions(blur: BlurSummary | None) -> list[str]:
+    if blur is None:
+        return ["Paths are not measured, as sub-frames were made without flow.", ""]
+    return [
+        _row("direction", *(f"{axis}°" for axis in blur.directions), "spread"),
+        f"|{'---|' * (len(blur.directions) + 2)}",
+        _row("pairs", *map(str, blur.directions.values()), str(blur.undirected)),
+        "",
+        f"Path: how far things go while the shutter is open, over the picture, by the flow that made the sub-frames of "
+        f"{blur.pairs} pairs. Straightness: chord over path. Directions are axes, counted from the horizontal to the "
+        "left, by the nearest; concentration: 1 where all of a picture is one, 0 where they are spread evenly.",
+        "",
+    ]
+
+
+def _tiers(difficulty: DifficultySummary) -> list[str]:
+    low, high = difficulty.thirds
+    return [
+        _row("tier", *difficulty.tiers),
+        f"|{'---|' * (len(difficulty.tiers) + 1)}",
+        _row("pairs", *map(str, difficulty.tiers.values())),
+        "",
+        f"PSNR of low_blur against low_sharp; in light: both by the tone curve that takes low_sharp to the ground "
+        f"truth. Tiers by that: easy from {EASY:g} dB, hard below {HARD:g}; {low:.1f} and {high:.1f} dB part "
+        f"{difficulty.pairs} pairs into thirds.",
+        "",
+    ]
 
 
 def _measurements(summary: Summary) -> list[str]:

@@ -43,6 +43,7 @@ class Draws:
     rolling_ms: float = 0.0  # readout time of a rolling shutter, from the first row to the last
     sharpening: float = 0.0  # amount of unsharp masking
     jpeg: Jpeg | None = None  # None: not compressed
+    blur: float | None = None  # wanted mean path, pixels; None: the shutter was drawn
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -66,6 +67,7 @@ def draw(config: Config, sequence: str) -> Draws:
         rolling_ms=uniform("rolling shutter", config.camera.rolling_ms),
         sharpening=uniform("sharpening", config.isp.sharpen),
         jpeg=draw_jpeg(config, sequence),
+        blur=uniform("blur", config.sequences.blur) if config.sequences.blur else None,
     )
 
 

@@ -30,6 +30,7 @@ from lolblur_synth.ops.exposure import expose, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.isp import process
+from lolblur_synth.ops.motion import GapNote, MotionBlur, motion_blur
 from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.response import response_curve
 from lolblur_synth.ops.unclip import unclip
@@ -69,6 +70,7 @@ class Pair:
     low_blur: Tensor  # darkened, exposed over the whole window
     low_blur_noise: Tensor  # and noisy: the input of a network
     flow_inconsistency: tuple[float, ...]  # of each gap of the exposure: the share of the picture, [0, 1]
+    motion: MotionBlur | None  # over the exposure; None where sub-frames are made without flow
 
 
 def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
@@ -119,8 +121,8 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
             light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
 
-        inconsistency: list[float] = []
-        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
+        notes: list[GapNote] = []
+        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, notes.append)
         with profiler("average"):
             lit = tools.map(exposed_light, profiler.each("interpolate", sub_frames))
             exposed = expose(lit, shutter.sub_frames, shutter.exposed, shutter.readout)
@@ -137,7 +139,9 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
         del window, clipped, bright, dark, light, sub_frames, exposed, pictures  # else held while the next are denoised
-        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, tuple(inconsistency))
+        motion = motion_blur([note.flow for note in notes[shutter.margin :][: shutter.gaps]])
+        shares = tuple(note.inconsistency for note in notes)
+        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
 
 
 def middle(frames: Sequence[Tensor], guides: Sequence[Tensor], shutter: Shutter, tools: Tools) -> Tensor:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, fsum
+from statistics import fmean
 from typing import NamedTuple
 
 from lolblur_synth.config.run import Sequences
@@ -100,6 +101,22 @@ class Shutter:
         return range(center - self.half, center + self.half + 1)
 
 
+class AimLimit(StrEnum):
+    """Why a wanted blur cannot be had; the value is how it is told."""
+
+    TOO_SLOW = "motion is too slow for the longest shutter that fits"
+    TOO_FAST = "motion is too fast for the shortest shutter"
+
+
+@dataclass(frozen=True)
+class BlurAim:
+    """A wanted blur, and what the chosen shutter makes of it, by the motion that was seen in planning."""
+
+    wanted: float  # mean path in pixels
+    planned: float
+    limit: AimLimit | None = None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is decided of a sequence before its frames are read."""
@@ -110,6 +127,7 @@ class Recipe:
     draws: Draws
     metering: Metering
     holds_light: bool = False  # the footage does, beyond white
+    aim: BlurAim | None = None  # None: the shutter was drawn
 
     @property
     def span(self) -> range:
@@ -132,6 +150,34 @@ def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float, r
     factor = max(1, round_half_up(Fraction(str(sub_frame_fps)) / capture_fps))
     readout = Fraction(str(rolling_ms)) / 1000 * capture_fps * factor
     return Shutter(gaps, factor, float(1000 * gaps / capture_fps), float(readout))
+
+
+def shutters_within(
+    capture_fps: Fraction, output_fps: float, sub_frame_fps: float, rolling_ms: float = 0.0
+) -> list[Shutter]:
+    """Every shutter that fits into the period of an output frame, at least the shortest: 2 to 10 gaps at 250 fps."""
+    most = max(2, floor(capture_fps / Fraction(str(output_fps))))
+    times = (float(1000 * gaps / capture_fps) for gaps in range(2, most + 1, 2))
+    return [shutter_at(capture_fps, time, sub_frame_fps, rolling_ms) for time in times]
+
+
+def nearest_shutter(
+    shutters: Sequence[Shutter], chunk: Sequence[Slot], speeds: Sequence[float], wanted: float
+) -> tuple[Shutter, BlurAim]:
+    """The shutter whose mean path over the windows of a sequence comes nearest to a wanted one.
+
+    `shutters` ascending; `speeds` are pixels a gap, from the first frame of the longest shutter's first window.
+    """
+    start = shutters[-1].window(chunk[0].center).start
+
+    def path(shutter: Shutter) -> float:
+        first = -start - shutter.gaps // 2  # of the middle row's exposure
+        return fmean(fsum(speeds[slot.center + first :][: shutter.gaps]) for slot in chunk)
+
+    paths = [path(shutter) for shutter in shutters]
+    at = min(range(len(shutters)), key=lambda number: abs(paths[number] - wanted))
+    limit = AimLimit.TOO_SLOW if wanted > paths[-1] else AimLimit.TOO_FAST if wanted < paths[0] else None
+    return shutters[at], BlurAim(wanted, paths[at], limit)
 
 
 def slots(frames: int, capture_fps: Fraction, output_fps: float, half: int) -> list[Slot]:

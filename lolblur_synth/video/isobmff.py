@@ -1,4 +1,4 @@
-"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell, edits and Samsung's slow motion.
+"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell, edits, slow motion, telemetry.
 
 ISO/IEC 14496-12.
 """
@@ -39,6 +39,27 @@ def samsung_rate(path: Path) -> Fraction | None:
                 return Fraction(int.from_bytes(parts[b"srfr"][:4], "big"), 1 << 16)
             return _SAMSUNG_MODES.get(mode) if mode else None
     return None
+
+
+def first_sample(path: Path, codec: bytes) -> bytes | None:
+    """The first sample of the first track of a codec, by its name of four letters; None without one. `OSError`."""
+    with path.open("rb") as file:
+        for track in _inside(file, _whole(file), b"moov", b"trak"):
+            for table in _inside(file, track, b"mdia", b"minf", b"stbl"):
+                parts = {kind: _read(file, span) for kind, span in _boxes(file, table)}
+                if parts.get(b"stsd", b"")[12:16] == codec:
+                    return _sample(file, parts)
+    return None
+
+
+def _sample(file: BinaryIO, parts: dict[bytes, bytes]) -> bytes | None:
+    sizes, wide = parts.get(b"stsz", b""), b"co64" in parts
+    places = parts.get(b"co64" if wide else b"stco", b"")
+    if len(sizes) < 12 or len(places) < 16 - 4 * (not wide):
+        return None
+    size = int.from_bytes(sizes[4:8], "big") or int.from_bytes(sizes[12:16], "big")
+    at = int.from_bytes(places[8 : 16 if wide else 12], "big")
+    return _read(file, (at, at + size))
 
 
 def _edit_rates(data: bytes) -> Iterator[int]:

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from lolblur_synth.video.shutter import LONGEST_RATIO, SourceShutter
+
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
 ColorRange = Literal["limited", "full"]  # of samples: 16 to 235, or all
 MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
@@ -49,11 +51,21 @@ class VideoInfo:
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
     white: float | None = None  # linear value that is shown as white; None: samples are display-referred, up to white
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
+    shutter: SourceShutter | None = None  # None: nobody tells
 
     @property
     def capture_source(self) -> str:
         """Where the rate of the sensor is from, in words: "tag com.android.capture.fps", "sidecar C0001M01.XML", ..."""
         return f"{self.capture_origin} {self.capture_detail}".rstrip()
+
+    @property
+    def exposure_ratio(self) -> float | None:
+        """The share of the time from frame to frame that is exposed, [0, 1]; None where it is not told, or cannot be.
+
+        Cameras round: 1/240 s is a little more than a frame at 240000/1001 fps.
+        """
+        ratio = self.shutter.ratio(self.capture_fps) if self.shutter else LONGEST_RATIO + 1
+        return min(1.0, float(ratio)) if ratio <= LONGEST_RATIO else None
 
     @property
     def holds_light(self) -> bool:

@@ -1,6 +1,6 @@
 """Probe: what the headers and the first frame of a video tell, and what of it cannot be used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -19,6 +19,7 @@ from lolblur_synth.video.light import holds_light, read_light
 from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
+from lolblur_synth.video.shutter_tags import shutter_of_picture, shutter_of_stream
 from lolblur_synth.video.stream import decoded_frames, open_stream
 from lolblur_synth.video.timeline import standard_rate
 
@@ -105,7 +106,8 @@ def probe(
             )
         info = _describe(path, stream, frame, color, stored, rate)
         _refuse(info, frame, color)
-        return info
+        shutter = shutter_of_stream(path, map(readable, (container.metadata, stream.metadata)))
+        return replace(info, shutter=shutter)
 
 
 def _refuse(info: VideoInfo, frame: av.VideoFrame, color: _Color) -> None:
@@ -204,4 +206,5 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int, whit
         rotation=0,
         white=white if light else None,
         used_bits=few,
+        shutter=shutter_of_picture(first, largest),
     )

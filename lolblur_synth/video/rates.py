@@ -69,11 +69,16 @@ def _told(
     samsung = samsung_rate(path)
     if samsung is not None:
         yield RateOrigin.BOX, "smta", samsung
+    for sidecar, text in sidecars(path):
+        rate = re.search(r"""captureFps\s*=\s*["']([^"']*?)[pi]?["']""", text)
+        if rate:  # else it was filmed as it is stored
+            yield RateOrigin.SIDECAR, sidecar.name, rate[1]
+
+
+def sidecars(path: Path) -> Iterator[tuple[Path, str]]:
+    """Sony's XML files beside a clip (NonRealTimeMeta), and what they say."""
     stems = dict.fromkeys((path.stem, path.stem.upper(), path.stem.lower()))
     names = (f"{stem}{end}{suffix}" for stem, end, suffix in product(stems, ("M01", "m01"), (".XML", ".xml")))
     for sidecar in filter(Path.is_file, map(path.with_name, names)):
         with sidecar.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_LONGEST)
-        rate = re.search(r"""captureFps\s*=\s*["']([^"']*?)[pi]?["']""", text)
-        if rate:  # else it was filmed as it is stored
-            yield RateOrigin.SIDECAR, sidecar.name, rate[1]
+            yield sidecar, file.read(_LONGEST)

@@ -73,6 +73,30 @@ def test_what_a_camera_did_at_last_is_read_back_as_it_was_drawn():
             SequenceRecord.model_validate_json(json.dumps(wrong))
 
 
+def test_pairs_from_before_they_told_of_blur_have_none():
+    before = json.loads(record().model_dump_json())
+    for told in before["pairs"]:
+        for name in ("blur", "psnr", "psnr_in_light"):
+            del told[name]
+    pairs = SequenceRecord.model_validate_json(json.dumps(before)).pairs
+    assert {(pair.blur, pair.psnr, pair.psnr_in_light, pair.tier) for pair in pairs} == {(None, None, None, None)}
+    assert [pair.tier for pair in record().pairs] == ["medium", "medium"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("direction", 180), ("direction", -0.1), ("straightness", 1.01), ("concentration", -0.01), ("mean", -1)],
+)
+def test_what_no_blur_can_be_is_refused(field, value):
+    wrong = json.loads(record().model_dump_json())
+    wrong["pairs"][0]["blur"][field] = value
+    with pytest.raises(ValueError, match=rf"pairs\.0\.blur\.{field}"):
+        SequenceRecord.model_validate_json(json.dumps(wrong))
+    wrong["pairs"][0]["blur"] = {"mean": 1.0}
+    with pytest.raises(ValueError, match=r"pairs\.0\.blur\.p95"):
+        SequenceRecord.model_validate_json(json.dumps(wrong))
+
+
 @pytest.mark.parametrize(
     ("kinds", "frames", "detail", "cause", "reason"),
     [

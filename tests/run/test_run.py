@@ -27,6 +27,7 @@ from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.kernels.jit_cache import KernelCache
+from lolblur_synth.metrics.psnr_ssim import psnr
 from lolblur_synth.nets.weights.checkpoint import save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.run import build_sequence
@@ -35,7 +36,7 @@ from lolblur_synth.run.execute import execute
 from lolblur_synth.run.executors import base, serial
 from lolblur_synth.run.executors.serial import Serial
 from lolblur_synth.run.plan import make_plan
-from lolblur_synth.video.images import read_image
+from lolblur_synth.video.images import read_image, read_pixels
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
@@ -136,6 +137,32 @@ def test_a_whole_camera_is_made_recorded_and_told(videos, made, tmp_path):
         assert part not in (made / "README.md").read_text()
     assert record.fingerprint != usual.fingerprint
     assert verify(tmp_path / "d")[1] == []
+
+
+def test_the_record_tells_how_hard_a_pair_is(made):
+    """Its pictures tell the PSNR; the hand that filmed goes up to 2 pixels a frame."""
+    for record in read_records(made).values():
+        for told, pair in zip(
+            record.pairs, pictures_of(made, record.split)[record.pairs[0].number - 1 :], strict=False
+        ):
+            assert told.psnr == round(psnr(read_pixels(pair["low_blur"]), read_pixels(pair["low_sharp"])), 2)
+            assert told.psnr_in_light
+            assert told.psnr_in_light < told.psnr
+            assert told.blur
+            assert 0.2 * record.shutter.gaps < told.blur.mean < 2.2 * record.shutter.gaps
+            assert told.blur.mean <= told.blur.p95
+    lines = [json.loads(line) for line in (made / "manifest.jsonl").read_text().splitlines()]
+    assert all(line["tier"] in ("easy", "medium", "hard") and line["blur"]["mean"] > 0 for line in lines)
+    assert "## How the pictures are blurred" in (made / "README.md").read_text()
+
+
+def test_without_flow_there_is_no_path(videos, tmp_path):
+    result = run(videos, tmp_path / "d", "--set", "interpolate.backend=linear", "--set", "interpolate.fps=250")
+    assert result.exit_code == 0, result.output
+    pairs = [pair for record in read_records(tmp_path / "d").values() for pair in record.pairs]
+    assert {pair.blur for pair in pairs} == {None}
+    assert None not in {pair.tier for pair in pairs}
+    assert "Paths are not measured" in (tmp_path / "d" / "README.md").read_text()
 
 
 def test_sequences_of_one_video_draw_differently_and_are_not_consecutive(made):

@@ -15,6 +15,7 @@ from lolblur_synth.ops.interpolation.interpolate import Gap, Note
 from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
 from lolblur_synth.ops.interpolation.warp import backward_maps, blend, interleave
+from lolblur_synth.ops.motion import GapNote, coarse_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
 
 _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ by as much, |x| + |y|
@@ -22,16 +23,13 @@ _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ b
 
 @dataclass(frozen=True)
 class OpenGap:
-    """Two consecutive frames and the motion between them, ready for `subframe`.
-
-    `inconsistency` is the share of the picture where forward and backward flow do not lead back.
-    """
+    """Two consecutive frames and the motion between them, ready for `subframe`, and what is told of it."""
 
     before: Tensor
     after: Tensor
     motion: tuple[MotionField, MotionField]
     pixels: tuple[Floats, Floats] | None  # of frames on the CPU
-    inconsistency: float
+    note: GapNote
 
 
 def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
@@ -40,7 +38,7 @@ def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: T
     inconsistency = flow_inconsistency(guide_before, guide_after, forward, backward)
     motion = estimate_motion(guide_before, guide_after, forward, backward)
     pixels = (interleave(before), interleave(after)) if before.device.type == "cpu" else None
-    return OpenGap(before, after, motion, pixels, inconsistency)
+    return OpenGap(before, after, motion, pixels, GapNote(inconsistency, coarse_flow(forward, backward)))
 
 
 def _support_maximum(frame: Tensor) -> Tensor:
@@ -79,7 +77,7 @@ def by_flow(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
 
     def moments() -> Iterator[tuple[OpenGap, float]]:
         for gap, times in opened:
-            note(gap.inconsistency)
+            note(gap.note)
             for time in times:
                 yield gap, time
 

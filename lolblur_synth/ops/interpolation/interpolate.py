@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
+from lolblur_synth.ops.motion import GapNote
 
-Note = Callable[[float], None]  # told of each gap in turn its flow inconsistency, a share of the picture
+Note = Callable[[GapNote], None]  # told of each gap in turn how it moves, where that is seen
 
 
 class Gap(NamedTuple):
@@ -49,8 +50,8 @@ def by_blending(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
     return each(lambda blend: torch.lerp(*blend), blends)
 
 
-def _ignore(inconsistency: float) -> None:
-    del inconsistency
+def _ignore(told: GapNote) -> None:
+    del told
 
 
 def interpolate(
