@@ -212,7 +212,7 @@ def _source(video: VideoSummary) -> str:
 
 def _shutter(shutter: SourceShutterRecord) -> str:
     if shutter.exposure_ratio is None:
-        return "unknown"
+        return "unknown" if shutter.seen_ratio is None else f"unknown, looks like {shutter.seen_ratio:.2f}"
     return f"{shutter.exposure_ratio:.2f} ({_cell(f'{shutter.origin} {shutter.detail}'.rstrip())})"
 
 

@@ -46,6 +46,7 @@ class SourceShutterRecord(_Part):
     detail: Text = ""  # name of the tag or file
     seconds: Annotated[float, Field(gt=0)] | None = None
     exposure_ratio: Share | None = None  # to the time from frame to frame; None: unknown, or it cannot be
+    seen_ratio: Share | None = None  # that blur in the frames looks like, where it is unknown, and that is clear
 
 
 class Source(_Part):

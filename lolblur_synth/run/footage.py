@@ -116,6 +116,16 @@ def _shutter_warnings(info: VideoInfo) -> Iterator[str]:
         )
 
 
+def seen_blur(found: VideoScan) -> Iterator[str]:
+    """What is to be said of frames that look blurred themselves."""
+    if found.seen_exposure is not None:
+        yield (
+            f"its frames look blurred by about {found.seen_exposure:.0%} of the motion between them, and so is the "
+            "ground truth where things move; a shorter shutter would be better, and video.source_shutter, if you know "
+            "it, tells more"
+        )
+
+
 def missed_blur(recipes: Iterable[Recipe]) -> Iterator[str]:
     """What is to be said of sequences that cannot have the blur that was drawn for them."""
     for number, recipe in enumerate(recipes):

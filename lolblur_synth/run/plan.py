@@ -19,7 +19,8 @@ from lolblur_synth.dataset.settings import has_settings, pixel_settings
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
-from lolblur_synth.run.footage import missed_blur, scan_or_fault, warnings
+from lolblur_synth.run.footage import missed_blur, scan_or_fault, seen_blur, warnings
+from lolblur_synth.run.seen_blur import seen_exposure
 from lolblur_synth.run.speeds import measure_speeds
 from lolblur_synth.run.splits import assign_splits
 from lolblur_synth.synthesis.draws import draw
@@ -226,7 +227,7 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
         warnings=tuple(warnings(found, shutters, config)),
     )
     if chunks:
-        return _with_speeds(cut, half, config)
+        return _with_speeds(_with_seen_blur(cut, half), half, config)
     reasons = sorted({reject.cause for reject in rejects})
     fault = (
         f"too few frames: {found.frames} at {float(fps):g} fps hold {len(candidates)} windows of {2 * half + 1} frames"
@@ -244,13 +245,26 @@ def _shutters(fps: Fraction, config: Config) -> list[Shutter]:
     return [shutter_at(fps, ms, sub_frames, slowest) for ms in section.shutter_ms]
 
 
+def _spans(cut: VideoPlan, half: int) -> list[range]:
+    """The source frames of each sequence, with the longest shutter."""
+    return [range(chunk[0].center - half, chunk[-1].center + half + 1) for chunk in cut.chunks]
+
+
+def _with_seen_blur(cut: VideoPlan, half: int) -> VideoPlan:
+    """A video with what is seen of its shutter, where nobody tells."""
+    if cut.scan is None or cut.scan.info.exposure_ratio is not None:
+        return cut
+    found = replace(cut.scan, seen_exposure=seen_exposure(cut.scan, _spans(cut, half)))
+    return replace(cut, scan=found, warnings=(*cut.warnings, *seen_blur(found)))
+
+
 def _with_speeds(cut: VideoPlan, half: int, config: Config) -> VideoPlan:
     """A video with the motion of its sequences, where shutters are chosen by it; half is of the longest."""
     if config.sequences.blur is None or cut.scan is None:
         return cut
-    spans = [range(chunk[0].center - half, chunk[-1].center + half + 1) for chunk in cut.chunks]
     try:
-        return replace(cut, speeds=tuple(tuple(measure_speeds(cut.scan, span, config.video.size)) for span in spans))
+        found = (measure_speeds(cut.scan, span, config.video.size) for span in _spans(cut, half))
+        return replace(cut, speeds=tuple(map(tuple, found)))
     except SequenceError as error:
         return VideoPlan(cut.path, cut.name, fault=error.told(setting, where=error.where != cut.path))
 

@@ -27,7 +27,7 @@ from lolblur_synth.ops.motion import MotionBlur
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
 from lolblur_synth.synthesis.sequences import NAMED_FRAMES, BlurAim
-from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.metadata import VideoScan
 
 
 def describe_sequence(
@@ -133,21 +133,22 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
-        shutter=_describe_shutter(info),
+        shutter=_describe_shutter(scan),
         white=info.white,
     )
 
 
-def _describe_shutter(info: VideoInfo) -> SourceShutterRecord:
-    shutter = info.shutter
+def _describe_shutter(scan: VideoScan) -> SourceShutterRecord:
+    info, shutter = scan.info, scan.info.shutter
     if shutter is None:
-        return SourceShutterRecord()
+        return SourceShutterRecord(seen_ratio=scan.seen_exposure)
     ratio = info.exposure_ratio
     return SourceShutterRecord(
         origin=shutter.origin,
         detail=shown(shutter.detail),
         seconds=float(shutter.time(info.capture_fps)),
         exposure_ratio=None if ratio is None else round(ratio, 4),
+        seen_ratio=scan.seen_exposure,
     )
 
 

@@ -148,6 +148,7 @@ class VideoScan:
     checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
     lightness: tuple[float, ...] = ()  # mean CIE L*/100 but for lights, by timeline index
     flicker: Flicker | None = None
+    seen_exposure: float | None = None  # exposure ratio that its blur looks like, where that is clear
     stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property
