@@ -6,7 +6,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from lolblur_synth.config.presets import preset_dir
-from lolblur_synth.ops.noise.camera import Camera, Converter, Gains, Matrix
+from lolblur_synth.mosaic.color import Matrix
+from lolblur_synth.ops.noise.camera import Camera, Converter, Gains
 from lolblur_synth.ops.noise.levels import CountedLevel, LogLinearLevel, ScaledLevel
 
 

@@ -6,7 +6,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
-from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
+from lolblur_synth.mosaic.demosaic import Demosaic
+from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.ops.noise.camera import Model
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 

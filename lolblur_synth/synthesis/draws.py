@@ -9,7 +9,8 @@ import torch
 from lolblur_synth.config.cameras import cameras
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
-from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
+from lolblur_synth.mosaic.pattern import PATTERNS
+from lolblur_synth.ops.noise.camera import Model, Sensor, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
