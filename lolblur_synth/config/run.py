@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from lolblur_synth.config.cameras import known
+from lolblur_synth.config.cameras import CameraSettings, known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
 from lolblur_synth.mosaic.demosaic import Demosaic
 from lolblur_synth.mosaic.pattern import Pattern
@@ -119,6 +119,14 @@ class Defocus(Section):
     )
 
 
+def _is_preset(camera: object) -> str:
+    return "preset" if isinstance(camera, str) else "file"
+
+
+Camera = Annotated[
+    Annotated[str, AfterValidator(known), Tag("preset")] | Annotated[CameraSettings, Tag("file")],
+    Discriminator(_is_preset),
+]
 _GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not white: all lights would be coloured
 
 
@@ -138,12 +146,12 @@ class Noise(Section):
     read_spread: float = Field(
         0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
     )
-    camera: Annotated[str, AfterValidator(known)] = Field(
+    camera: Camera = Field(
         "sony-a7r3",
-        description="of bayer: whose noise, colours and white balance; a preset of configs/noise/cameras.yaml",
+        description="of bayer: whose noise, colours, white balance; a preset of configs/noise/cameras.yaml, or a file",
     )
     pattern: Literal["any"] | Pattern = Field(
-        "any", description="of bayer: colours of the mosaic, in rows; any: a sequence draws one"
+        "any", description="of bayer: colours of the mosaic, in rows; any: the camera's, else a sequence draws one"
     )
     demosaic: Demosaic = Field("menon", description="of bayer: demosaicing, the sharpest last: bilinear, malvar, menon")
     red_gain: Annotated[Range, _GAINS] | None = Field(

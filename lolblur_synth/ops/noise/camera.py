@@ -23,15 +23,16 @@ class Gains:
 
 @dataclass(frozen=True)
 class Converter:
-    """Analogue-digital converter: its bits, and the level of no light."""
+    """Analogue-digital converter: its bits, the level of no light, and where it saturates, if before its last code."""
 
-    bits: Literal[10, 12, 14]
+    bits: Literal[10, 12, 14, 16]
     black: int
+    white: int | None = None
 
     @property
     def span(self) -> int:
         """Levels from black to white."""
-        return (1 << self.bits) - 1 - self.black
+        return ((1 << self.bits) - 1 if self.white is None else self.white) - self.black
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Camera:
     gains: Gains | None  # None: those that turn D65 white in the matrix
     converter: Converter | None  # None: not published, so nothing is rounded
     tukey_lambda: float | None  # None: read noise is normal
+    pattern: Pattern | None = None  # None: not published, or several cameras
 
 
 @dataclass(frozen=True)
