@@ -72,7 +72,7 @@ def calibrate(dark: Path, flat: Path | None, preset: str | None, name: str, prog
     flats = RawSeries(flat, "flat", progress, passes=3) if flat else None
     if flats:
         flats.check_alike(flats.paths[0], flats.first, darks.first, f"the dark frame {darks.paths[0].name}")
-    curve, white, notes = _transfer(flats, noise) if flats else (None, darks.first.white, [])
+    curve, white, notes = _transfer(flats, noise) if flats else (None, int(darks.first.white), [])
     span = white - round(sum(noise.black) / 4)
     gain = (math.log(curve.gain),) * 2 if curve else _preset_gain(cameras()[preset or ""], span)
     matrices, source = _matrices(darks.first, preset)
@@ -139,7 +139,7 @@ def _transfer(flats: RawSeries, noise: DarkNoise) -> tuple[TransferCurve, int, l
         _Flat.of(path, frame, noise) for path, frame in zip(flats.paths, flats.frames(flats.paths), strict=True)
     ]
     piled = [flat.piled for flat in measured if flat.piled is not None]
-    white = min([flats.first.white, *piled])
+    white = min([int(flats.first.white), *piled])
     pairs, alone = _pairs(measured)
     if not pairs:
         raise UserError(

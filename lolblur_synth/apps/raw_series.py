@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lolblur_synth.core.errors import UserError, setting
+import numpy as np
+
+from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.video.raw import Raw, is_raw, read_raw
 
 Progress = Callable[[int, int], None]
@@ -23,7 +25,7 @@ class RawSeries:
         if len(self.paths) < 2:
             what = "one RAW file alone" if self.paths else "no RAW files (.dng, .arw, .nef, .cr3, ...)"
             raise UserError(f"{what} in it; two and more are compared", where=self.where, advice="add some")
-        self.first = read_raw(self.paths[0])
+        self.first = self._read(self.paths[0])
         height, width = self.first.samples.shape
         if min(height, width) < _SMALLEST:
             raise UserError(f"frames of {width}x{height}; {_SMALLEST} pixels each way are needed", where=self.where)
@@ -32,11 +34,18 @@ class RawSeries:
     def frames(self, paths: Sequence[Path]) -> Iterator[Raw]:
         """Frames of the folder, that are as its first is."""
         for path in paths:
-            frame = read_raw(path)
+            frame = self._read(path)
             self.check_alike(path, frame, self.first, self.paths[0].name)
             self._done += 1
             self._progress(min(self._done, self._all), self._all)
             yield frame
+
+    @staticmethod
+    def _read(path: Path) -> Raw:
+        frame = read_raw(path)
+        if frame.samples.dtype != np.uint16:
+            raise SequenceError("its samples are floats, which were computed", where=path, advice="take RAW as it is")
+        return frame
 
     def check_alike(self, path: Path, frame: Raw, other: Raw, name: str) -> None:
         """Raise `UserError` for a frame of another camera or ISO than another one, of that name."""
@@ -57,6 +66,6 @@ def _facts(frame: Raw) -> dict[str, object]:
         "size": f"{width}x{height}",
         "mosaic": frame.pattern,
         "camera": frame.camera or None,
-        "white level": frame.white,
+        "white level": int(frame.white),
         "ISO": iso,
     }

@@ -27,7 +27,7 @@ def plot_transfer(curve: TransferCurve, span: int) -> Picture:
     variances = min(curve.read, float(curve.variance.min())) / 2, 1.5 * highest
     column, row = _axis(*lights, _LEFT, _RIGHT), _axis(*variances, _BOTTOM, _TOP)
     _grid(picture, column, row, lights, variances)
-    steps = np.geomspace(*lights, 200)
+    steps = np.geomspace(*lights, 24)
     model = [(column(light), row(curve.gain * light + curve.read)) for light in steps]
     cv2.line(picture, (_LEFT, row(curve.read)), (_RIGHT, row(curve.read)), _DARK, 1)
     cv2.polylines(picture, [np.array(model, np.int32)], False, _LINE, 2, cv2.LINE_AA)

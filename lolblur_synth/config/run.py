@@ -21,7 +21,7 @@ class Video(Section):
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
-        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF, DNG): the value that becomes white"
     )
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"

@@ -111,6 +111,8 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_range=info.color_range,
         rotation=info.rotation,
         white=info.white,
+        saturation=info.saturation,
+        raw=info.raw,
     )
 
 

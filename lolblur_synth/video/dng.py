@@ -9,12 +9,18 @@ from typing import Any, cast
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from lolblur_synth.mosaic.color import Matrix
+from lolblur_synth.mosaic.pattern import PATTERNS, Pattern
 from lolblur_synth.video.headers import UnreadableError
 from lolblur_synth.video.tiff import SIGNATURES
 
 _MODEL, _UNIQUE_MODEL, _EXIF, _RATE = 272, 50708, 34665, 51044
+_NEUTRAL, _PATTERN, _BLACK, _WHITE, _AREA, _ORIENTATION = 50728, 33422, 50714, 50717, 50829, 274
+_CFA, _FLOAT = 32803, 3
+_TURNS = {1: 0, 3: 180, 6: 90, 8: 270}  # of the tag Orientation, in degrees clockwise
+_UNPACKED = {1, 8, 32946}  # by tifffile alone: no compression, Deflate
 _VERSION = 50706  # DNGVersion: only DNG has it
 _MATRICES = ((50721, 50778), (50722, 50779))  # ColorMatrix and the illuminant that it was measured in
 # EXIF LightSource, from the nearest to D65, which is 21; a matrix of other light gives other colours.
@@ -31,6 +37,21 @@ class RawTags:
     matrix: Matrix | None = None  # XYZ (D65) -> camera RGB
     matrix_source: str = ""
     fps: Fraction | None = None  # CinemaDNG's FrameRate
+    balance: tuple[float, float] | None = None  # gains of red and blue as shot; green has 1
+    has_floats: bool = False
+    size: tuple[int, int] | None = None  # width and height of the mosaic
+    corner: tuple[int, int] = (0, 0)  # row and column where its active area begins
+
+
+@dataclass(frozen=True)
+class FloatMosaic:
+    """A mosaic of floats (H, W), with its pattern and levels."""
+
+    samples: NDArray[np.float32]
+    pattern: Pattern
+    black: tuple[float, float, float, float]  # by site in rows
+    white: float
+    turn: int  # degrees clockwise by which it is to be shown
 
 
 def raw_tags(path: Path) -> RawTags:
@@ -81,7 +102,23 @@ def _told(pages: list[tifffile.TiffPage]) -> RawTags:
         matrix=matrix,
         matrix_source=source,
         fps=_rate(tags.get(_RATE)),
+        balance=_balance(tags.get(_NEUTRAL)),
+        has_floats=any(_is_mosaic(page) and int(page.sampleformat) == _FLOAT for page in pages),
+        size=next(((page.imagewidth, page.imagelength) for page in pages if _is_mosaic(page)), None),
+        corner=cast(tuple[int, int], tuple(tags.get(_AREA, (0, 0))[:2])),
     )
+
+
+def _is_mosaic(page: tifffile.TiffPage) -> bool:
+    return int(page.photometric) == _CFA and not int(page.subfiletype) & 1
+
+
+def _balance(neutral: Any) -> tuple[float, float] | None:
+    """Gains of AsShotNeutral, which is what the camera sees of white."""
+    if not isinstance(neutral, tuple) or len(neutral) != 6 or not all(neutral):
+        return None
+    red, green, blue = (top / bottom for top, bottom in zip(neutral[::2], neutral[1::2], strict=True))
+    return green / red, green / blue
 
 
 def _daylight_matrix(tags: dict[int, Any]) -> tuple[Matrix | None, str]:
@@ -101,3 +138,44 @@ def _rate(value: Any) -> Fraction | None:
         return None
     fps = Fraction(int(value[0]), int(value[1]))
     return fps if 0 < fps < math.inf else None
+
+
+def read_float_dng(path: Path, largest: int) -> FloatMosaic:
+    """Read the mosaic of a DNG of 16- or 32-bit floats, unpacked or packed by Deflate; raises `UnreadableError`."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = list(_pages(file))
+            page = next(page for page in pages if _is_mosaic(page))
+            turn = pages[0].tags.get(_ORIENTATION)
+            return _float_mosaic(page, largest, _TURNS.get(int(turn.value) if turn else 1, 0))
+    except (UnreadableError, OSError):
+        raise
+    except Exception as error:  # of a damaged file tifffile raises of any kind
+        raise UnreadableError(f"not a RAW file that can be decoded: a damaged DNG ({error})") from None
+
+
+def _float_mosaic(page: tifffile.TiffPage, largest: int, turn: int) -> FloatMosaic:
+    if page.imagewidth * page.imagelength > largest:
+        raise UnreadableError(f"{page.imagewidth}x{page.imagelength} are more than {largest} pixels")
+    if int(page.compression) not in _UNPACKED or int(page.predictor) != 1 or page.bitspersample not in (16, 32):
+        raise UnreadableError("float DNG packed in a way that is not read; write it unpacked, of 16 or 32 bits")
+    tags: dict[int, Any] = {int(tag.code): tag.value for tag in page.tags}
+    cells = bytes(tags.get(_PATTERN, b""))
+    letters = "".join("RGB"[cell] if cell < 3 else "?" for cell in cells)
+    if letters not in PATTERNS:
+        raise UnreadableError("its mosaic is no Bayer pattern; Bayer can be read")
+    if any(int(edge) % 2 for edge in tags.get(_AREA, (0, 0))[:2]):
+        raise UnreadableError("float DNG whose active area begins at an odd pixel")
+    top, left, bottom, right = tags.get(_AREA, (0, 0, page.imagelength, page.imagewidth))
+    samples = np.ascontiguousarray(page.asarray(maxworkers=1)[top:bottom, left:right], np.float32)
+    levels = _levels(tags.get(_BLACK))
+    return FloatMosaic(samples, letters, levels, float(np.ravel(tags.get(_WHITE, 1))[0]), turn)
+
+
+def _levels(told: Any) -> tuple[float, float, float, float]:
+    """BlackLevel of the four sites: none, one, or four, of integers or of rationals."""
+    values = [float(value) for value in np.ravel(told)] if told is not None else [0.0]
+    if len(values) in (2, 8):
+        values = [top / bottom for top, bottom in zip(values[::2], values[1::2], strict=True)]
+    a, b, c, d = values * 4 if len(values) == 1 else values
+    return a, b, c, d

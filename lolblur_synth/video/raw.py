@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.mosaic.color import Matrix
 from lolblur_synth.mosaic.pattern import PATTERNS, Pattern
-from lolblur_synth.video.dng import RawTags, raw_tags
+from lolblur_synth.video.dng import FloatMosaic, RawTags, raw_tags, read_float_dng
 from lolblur_synth.video.headers import UnreadableError
 from lolblur_synth.video.metadata import MAX_PIXELS
 
@@ -26,6 +26,7 @@ _SUFFIXES = (
 )
 RAW = frozenset(_SUFFIXES.split())  # of names
 _NO_RAW = "not a RAW file that can be decoded"
+_FLIPS = {3: 180, 5: 270, 6: 90}  # LibRaw's, in degrees clockwise
 _COLOURS = b"RGBG"  # LibRaw's, by index: its second green is of the other rows
 
 
@@ -33,10 +34,10 @@ _COLOURS = b"RGBG"  # LibRaw's, by index: its second green is of the other rows
 class Raw:
     """Samples (H, W) of the light-sensitive area of a Bayer sensor in digital numbers, and their levels as told."""
 
-    samples: NDArray[np.uint16]
+    samples: NDArray[np.uint16] | NDArray[np.float32]  # floats, of DNG that was computed, are no digital numbers
     pattern: Pattern
     black: tuple[float, float, float, float]  # of no light, by site in rows; 0 where the file tells none
-    white: int  # where the converter saturates
+    white: float  # where the converter saturates, or the value of floats that is 1
     matrix: Matrix | None  # XYZ (D65) -> camera RGB, of any scale
     matrix_source: str  # in words
     iso: float | None
@@ -51,9 +52,14 @@ def is_raw(path: Path) -> bool:
 
 
 def read_raw(path: Path, largest: int = MAX_PIXELS) -> Raw:
-    """Read a RAW file of a Bayer sensor, of at most `largest` pixels; raises `SequenceError` for any other."""
+    """Read a RAW file of a Bayer sensor, of at most `largest` pixels; raises `SequenceError` for any other.
+
+    DNG of floats is read by tifffile: LibRaw makes integers of it, each file by its own maximum.
+    """
     try:
         tags = raw_tags(path)
+        if tags.has_floats:
+            return _floats(read_float_dng(path, largest), tags)
         with _opened(path) as raw:
             return _read(raw, tags, largest)
     except UnreadableError as error:
@@ -66,23 +72,46 @@ def _read(raw: rawpy.RawPy, tags: RawTags, largest: int) -> Raw:
         raise UnreadableError(f"{sizes.raw_width}x{sizes.raw_height} are more than {largest} pixels")
     pattern = _pattern(raw)
     samples = np.array(raw.raw_image_visible)  # a copy: the other goes with the file
-    indices = raw.raw_colors_visible[:2, :2].ravel()
-    levels = raw.black_level_per_channel  # by colour, not by place
-    black = cast(tuple[float, float, float, float], tuple(float(levels[index]) for index in indices))
     matrix, source = _matrix(raw, tags)
     iso = float(raw.other.iso_speed)
     red, green, blue, _ = (float(gain) for gain in raw.camera_whitebalance)
     return Raw(
         samples=samples,
         pattern=pattern,
-        black=black,
+        black=_black(raw, tags),
         white=int(raw.white_level),
         matrix=matrix,
         matrix_source=source,
         iso=iso if iso > 0 else tags.iso,
         camera=tags.camera,
         balance=(red / green, blue / green) if min(red, green, blue) > 0 else None,
-        turn={3: 180, 5: 270, 6: 90}.get(int(sizes.flip), 0),
+        turn=_FLIPS.get(int(sizes.flip), 0),
+    )
+
+
+def _black(raw: rawpy.RawPy, tags: RawTags) -> tuple[float, float, float, float]:
+    """Black level of each site of the visible area, in rows.
+
+    LibRaw has them by colour. An active area that begins at an odd pixel it rounds, and keeps the levels' places.
+    """
+    levels = np.array(raw.black_level_per_channel, float)[raw.raw_colors_visible[:2, :2]]
+    row, column = (edge % 2 for edge in tags.corner)
+    a, b, c, d = np.roll(levels, (-row, -column), (0, 1)).ravel().tolist()
+    return a, b, c, d
+
+
+def _floats(found: FloatMosaic, tags: RawTags) -> Raw:
+    return Raw(
+        samples=found.samples,
+        pattern=found.pattern,
+        black=found.black,
+        white=found.white,
+        matrix=tags.matrix,
+        matrix_source=tags.matrix_source,
+        iso=tags.iso,
+        camera=tags.camera,
+        balance=tags.balance,
+        turn=found.turn,
     )
 
 

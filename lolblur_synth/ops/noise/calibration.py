@@ -6,13 +6,14 @@ The difference of two frames of one exposure has twice their noise, and neither 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lolblur_synth.ops.noise.levels import tukey_lambda_variance
 
-Frame = NDArray[np.uint16]
+Frame = NDArray[Any]  # of integers
 Floats = NDArray[np.float64]
 SITES = tuple((slice(row, None, 2), slice(column, None, 2)) for row in (0, 1) for column in (0, 1))
 ROUNDING = 1 / 12  # variance of what a converter rounds
