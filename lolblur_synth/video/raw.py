@@ -154,6 +154,6 @@ def _opened(path: Path) -> Iterator[rawpy.RawPy]:
         raise
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
-    except (rawpy.LibRawError, rawpy.NotSupportedError, RuntimeError, ValueError, AttributeError) as error:
+    except (rawpy.LibRawError, rawpy.NotSupportedError, RuntimeError, ValueError) as error:
         told = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise UnreadableError(f"{_NO_RAW} ({told})") from None

@@ -8,7 +8,10 @@ import tifffile
 import torch
 from numpy.typing import NDArray
 
-from lolblur_synth.ops.noise.bayer import read_field
+from lolblur_synth.core.colorimetry import linear_to_srgb
+from lolblur_synth.mosaic.color import normalized
+from lolblur_synth.ops.noise.bayer import read_field, to_raw
+from lolblur_synth.ops.noise.camera import Sensor
 
 SONY = ((0.664, -0.1847, -0.0503), (-0.5238, 1.301, 0.2474), (-0.0993, 0.1673, 0.6527))  # XYZ (D65) -> camera RGB
 Tag = tuple[int, str, int, Any, bool]
@@ -58,6 +61,20 @@ def packed(samples: NDArray[np.uint16], bits: int) -> bytes:
     """Rows of samples of so many bits without gaps, the highest bit first."""
     digits = samples[..., None] >> np.arange(bits - 1, -1, -1, dtype=np.uint16) & 1
     return np.packbits(digits.astype(np.uint8).reshape(len(samples), -1), axis=1).tobytes()
+
+
+def mosaic_of(light: NDArray[np.float32], pattern: str = "RGGB") -> NDArray[np.float32]:
+    """What a sensor of the Sony's colours sees of linear light (H, W, 3), without an end; 1 is where it saturates."""
+    sensor = Sensor("", pattern, normalized(SONY)[0], 2.0, 1.6, 0.0, None, None, "menon")  # type: ignore[arg-type]
+    return np.asarray(to_raw(linear_to_srgb(torch.from_numpy(np.ascontiguousarray(light.transpose(2, 0, 1)))), sensor))
+
+
+def write_mosaic(path: Path, light: NDArray[np.float64], pattern: str = "RGGB", **options: Any) -> Path:
+    """Linear light as DNG of 14 bits, whose levels differ by site and whose white balance is that of `mosaic_of`."""
+    raw, black, white = mosaic_of(light.astype(np.float32), pattern), (500.0, 510.0, 520.0, 530.0), 16383
+    levels = np.tile(np.array(black).reshape(2, 2), (raw.shape[0] // 2, raw.shape[1] // 2))
+    codes = np.clip(np.rint(levels + raw * (white - levels)), 0, white).astype(np.uint16)
+    return write_dng(path, codes, pattern, black, white, neutral=(0.5, 1.0, 0.625), **options)
 
 
 class NoisySensor:

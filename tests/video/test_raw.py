@@ -32,11 +32,17 @@ def test_packed_samples_are_exact(tmp_path, bits):
     np.testing.assert_array_equal(read_raw(write_dng(tmp_path / "a.dng", frame, bits=bits)).samples, frame)
 
 
-def test_an_active_area_that_begins_at_an_odd_pixel_keeps_colours_and_levels_together(tmp_path):
-    area = ((50829, "I", 4, (1, 3, 61, 91), True),)
+@pytest.mark.parametrize(
+    ("corner", "pattern", "order"),
+    [((1, 3), "BGGR", (3, 2, 1, 0)), ((1, 2), "GBRG", (2, 3, 0, 1)), ((2, 1), "GRBG", (1, 0, 3, 2))],
+)
+def test_an_active_area_that_begins_at_an_odd_pixel_keeps_colours_and_levels_together(tmp_path, corner, pattern, order):
+    """LibRaw goes on to the next even one, with the pattern but not with the levels."""
+    top, left = corner
+    area = ((50829, "I", 4, (top, left, 61, 91), True),)
     raw = read_raw(write_dng(tmp_path / "a.dng", FRAME, "RGGB", LEVELS, tags=area))
-    np.testing.assert_array_equal(raw.samples, FRAME[2:61, 4:91])  # LibRaw rounds the corner to (2, 4), a blue pixel
-    assert (raw.pattern, raw.black) == ("BGGR", LEVELS[::-1])
+    np.testing.assert_array_equal(raw.samples, FRAME[top + top % 2 : 61, left + left % 2 : 91])
+    assert (raw.pattern, raw.black) == (pattern, tuple(LEVELS[at] for at in order))
 
 
 def test_the_matrix_is_that_of_the_light_nearest_to_d65(tmp_path):

@@ -7,39 +7,22 @@ import torch
 
 from lolblur_synth.core.colorimetry import linear_to_srgb
 from lolblur_synth.core.errors import SequenceError, UserError
-from lolblur_synth.mosaic.color import normalized
 from lolblur_synth.mosaic.pattern import PATTERNS
-from lolblur_synth.ops.noise.bayer import to_raw
-from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.video.light import read_raw_light
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
 from tests.support.light import night
-from tests.support.raws import SONY, write_dng
+from tests.support.raws import mosaic_of, write_dng, write_mosaic
 
 GAINS = 2.0, 1.6
 NEUTRAL = 1 / GAINS[0], 1.0, 1 / GAINS[1]
-BLACK = (500.0, 510.0, 520.0, 530.0)
-
-
-def mosaic_of(light, pattern="RGGB"):
-    """What a sensor sees of linear light (H, W, 3), 1 where it saturates, unclipped."""
-    sensor = Sensor("", pattern, normalized(SONY)[0], *GAINS, 0.0, None, None, "menon")
-    return to_raw(linear_to_srgb(torch.from_numpy(np.ascontiguousarray(light.transpose(2, 0, 1)))), sensor).numpy()
-
-
-def write(path, light, pattern="RGGB", black=BLACK, white=16383, **options):
-    raw = mosaic_of(light.astype(np.float32), pattern)
-    levels = np.tile(np.array(black).reshape(2, 2), (raw.shape[0] // 2, raw.shape[1] // 2))
-    codes = np.clip(np.rint(levels + raw * (white - levels)), 0, white).astype(np.uint16)
-    return write_dng(path, codes, pattern, black, white, neutral=NEUTRAL, **options)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_flat_colour_is_had_again(tmp_path, pattern):
     light = np.broadcast_to(np.array([0.3, 0.2, 0.1]), (32, 48, 3))
-    found, how = read_raw_light(write(tmp_path / "a.dng", light, pattern), 2**20)
+    found, how = read_raw_light(write_mosaic(tmp_path / "a.dng", light, pattern), 2**20)
     np.testing.assert_allclose(found, light, atol=2e-4)
     assert (how.pattern, how.gains, how.gains_source) == (pattern, pytest.approx((2, 1, 1.6)), "as shot")
     assert np.sum(how.matrix, 1) == pytest.approx([1, 1, 1])
@@ -47,21 +30,21 @@ def test_a_flat_colour_is_had_again(tmp_path, pattern):
 
 def test_a_picture_is_had_again_with_fifty_decibels(tmp_path):
     light = cv2.GaussianBlur(night(3, (96, 64), lamp=0.9), (0, 0), 2)  # as a lens does, or it aliases
-    found, _ = read_raw_light(write(tmp_path / "a.dng", light), 2**20)
+    found, _ = read_raw_light(write_mosaic(tmp_path / "a.dng", light), 2**20)
     assert 10 * np.log10(1 / np.mean((found - light) ** 2)) > 50
 
 
 def test_saturated_light_is_white_and_nothing_exceeds_it(tmp_path):
     light = np.full((32, 32, 3), 5.0) * (1.0, 0.5, 0.3)
-    found, _ = read_raw_light(write(tmp_path / "a.dng", light), 2**20)
+    found, _ = read_raw_light(write_mosaic(tmp_path / "a.dng", light), 2**20)
     np.testing.assert_allclose(found, 1, atol=1e-6)
     red = np.broadcast_to(np.array([0.9, 0.02, 0.0]), (32, 32, 3))
-    assert read_raw_light(write(tmp_path / "b.dng", red), 2**20)[0].max() <= 1
+    assert read_raw_light(write_mosaic(tmp_path / "b.dng", red), 2**20)[0].max() <= 1
 
 
 def test_white_balance_and_colours_are_those_of_the_first_frame(tmp_path):
     light = np.full((32, 32, 3), 0.2)
-    _, how = read_raw_light(write(tmp_path / "a.dng", light), 2**20)
+    _, how = read_raw_light(write_mosaic(tmp_path / "a.dng", light), 2**20)
     raw = write_dng(tmp_path / "b.dng", np.full((32, 32), 4000, np.uint16), neutral=(0.9, 1.0, 0.9), black=512)
     later, same = read_raw_light(raw, 2**20, how)
     assert same is how
@@ -80,10 +63,10 @@ def test_without_a_white_balance_it_is_that_of_d65_and_no_gain_is_below_one(tmp_
 def test_it_is_turned_as_the_file_wants(tmp_path):
     light = np.full((32, 48, 3), 0.2)
     light[:8] = 0.7
-    upright, _ = read_raw_light(write(tmp_path / "a.dng", light, tags=((274, "H", 1, 6, True),)), 2**20)
+    upright, _ = read_raw_light(write_mosaic(tmp_path / "a.dng", light, tags=((274, "H", 1, 6, True),)), 2**20)
     assert upright.shape == (48, 32, 3)
     assert upright[:, -4:].mean() == pytest.approx(0.7, abs=0.01)  # the top is on the right when turned clockwise
-    back, _ = read_raw_light(write(tmp_path / "b.dng", light, tags=((274, "H", 1, 8, True),)), 2**20)
+    back, _ = read_raw_light(write_mosaic(tmp_path / "b.dng", light, tags=((274, "H", 1, 8, True),)), 2**20)
     np.testing.assert_allclose(back, upright[::-1, ::-1], atol=1e-6)
 
 
@@ -115,7 +98,7 @@ def test_what_is_refused(tmp_path):
 
 def film(folder, frames=10, **options):
     for number in range(frames):
-        write(folder / f"{number:03d}.dng", night(number, (96, 64), lamp=5.0), **options)
+        write_mosaic(folder / f"{number:03d}.dng", night(number, (96, 64), lamp=5.0), **options)
     return folder
 
 
@@ -144,9 +127,9 @@ def test_the_rate_is_given_or_that_of_cinema_dng(tmp_path):
 def test_frames_that_are_unlike_refuse_the_folder(tmp_path):
     film(tmp_path / "a")
     info = probe(tmp_path / "a", 250, white=1)
-    write(tmp_path / "a/005.dng", night(5, (96, 64)), "GRBG")
+    write_mosaic(tmp_path / "a/005.dng", night(5, (96, 64)), "GRBG")
     with pytest.raises(SequenceError, match=r"005\.dng: it has mosaic GRBG"):
         scan(info)
-    write(tmp_path / "a/005.dng", night(5, (64, 64)))
+    write_mosaic(tmp_path / "a/005.dng", night(5, (64, 64)))
     with pytest.raises(SequenceError, match=r"005\.dng: it has another size or depth"):
         scan(info)
