@@ -89,11 +89,7 @@ def test_a_file_has_the_form_of_the_presets(tmp_path):
         ("row: null", "raw: null", r"level\.counted\.row: Field required"),
         ("[0, 0.7, 0]", "[0, .nan, 0]", "finite number"),
         ("[0.5, 0.5]", "[0.5, 99]", r"lies within \[-20, 20\]"),
-        (
-            "{log_gain: [0.5, 0.5], read: [0, 0.7, 0], row: null}",
-            "{shot: 2, read_std: 0, scale: [1, 1]}",
-            "less than or",
-        ),
+        ("log_gain: [0.5, 0.5], read: [0, 0.7, 0], row: null", "shot: 2, read_std: 0, scale: [1, 1]", "less than or"),
         ("bits: 14", "bits: 11", "10, 12, 14 or 16 bits, not 11"),
         ("black: 512", "black: 15000", "its black level lies below its white"),
         ("{bits: 14, black: 512, white: 15000}", "null", "needs a converter"),
