@@ -120,7 +120,7 @@ def _explain(faults: Sequence[ErrorDetails], model: type[BaseModel]) -> list[str
     known = [setting.key for setting in settings_of(model)]
     for fault in faults:
         names = [str(part) for part in fault["loc"] if not str(part).startswith(("tuple[", "literal[", "constrained"))]
-        key = ".".join(name for name in names if name not in {"float", "int", "preset", "file"})
+        key = ".".join(name for name in names if name not in {"float", "int", "camera-name", "camera-file"})
         if key not in lines and len(lines) == _TOLD:
             break
         if fault["type"] == "extra_forbidden":

@@ -119,13 +119,13 @@ class Defocus(Section):
     )
 
 
-def _is_preset(camera: object) -> str:
-    return "preset" if isinstance(camera, str) else "file"
+def _kind_of_camera(camera: object) -> str:
+    return "camera-name" if isinstance(camera, str) else "camera-file"
 
 
 Camera = Annotated[
-    Annotated[str, AfterValidator(known), Tag("preset")] | Annotated[CameraSettings, Tag("file")],
-    Discriminator(_is_preset),
+    Annotated[str, AfterValidator(known), Tag("camera-name")] | Annotated[CameraSettings, Tag("camera-file")],
+    Discriminator(_kind_of_camera),
 ]
 _GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not white: all lights would be coloured
 

@@ -118,6 +118,6 @@ def describe_source(scan: VideoScan, name: str) -> Source:
 
 def versions() -> dict[str, str]:
     """Versions of what decides pixels."""
-    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
+    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect", "rawpy")
     own = {"lolblur-synth": __version__, "pipeline": str(VERSION)}
     return own | {name: importlib.metadata.version(name) for name in names}

@@ -62,8 +62,10 @@ def raw_tags(path: Path) -> RawTags:
                 return RawTags()
         with tifffile.TiffFile(path) as file_of_tags:
             pages = list(_pages(file_of_tags))
-            _refuse_cut_off(pages, path.stat().st_size)
-            return _told(pages)
+            found = _told(pages)
+            if found.is_dng:  # others' tags are their makers' own
+                _refuse_cut_off(pages, path.stat().st_size)
+            return found
     except UnreadableError:
         raise
     except OSError as error:

@@ -101,19 +101,19 @@ class TransferCurve:
 
 def measure_dark(one: Frame, other: Frame) -> DarkPair:
     """Read and row noise of two dark frames (H, W): within rows, and what row means vary beyond that."""
-    difference = one.astype(np.float64) - other
-    means: Floats = difference.mean(1)
-    within = difference - means[:, None]
+    difference = np.subtract(one, other, dtype=np.float32)
+    means: Floats = difference.mean(1, dtype=np.float64)
+    within = difference - means[:, None].astype(np.float32)
     width = difference.shape[1]
-    read = float((within**2).sum(1).mean() / (width - 1))
+    read = float(np.einsum("ij,ij->i", within, within).mean(dtype=np.float64) / (width - 1))
     row = float(means.var(ddof=1)) - read / width
-    level = (one.astype(np.float64) + other) / 2
+    level = np.add(one, other, dtype=np.float32) / 2
     planes = [level[site] for site in SITES]
     return DarkPair(
-        black=tuple(float(plane.mean()) for plane in planes),
+        black=tuple(float(plane.mean(dtype=np.float64)) for plane in planes),
         read=read / 2,
         row=row / 2,
-        gini=float(np.abs(within).mean()) * (width / (width - 1)) ** 0.5,
+        gini=float(np.abs(within).mean(dtype=np.float64)) * (width / (width - 1)) ** 0.5,
         uneven=max(_unevenness(plane) for plane in planes),
         floor=float((one == 0).mean()),
     )
@@ -158,12 +158,12 @@ def _gini(shape: float) -> float:
     return 4 / ((shape + 1) * (shape + 2)) / deviation
 
 
-def _unevenness(plane: Floats) -> float:
+def _unevenness(plane: NDArray[Any]) -> float:
     means = _blocks(plane, _DARK_SIDE, _DARK_SIDE).mean((1, 3)).ravel()
     return float(np.percentile(means, 99) - np.median(means)) if means.size else 0.0
 
 
-def _blocks(plane: Floats, high: int, wide: int) -> Floats:
+def _blocks(plane: NDArray[Any], high: int, wide: int) -> NDArray[Any]:
     """A plane as blocks (down, high, across, wide); what is left over at its ends is cut off."""
     down, across = plane.shape[0] // high, plane.shape[1] // wide
     return plane[: down * high, : across * wide].reshape(down, high, across, wide)
@@ -172,7 +172,7 @@ def _blocks(plane: Floats, high: int, wide: int) -> Floats:
 def measure_flat(one: Frame, other: Frame, black: Sequence[float], white: float) -> FlatPair:
     """Light and variance by block of two flat frames (H, W) of one exposure; `white` is where samples saturate."""
     parts = [
-        _measure_site(one[site].astype(np.float64), other[site].astype(np.float64), level, white)
+        _measure_site(one[site].astype(np.float32), other[site].astype(np.float32), level, white)
         for site, level in zip(SITES, black, strict=True)
     ]
     light, variance, correlation, clipped = (np.concatenate([part[at] for part in parts]) for at in range(4))
@@ -180,7 +180,7 @@ def measure_flat(one: Frame, other: Frame, black: Sequence[float], white: float)
     return FlatPair(light, variance, correlation, clipped > 0, site)
 
 
-def _measure_site(one: Floats, other: Floats, black: float, white: float) -> Floats:
+def _measure_site(one: NDArray[Any], other: NDArray[Any], black: float, white: float) -> Floats:
     """Light, variance, correlation and clipping of the blocks of one colour, as rows."""
     level, difference = _blocks((one + other) / 2, _HIGH, _WIDE), _blocks(one - other, _HIGH, _WIDE)
     light = level.mean((1, 3)) - black
@@ -192,7 +192,7 @@ def _measure_site(one: Floats, other: Floats, black: float, white: float) -> Flo
     least = np.minimum(*(_blocks(frame, _HIGH, _WIDE).min((1, 3)) for frame in (one, other)))
     clipped = (most >= white) | (least <= 0) | (light > _FULL * (white - black))
     correlation = below / np.maximum(power, 1e-12)
-    return np.stack([part.ravel() for part in (light, variance, correlation, clipped)])
+    return np.stack([part.ravel() for part in (light, variance, correlation, clipped)]).astype(np.float64)
 
 
 def transfer_curve(pairs: Sequence[FlatPair], read: float) -> TransferCurve | None:
