@@ -9,6 +9,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.video.raw import Raw, is_raw, read_raw
 
 Progress = Callable[[int, int], None]
+_LARGEST = 2**30  # pixels
 _SMALLEST = 64  # pixels of a side: a block of one colour across
 
 
@@ -42,7 +43,7 @@ class RawSeries:
 
     @staticmethod
     def _read(path: Path) -> Raw:
-        frame = read_raw(path)
+        frame = read_raw(path, _LARGEST)
         if frame.samples.dtype != np.uint16:
             raise SequenceError("its samples are floats, which were computed", where=path, advice="take RAW as it is")
         return frame

@@ -66,6 +66,7 @@ def _size_fault(info: VideoInfo, config: Config) -> str | None:
 def warnings(found: VideoScan, shutters: Iterable[Shutter], config: Config) -> Iterator[str]:
     """What a person should know of a video that is used, a line each."""
     yield from _rate_warnings(found.info, shutters, config)
+    yield from _white(found.info)
     yield from _damage(found)
     yield from _flicker(found, config)
 
@@ -81,6 +82,12 @@ def _rate_warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config)
         if shutter.milliseconds > period:
             found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
     return tuple(dict.fromkeys(found))
+
+
+def _white(info: VideoInfo) -> Iterator[str]:
+    """Of RAW, which saturates at 1."""
+    if info.white is not None and info.saturation is not None and info.white > info.saturation:
+        yield f"video.white is {info.white:g}, and its samples saturate at {info.saturation:g}: nothing becomes white"
 
 
 def _damage(found: VideoScan) -> Iterator[str]:

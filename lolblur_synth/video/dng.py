@@ -1,7 +1,7 @@
 """Tags of DNG and other RAW files that are TIFF: colour matrix, camera, ISO speed, rate of filming."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.mosaic.color import Matrix
 from lolblur_synth.mosaic.pattern import PATTERNS, Pattern
 from lolblur_synth.video.headers import UnreadableError
@@ -142,23 +143,25 @@ def _rate(value: Any) -> Fraction | None:
     return fps if 0 < fps < math.inf else None
 
 
-def read_float_dng(path: Path, largest: int) -> FloatMosaic:
-    """Read the mosaic of a DNG of 16- or 32-bit floats, unpacked or packed by Deflate; raises `UnreadableError`."""
+def read_float_dng(path: Path, check: Callable[[int, int], None]) -> FloatMosaic:
+    """Read the mosaic of a DNG of 16- or 32-bit floats, unpacked or packed by Deflate; raises `UnreadableError`.
+
+    `check` is told width and height before anything is decoded.
+    """
     try:
         with tifffile.TiffFile(path) as file:
             pages = list(_pages(file))
             page = next(page for page in pages if _is_mosaic(page))
             turn = pages[0].tags.get(_ORIENTATION)
-            return _float_mosaic(page, largest, _TURNS.get(int(turn.value) if turn else 1, 0))
-    except (UnreadableError, OSError):
+            return _float_mosaic(page, check, _TURNS.get(int(turn.value) if turn else 1, 0))
+    except (UnreadableError, SequenceError, OSError):
         raise
     except Exception as error:  # of a damaged file tifffile raises of any kind
         raise UnreadableError(f"not a RAW file that can be decoded: a damaged DNG ({error})") from None
 
 
-def _float_mosaic(page: tifffile.TiffPage, largest: int, turn: int) -> FloatMosaic:
-    if page.imagewidth * page.imagelength > largest:
-        raise UnreadableError(f"{page.imagewidth}x{page.imagelength} are more than {largest} pixels")
+def _float_mosaic(page: tifffile.TiffPage, check: Callable[[int, int], None], turn: int) -> FloatMosaic:
+    check(page.imagewidth, page.imagelength)
     if int(page.compression) not in _UNPACKED or int(page.predictor) != 1 or page.bitspersample not in (16, 32):
         raise UnreadableError("float DNG packed in a way that is not read; write it unpacked, of 16 or 32 bits")
     tags: dict[int, Any] = {int(tag.code): tag.value for tag in page.tags}

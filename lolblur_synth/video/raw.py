@@ -3,7 +3,8 @@
 LibRaw's `postprocess` ties exposure to the picture; here it only unpacks.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from lolblur_synth.mosaic.color import Matrix
 from lolblur_synth.mosaic.pattern import PATTERNS, Pattern
 from lolblur_synth.video.dng import FloatMosaic, RawTags, raw_tags, read_float_dng
 from lolblur_synth.video.headers import UnreadableError
+from lolblur_synth.video.images import check_size
 from lolblur_synth.video.metadata import MAX_PIXELS
 
 _SUFFIXES = (
@@ -56,20 +58,23 @@ def read_raw(path: Path, largest: int = MAX_PIXELS) -> Raw:
 
     DNG of floats is read by tifffile: LibRaw makes integers of it, each file by its own maximum.
     """
+
+    def check(width: int, height: int) -> None:
+        check_size(path, width, height, largest)
+
     try:
         tags = raw_tags(path)
         if tags.has_floats:
-            return _floats(read_float_dng(path, largest), tags)
+            return _sound(_floats(read_float_dng(path, check), tags))
         with _opened(path) as raw:
-            return _read(raw, tags, largest)
+            return _sound(_read(raw, tags, check))
     except UnreadableError as error:
         raise SequenceError(error, where=path) from None
 
 
-def _read(raw: rawpy.RawPy, tags: RawTags, largest: int) -> Raw:
+def _read(raw: rawpy.RawPy, tags: RawTags, check: Callable[[int, int], None]) -> Raw:
     sizes = raw.sizes
-    if sizes.raw_width * sizes.raw_height > largest:
-        raise UnreadableError(f"{sizes.raw_width}x{sizes.raw_height} are more than {largest} pixels")
+    check(sizes.raw_width, sizes.raw_height)
     pattern = _pattern(raw)
     samples = np.array(raw.raw_image_visible)  # a copy: the other goes with the file
     matrix, source = _matrix(raw, tags)
@@ -87,6 +92,13 @@ def _read(raw: rawpy.RawPy, tags: RawTags, largest: int) -> Raw:
         balance=(red / green, blue / green) if min(red, green, blue) > 0 else None,
         turn=_FLIPS.get(int(sizes.flip), 0),
     )
+
+
+def _sound(raw: Raw) -> Raw:
+    """The same, unless its levels are none; raises `UnreadableError`."""
+    if not max(raw.black) < raw.white < math.inf:
+        raise UnreadableError(f"its black level {max(raw.black):g} is not below its white level {raw.white:g}")
+    return raw
 
 
 def _black(raw: rawpy.RawPy, tags: RawTags) -> tuple[float, float, float, float]:

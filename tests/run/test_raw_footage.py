@@ -75,6 +75,12 @@ def test_what_is_exposed_below_saturation_holds_its_lights_up_to_that(root, tmp_
     assert "whose scene-linear footage holds its highlights" in (tmp_path / "out/README.md").read_text()
 
 
+def test_white_above_saturation_is_told(root, tmp_path):
+    words = ["run", "--videos", str(root / "in/a"), "--out", str(tmp_path / "out"), "--dry-run", *SMALL, *PLAIN]
+    result = CliRunner().invoke(cli, [*words, "--set", "video.white=2"])
+    assert "video.white is 2, and its samples saturate at 1: nothing becomes white" in " ".join(result.output.split())
+
+
 def test_a_dataset_is_made_with_the_noise_of_a_camera_file(root, tmp_path, calibration):
     path = tmp_path / "mine.yaml"
     path.write_text(as_yaml(calibration))

@@ -83,6 +83,9 @@ def test_what_is_refused(tmp_path):
     assert refusal(path).endswith("it is cut off")
     assert "cannot be read: No such file" in refusal(tmp_path / "none.dng")
     assert "float DNG packed" in refusal(write_dng(tmp_path / "f.dng", FRAME.astype(np.float64)))
+    assert "its black level 512 is not below its white level 400" in refusal(
+        write_dng(tmp_path / "w.dng", FRAME, white=400)
+    )
     preview = [(50706, "B", 4, bytes((1, 4, 0, 0)), True)]
     tifffile.imwrite(tmp_path / "p.dng", np.zeros((64, 96, 3), np.uint8), photometric="rgb", extratags=preview)
     assert "not a RAW file that can be decoded (Unsupported file format" in refusal(tmp_path / "p.dng")
