@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal, Self, TypeGuard, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from lolblur_synth.config.cameras import known
+from lolblur_synth.config.cameras import CameraSettings, known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
-from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
+from lolblur_synth.mosaic.demosaic import Demosaic
+from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.ops.noise.camera import Model
 from lolblur_synth.ops.response_table import Name, Response, check_table
 from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 from lolblur_synth.video.shutter import parse_shutter
@@ -26,7 +28,7 @@ class Video(Section):
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
-        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF, DNG): the value that becomes white"
     )
     source_shutter: Annotated[float | str, AfterValidator(_shutter)] | None = Field(
         None,
@@ -171,6 +173,14 @@ class Defocus(Section):
     )
 
 
+def _kind_of_camera(camera: object) -> str:
+    return "camera-name" if isinstance(camera, str) else "camera-file"
+
+
+Camera = Annotated[
+    Annotated[str, AfterValidator(known), Tag("camera-name")] | Annotated[CameraSettings, Tag("camera-file")],
+    Discriminator(_kind_of_camera),
+]
 _GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not white: all lights would be coloured
 
 
@@ -190,12 +200,12 @@ class Noise(Section):
     read_spread: float = Field(
         0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
     )
-    camera: Annotated[str, AfterValidator(known)] = Field(
+    camera: Camera = Field(
         "sony-a7r3",
-        description="of bayer: whose noise, colours and white balance; a preset of configs/noise/cameras.yaml",
+        description="of bayer: whose noise, colours, white balance; a preset of configs/noise/cameras.yaml, or a file",
     )
     pattern: Literal["any"] | Pattern = Field(
-        "any", description="of bayer: colours of the mosaic, in rows; any: a sequence draws one"
+        "any", description="of bayer: colours of the mosaic, in rows; any: the camera's, else a sequence draws one"
     )
     demosaic: Demosaic = Field("menon", description="of bayer: demosaicing, the sharpest last: bilinear, malvar, menon")
     red_gain: Annotated[Range, _GAINS] | None = Field(

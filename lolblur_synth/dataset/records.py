@@ -18,7 +18,7 @@ from lolblur_synth.metrics.difficulty import EQUAL, Tier, tier_of
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import AimLimit, Reject, RejectKind, Slot
-from lolblur_synth.video.metadata import FlawKind
+from lolblur_synth.video.metadata import FlawKind, RawDevelopment
 from lolblur_synth.video.shutter import ShutterOrigin
 
 FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
@@ -69,11 +69,13 @@ class Source(_Part):
     rotation: int = Field(ge=-360, le=360)
     shutter: SourceShutterRecord = SourceShutterRecord()
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
+    saturation: Annotated[float, Field(gt=0)] | None = None  # linear value that no sample exceeds; None: without an end
+    raw: RawDevelopment | None = None  # how RAW frames were developed
 
     @property
     def holds_light(self) -> bool:
-        """Whether it is scene-linear light, which goes on above white: then reverse clipping is off."""
-        return self.white is not None
+        """Whether it is scene-linear light that goes on above white: then reverse clipping is off."""
+        return self.white is not None and (self.saturation is None or self.white < self.saturation)
 
 
 class ShutterRecord(_Part):

@@ -83,6 +83,7 @@ def warnings(found: VideoScan, shutters: Iterable[Shutter], config: Config) -> I
     """What a person should know of a video that is used, a line each."""
     yield from _rate_warnings(found.info, shutters, config)
     yield from _shutter_warnings(found.info)
+    yield from _white(found.info)
     yield from _damage(found)
     yield from _flicker(found, config)
 
@@ -134,6 +135,12 @@ def missed_blur(recipes: Iterable[Recipe]) -> Iterator[str]:
                 f"sequence {number} was to be blurred by {recipe.aim.wanted:.1f} pixels, but its {recipe.aim.limit}: "
                 f"it is by about {recipe.aim.planned:.1f}, with {recipe.shutter.milliseconds:.1f} ms"
             )
+
+
+def _white(info: VideoInfo) -> Iterator[str]:
+    """Of RAW, which saturates at 1."""
+    if info.white is not None and info.saturation is not None and info.white > info.saturation:
+        yield f"video.white is {info.white:g}, and its samples saturate at {info.saturation:g}: nothing becomes white"
 
 
 def _damage(found: VideoScan) -> Iterator[str]:

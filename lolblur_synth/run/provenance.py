@@ -135,6 +135,8 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         rotation=info.rotation,
         shutter=_describe_shutter(scan),
         white=info.white,
+        saturation=info.saturation,
+        raw=info.raw,
     )
 
 
@@ -154,6 +156,6 @@ def _describe_shutter(scan: VideoScan) -> SourceShutterRecord:
 
 def versions() -> dict[str, str]:
     """Versions of what decides pixels."""
-    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
+    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect", "rawpy")
     own = {"lolblur-synth": __version__, "pipeline": str(VERSION)}
     return own | {name: importlib.metadata.version(name) for name in names}

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lolblur_synth.config.cameras import cameras
+from lolblur_synth.config.cameras import camera_of
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
+from lolblur_synth.mosaic.pattern import PATTERNS
 from lolblur_synth.ops.isp import Jpeg
-from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
+from lolblur_synth.ops.noise.camera import Model, Sensor, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
 from lolblur_synth.video.metadata import SUBSAMPLINGS
 
@@ -86,7 +87,7 @@ def draw_noise(noise: Noise, rng: np.random.Generator) -> NoiseLevel:
     if noise.model == "none":
         return NoiseLevel(0.0, 0.0)
     if noise.model == "bayer":
-        return draw_level(cameras()[noise.camera], rng)
+        return draw_level(camera_of(noise.camera)[1], rng)
     return LogLinearLevel(noise.shot, noise.read_slope, noise.read_offset, noise.read_spread).draw(rng)
 
 
@@ -95,13 +96,13 @@ def draw_sensor(config: Config, sequence: str, row: float) -> Sensor | None:
     noise = config.noise
     if noise.model != "bayer":
         return None
-    camera = cameras()[noise.camera]
+    name, camera = camera_of(noise.camera)
     color, gains = draw_color(camera, rng_for(config.seed, sequence, "colour matrix"))
     balance = rng_for(config.seed, sequence, "white balance")
     pattern = PATTERNS[int(rng_for(config.seed, sequence, "mosaic").integers(len(PATTERNS)))]
     return Sensor(
-        camera=noise.camera,
-        pattern=pattern if noise.pattern == "any" else noise.pattern,
+        camera=name,
+        pattern=(camera.pattern or pattern) if noise.pattern == "any" else noise.pattern,
         color=color,
         red_gain=float(balance.uniform(*noise.red_gain or gains.red)),
         blue_gain=float(balance.uniform(*noise.blue_gain or gains.blue)),

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from lolblur_synth.mosaic.color import Matrix
+from lolblur_synth.mosaic.pattern import Pattern
 from lolblur_synth.video.shutter import LONGEST_RATIO, SourceShutter
 
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
@@ -33,6 +35,19 @@ class RateOrigin(StrEnum):
 
 
 @dataclass(frozen=True)
+class RawDevelopment:
+    """How RAW frames become scene-linear light, all as the first one says; 1 is where its samples saturate."""
+
+    pattern: Pattern  # of the first frame's mosaic
+    black: tuple[float, float, float, float]  # by site in rows; each frame is taken by its own
+    white: float  # digital number where samples saturate, or the value of floats that is 1
+    gains: tuple[float, float, float]  # white balance of red, green, blue; the least is 1
+    gains_source: str
+    matrix: Matrix  # white-balanced camera RGB -> linear sRGB; rows sum to 1
+    matrix_source: str
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What the headers and the first frame tell; width and height are square pixels as displayed."""
 
@@ -52,6 +67,8 @@ class VideoInfo:
     white: float | None = None  # linear value that is shown as white; None: samples are display-referred, up to white
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
     shutter: SourceShutter | None = None  # None: nobody tells
+    raw: RawDevelopment | None = None  # of RAW frames
+    saturation: float | None = None  # linear value that no sample exceeds; None: of light without an end
 
     @property
     def capture_source(self) -> str:
@@ -69,8 +86,8 @@ class VideoInfo:
 
     @property
     def holds_light(self) -> bool:
-        """Whether its samples are scene-linear light, which goes on above white."""
-        return self.white is not None
+        """Whether its samples are scene-linear light that goes on above white."""
+        return self.white is not None and (self.saturation is None or self.white < self.saturation)
 
     @property
     def rendering(self) -> dict[str, float | int | str]:

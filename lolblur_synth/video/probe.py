@@ -13,9 +13,10 @@ from av.video.stream import VideoStream
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import luma
+from lolblur_synth.video.dng import raw_tags
 from lolblur_synth.video.find import numbered_images, runs_backwards
 from lolblur_synth.video.images import check_size, read_pixels
-from lolblur_synth.video.light import holds_light, read_light
+from lolblur_synth.video.light import holds_light, is_dng, read_light, read_raw_light
 from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, RateOrigin, VideoInfo
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.rates import CaptureRate, capture_rate, exact_rate
@@ -178,6 +179,8 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int, whit
             where=folder,
             advice="number them from 0 on, in order of time",
         )
+    if is_dng(first):
+        return _probe_raw(folder, first, capture_fps, largest, white)
     if capture_fps is None:
         raise SequenceError("images carry no frame rate", where=folder, advice=f"give {setting('video.capture_fps')}")
     light = holds_light(first, largest)
@@ -207,4 +210,36 @@ def _probe_folder(folder: Path, capture_fps: Fraction | None, largest: int, whit
         white=white if light else None,
         used_bits=few,
         shutter=shutter_of_picture(first, largest),
+    )
+
+
+def _probe_raw(folder: Path, first: Path, capture_fps: Fraction | None, largest: int, white: float | None) -> VideoInfo:
+    """RAW frames, whose light ends where the sensor saturates; CinemaDNG tells its rate."""
+    told = raw_tags(first).fps
+    fps = capture_fps or told
+    if fps is None:
+        raise SequenceError("its DNG tell no frame rate", where=folder, advice=f"give {setting('video.capture_fps')}")
+    if white is None:
+        raise SequenceError(
+            "its frames are RAW", where=folder, advice="make a dataset of them, or develop them to PNG of 16 bits"
+        )
+    light, how = read_raw_light(first, largest)
+    bits = 32 if raw_tags(first).has_floats else int(how.white).bit_length()
+    return VideoInfo(
+        path=folder,
+        width=light.shape[1],
+        height=light.shape[0],
+        stored_fps=fps,
+        capture_fps=fps,
+        capture_origin=RateOrigin.GIVEN if capture_fps else RateOrigin.TAG,
+        capture_detail="" if capture_fps else "FrameRate",
+        codec="dng",
+        pixel_format=f"bayer_{how.pattern.lower()}{'f' if bits == 32 else ''}{bits}",
+        bit_depth=bits,
+        color_matrix="bt709",
+        color_range="full",
+        rotation=0,
+        white=white,
+        raw=how,
+        saturation=None if bits == 32 else 1.0,
     )

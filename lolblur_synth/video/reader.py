@@ -103,7 +103,8 @@ def _as_srgb(samples: Samples, size: Size, info: VideoInfo) -> Tensor:
     """A picture at its size; light is scaled before it is encoded, as a lens or a sensor adds it up."""
     if info.white is None:
         return fit(_in_range(cast(Pixels, samples)), size, info)
-    return linear_to_srgb(fit(np.asarray(samples / np.float32(info.white), np.float32), size, info))
+    srgb = linear_to_srgb(fit(np.asarray(samples / np.float32(info.white), np.float32), size, info))
+    return srgb if info.holds_light else srgb.clamp(max=1)
 
 
 def _in_range(pixels: Pixels) -> NDArray[np.float32]:

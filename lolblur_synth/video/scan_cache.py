@@ -92,7 +92,7 @@ def fingerprint_of(digest: str, options: dict[str, str]) -> str:
 def made_by() -> list[str]:
     """Our code by its text, so that nobody has to raise a number, and the versions of what it builds on."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
-    names = ("av", "numpy", "openexr", "opencv-python", "scenedetect", "tifffile")
+    names = ("av", "numpy", "openexr", "opencv-python", "rawpy", "scenedetect", "tifffile")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     return [code.hexdigest(), *versions, str(av.library_versions), platform.machine()]
 

@@ -9,8 +9,9 @@ import torch
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
+from lolblur_synth.mosaic.pattern import PATTERNS
 from lolblur_synth.ops.isp import Jpeg
-from lolblur_synth.ops.noise.camera import PATTERNS, Converter
+from lolblur_synth.ops.noise.camera import Converter
 from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise, noise_generator
 from lolblur_synth.video.metadata import SUBSAMPLINGS
 

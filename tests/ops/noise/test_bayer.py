@@ -14,9 +14,10 @@ from torch import Tensor
 
 import lolblur_synth
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
+from lolblur_synth.mosaic.color import normalized
+from lolblur_synth.mosaic.pattern import PATTERNS, sites
 from lolblur_synth.ops.noise.bayer import add_bayer_noise, capture, develop, read_field, to_raw
-from lolblur_synth.ops.noise.camera import PATTERNS, Converter, Sensor, normalized
-from lolblur_synth.ops.noise.demosaic import sites
+from lolblur_synth.ops.noise.camera import Converter, Sensor
 from lolblur_synth.video.images import dequantize, read_pixels
 from tests.support.pictures import grey
 
