@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from lolblur_synth.config.cameras import known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
 from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, Primaries, Transfer
 
 
 class Video(Section):
@@ -19,8 +19,15 @@ class Video(Section):
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
-        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+        1.0,
+        gt=0,
+        le=1e6,
+        description="what becomes white: of scene-linear frames (OpenEXR, float TIFF) this value, of HDR video and "
+        "camera logs so many times diffuse white",
     )
+    transfer: Transfer | None = Field(None, description="transfer function of video files; null: as they tell")
+    primaries: Primaries | None = Field(None, description="primaries of video files; null: as they tell")
+    matrix: ColorMatrix | None = Field(None, description="from luma and chroma of video files; null: as they tell")
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"
     )

@@ -10,6 +10,7 @@ from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.synthesis.sequences import Shutter
 from lolblur_synth.video import scan_cache
+from lolblur_synth.video.color_coding import ToldColors
 from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
@@ -22,7 +23,8 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
 
     def make() -> VideoScan:
         video = config.video
-        info = probe(path, video.capture_fps, config.run.max_pixels, white=video.white)
+        colors = ToldColors(video.transfer, video.primaries, video.matrix)
+        info = probe(path, video.capture_fps, config.run.max_pixels, white=video.white, told=colors)
         told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
         if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
             raise SequenceError(fault)
@@ -32,6 +34,7 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
         "capture_fps": str(config.video.capture_fps),
         "max_pixels": str(config.run.max_pixels),
         "white": str(config.video.white),
+        "colors": f"{config.video.transfer} {config.video.primaries} {config.video.matrix}",
     }
     try:
         found = scan_cache.recall_or_scan(path, told_to_it, make)

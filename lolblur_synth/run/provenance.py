@@ -110,6 +110,9 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
+        mirrored=info.mirrored,
+        transfer=info.transfer,
+        primaries=info.primaries,
         white=info.white,
     )
 
