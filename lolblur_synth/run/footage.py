@@ -69,6 +69,7 @@ def _size_fault(info: VideoInfo, config: Config) -> str | None:
 def warnings(found: VideoScan, shutters: Iterable[Shutter], config: Config) -> Iterator[str]:
     """What a person should know of a video that is used, a line each."""
     yield from _rate_warnings(found.info, shutters, config)
+    yield from _colors(found.info, config)
     yield from _damage(found)
     yield from _flicker(found, config)
 
@@ -84,6 +85,16 @@ def _rate_warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config)
         if shutter.milliseconds > period:
             found.append(f"the shortest exposure at this rate, {shutter.milliseconds:.1f} ms, exceeds {period:.1f} ms")
     return tuple(dict.fromkeys(found))
+
+
+def _colors(info: VideoInfo, config: Config) -> Iterator[str]:
+    """Where a file says two things."""
+    if info.colors_disputed and not (config.video.transfer and config.video.primaries):
+        yield (
+            f"its container tells another transfer or other primaries than its stream: taken for {info.transfer}, "
+            f"{info.primaries}, as the stream says; else set {setting('video.transfer')} and "
+            f"{setting('video.primaries')}"
+        )
 
 
 def _damage(found: VideoScan) -> Iterator[str]:

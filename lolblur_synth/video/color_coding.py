@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.video.isobmff import description_boxes
+from lolblur_synth.video.matroska import dolby_vision
 from lolblur_synth.video.metadata import ColorMatrix, ColorRange, Primaries, Transfer
 from lolblur_synth.video.sony import camera_color
 
@@ -93,6 +94,11 @@ class ColorCodes:
             first(self.range, other.range, int(CodedRange.UNSPECIFIED)),
         )
 
+    def disputed(self, container: "ColorCodes") -> bool:
+        """Whether the container tells another transfer or other primaries."""
+        pairs = ((self.transfer, container.transfer), (self.primaries, container.primaries))
+        return any(one != other and _UNSPECIFIED not in (one, other) for one, other in pairs)
+
 
 @dataclass(frozen=True)
 class ToldColors:
@@ -132,7 +138,8 @@ def camera_log(path: Path, stream: VideoStream, tags: Mapping[str, str]) -> Came
     Raises `SequenceError` for Dolby Vision without a base layer that others can show: its box lies beside Apple's.
     """
     boxes = description_boxes(path, stream.id)
-    _refuse_dolby_vision(path, boxes.get(b"dvcC") or boxes.get(b"dvvC") or boxes.get(b"dvwC") or b"")
+    configurations = (boxes[kind] for kind in (b"dvcC", b"dvvC", b"dvwC") if kind in boxes)
+    _refuse_dolby_vision(path, next(configurations, None) or dolby_vision(path))
     for where, name in (("box logs", boxes.get(b"logs", b"").decode("latin-1")), ("tag", tags.get(_APPLE_TAG, ""))):
         if name:
             return CameraLog(name[:100], "apple-log" if name in _APPLE else None, _APPLE.get(name), f"its {where}")

@@ -51,6 +51,7 @@ class VideoInfo:
     mirrored: bool = False  # left to right, before they are turned
     transfer: Transfer = "sdr"  # sdr: that of BT.709 and its like, whose samples are taken for sRGB's
     primaries: Primaries = "bt709"  # bt709: those of BT.601 too, which differ little
+    colors_disputed: bool = False  # the container tells other ones than the stream, which is believed
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
 
     @property

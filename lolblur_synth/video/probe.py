@@ -66,11 +66,16 @@ def probe(
             raise SequenceError("it tells no frame rate", where=path, advice=f"give {setting('video.capture_fps')}")
         stored = standard_rate(stored, _ROUNDED / stored)
         rate = capture_rate(path, given, readable(container.metadata), readable(stream.metadata), stored)
-        codes = ColorCodes.of(stream, frame).or_else(container_codes)
+        stream_codes = ColorCodes.of(stream, frame)
+        codes = stream_codes.or_else(container_codes)
         log = camera_log(path, stream, readable(container.metadata))
         color = color_coding(path, frame, codes, log, told)
         info = _describe(path, stream, frame, color, stored, rate)
-        info = info if color.transfer == "sdr" else replace(info, white=white)
+        info = replace(
+            info,
+            white=None if color.transfer == "sdr" else white,
+            colors_disputed=stream_codes.disputed(container_codes),
+        )
         _refuse(info, frame)
         return info
 

@@ -18,18 +18,8 @@ from tests.support.hdr import film
 from tests.support.light import night, write_light
 
 FRAMES, SIZE, LAMP = 58, (128, 96), 3.0
-PLAIN = [
-    "--set",
-    "denoise.backend=none",
-    "--set",
-    "darken.dim=1",
-    "--set",
-    "defocus.probability=0",
-    "--set",
-    "interpolate.backend=linear",
-    "--capture-fps",
-    "250",
-]
+SETTINGS = ("denoise.backend=none", "darken.dim=1", "defocus.probability=0", "interpolate.backend=linear")
+PLAIN = [word for one in SETTINGS for word in ("--set", one)] + ["--capture-fps", "250"]
 
 
 def lights() -> list[np.ndarray]:

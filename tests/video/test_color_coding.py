@@ -8,17 +8,19 @@ import av
 import numpy as np
 import pytest
 
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import srgb_to_linear
 from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.run.footage import warnings
 from lolblur_synth.video.color_coding import NOTHING_TOLD, CameraLog, ColorCodes, ToldColors, color_coding
 from lolblur_synth.video.metadata import VideoInfo
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
-from tests.support.clips import describe, encode
+from tests.support.clips import describe, encode, remux
 from tests.support.hdr import frame
 
-UNSAID = ColorCodes(2, 2, 2, 0)
+X265 = {"x265-params": "log-level=none"}
 NLC = "<NonRealTimeMeta><AcquisitionRecord><Group>{}</Group></AcquisitionRecord></NonRealTimeMeta>"
 SONY = '<Item name="CaptureGammaEquation" value="{}"/><Item value="{}" name="CaptureColorPrimaries"/>'
 APPLE_LOG, APPLE_LOG_2 = b"com.apple.rec2020.apple-log", b"com.apple.apple-wide-gamut.apple-log"
@@ -212,3 +214,28 @@ def test_dolby_vision_is_taken_where_its_base_layer_is(tmp_path, profile, compat
             probe(clip, 240, white=1.0)
     else:
         assert probe(clip, 240, white=1.0).transfer == "hlg"
+
+
+def test_dolby_vision_is_seen_in_matroska_too(tmp_path):
+    picture = frame(np.full((64, 96, 3), 0.18), "hlg", "bt2020", "yuv420p10le")
+    color = {"colorspace": 9, "color_primaries": 9, "color_trc": 18, "color_range": 1}
+    clip = encode(tmp_path / "a.mp4", [picture] * 2, "libx265", "yuv420p10le", options=X265, color=color)
+    describe(clip, b"dvcC", bytes((1, 0, 5 << 1, 0b101, 0)) + bytes(19))
+    with pytest.raises(SequenceError, match="Dolby Vision of profile 5"):
+        probe(remux(clip, tmp_path / "a.mkv"), 240, white=1.0)
+
+
+def test_where_container_and_stream_tell_other_transfers_the_stream_is_believed_and_it_is_told(tmp_path):
+    picture = frame(np.full((64, 96, 3), 0.18), "hlg", "bt2020", "yuv420p10le")
+    color = {"colorspace": 9, "color_primaries": 9, "color_trc": 18, "color_range": 1}
+    clip = encode(tmp_path / "a.mov", [picture] * 12, "libx265", "yuv420p10le", options=X265, color=color)
+    assert not probe(clip, 240, white=1.0).colors_disputed
+    data = clip.read_bytes()
+    at = data.index(b"colrnclc") + 8
+    clip.write_bytes(data[:at] + bytes((0, 1, 0, 1, 0, 1)) + data[at + 6 :])
+    found = scan(probe(clip, 240, white=1.0))
+    assert (found.info.transfer, found.info.colors_disputed) == ("hlg", True)
+    (told,) = warnings(found, [], Config())
+    assert told.startswith(
+        "its container tells another transfer or other primaries than its stream: taken for hlg, bt2"
+    )
