@@ -89,11 +89,12 @@ def _rate_warnings(info: VideoInfo, shutters: Iterable[Shutter], config: Config)
 
 def _colors(info: VideoInfo, config: Config) -> Iterator[str]:
     """Where a file says two things."""
-    if info.colors_disputed and not (config.video.transfer and config.video.primaries):
+    video = config.video
+    if info.colors_disputed and not (video.transfer and video.primaries and video.matrix):
         yield (
-            f"its container tells another transfer or other primaries than its stream: taken for {info.transfer}, "
-            f"{info.primaries}, as the stream says; else set {setting('video.transfer')} and "
-            f"{setting('video.primaries')}"
+            f"its container tells other colours than its stream: taken for transfer {info.transfer}, primaries "
+            f"{info.primaries}, matrix {info.color_matrix}; if that is wrong, set {setting('video.transfer')}, "
+            f"{setting('video.primaries')} or {setting('video.matrix')}"
         )
 
 

@@ -95,9 +95,10 @@ class ColorCodes:
         )
 
     def disputed(self, container: "ColorCodes") -> bool:
-        """Whether the container tells another transfer or other primaries."""
+        """Whether the container tells another transfer, other primaries or another matrix."""
         pairs = ((self.transfer, container.transfer), (self.primaries, container.primaries))
-        return any(one != other and _UNSPECIFIED not in (one, other) for one, other in pairs)
+        matrices = {_MATRICES.get(self.matrix), _MATRICES.get(container.matrix)} - {None}
+        return len(matrices) > 1 or any(one != other and _UNSPECIFIED not in (one, other) for one, other in pairs)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from lolblur_synth.video.scan import scan
 from tests.support.clips import describe, encode, remux
 from tests.support.hdr import frame
 
+of_this_year = pytest.mark.skipif(
+    int(av.__version__.partition(".")[0]) < 18, reason="FFmpeg 7.1 tells what the stream says before it is decoded"
+)
 X265 = {"x265-params": "log-level=none"}
 NLC = "<NonRealTimeMeta><AcquisitionRecord><Group>{}</Group></AcquisitionRecord></NonRealTimeMeta>"
 SONY = '<Item name="CaptureGammaEquation" value="{}"/><Item value="{}" name="CaptureColorPrimaries"/>'
@@ -225,6 +228,22 @@ def test_dolby_vision_is_seen_in_matroska_too(tmp_path):
         probe(remux(clip, tmp_path / "a.mkv"), 240, white=1.0)
 
 
+@pytest.mark.parametrize(
+    ("container", "disputed"),
+    [
+        ((18, 9, 9), False),
+        ((2, 2, 2), False),
+        ((1, 9, 9), True),
+        ((18, 1, 9), True),
+        ((18, 9, 6), True),
+        ((18, 9, 0), False),
+    ],
+)
+def test_colours_are_disputed_where_two_say_different_things(container, disputed):
+    assert ColorCodes(18, 9, 9, 1).disputed(ColorCodes(*container, 1)) == disputed
+
+
+@of_this_year
 def test_where_container_and_stream_tell_other_transfers_the_stream_is_believed_and_it_is_told(tmp_path):
     picture = frame(np.full((64, 96, 3), 0.18), "hlg", "bt2020", "yuv420p10le")
     color = {"colorspace": 9, "color_primaries": 9, "color_trc": 18, "color_range": 1}
@@ -237,5 +256,17 @@ def test_where_container_and_stream_tell_other_transfers_the_stream_is_believed_
     assert (found.info.transfer, found.info.colors_disputed) == ("hlg", True)
     (told,) = warnings(found, [], Config())
     assert told.startswith(
-        "its container tells another transfer or other primaries than its stream: taken for hlg, bt2"
+        "its container tells other colours than its stream: taken for transfer hlg, primaries bt2020"
     )
+
+
+@of_this_year
+def test_a_matrix_in_dispute_is_told_and_settled_by_a_setting(tmp_path):
+    """DNxHR as FFmpeg writes it calls its matrix BT.709's, whatever the container says."""
+    pictures = [frame(np.full((128, 256, 3), 0.18), "hlg", "bt2020", "yuv422p10le")] * 2
+    color = {"colorspace": 9, "color_primaries": 9, "color_trc": 18, "color_range": 1}
+    clip = encode(tmp_path / "a.mov", pictures, "dnxhd", "yuv422p10le", options={"profile": "dnxhr_hqx"}, color=color)
+    with pytest.raises(SequenceError, match=r"HLG with primaries bt2020, but bt709 matrix; set video\.matrix"):
+        probe(clip, 240, white=1.0)
+    info = probe(clip, 240, white=1.0, told=ToldColors(matrix="bt2020"))
+    assert (info.transfer, info.color_matrix, info.colors_disputed) == ("hlg", "bt2020", True)
