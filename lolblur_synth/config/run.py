@@ -10,7 +10,7 @@ from lolblur_synth.mosaic.demosaic import Demosaic
 from lolblur_synth.mosaic.pattern import Pattern
 from lolblur_synth.ops.noise.camera import Model
 from lolblur_synth.ops.response_table import Name, Response, check_table
-from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
+from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, Primaries, Subsampling, Transfer
 from lolblur_synth.video.shutter import parse_shutter
 
 
@@ -28,13 +28,20 @@ class Video(Section):
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
-        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF, DNG): the value that becomes white"
+        1.0,
+        gt=0,
+        le=1e6,
+        description="what becomes white: of scene-linear frames (OpenEXR, float TIFF, DNG) this value, of HDR video "
+        "and camera logs so many times diffuse white",
     )
     source_shutter: Annotated[float | str, AfterValidator(_shutter)] | None = Field(
         None,
         description="exposure of the stored frames, of all videos: seconds such as 0.002 or 1/500, or an angle such as "
         "180deg; null: what each file tells",
     )
+    transfer: Transfer | None = Field(None, description="transfer function of video files; null: as they tell")
+    primaries: Primaries | None = Field(None, description="primaries of video files; null: as they tell")
+    matrix: ColorMatrix | None = Field(None, description="from luma and chroma of video files; null: as they tell")
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"
     )
@@ -177,7 +184,7 @@ def _kind_of_camera(camera: object) -> str:
     return "camera-name" if isinstance(camera, str) else "camera-file"
 
 
-Camera = Annotated[
+NoiseCamera = Annotated[
     Annotated[str, AfterValidator(known), Tag("camera-name")] | Annotated[CameraSettings, Tag("camera-file")],
     Discriminator(_kind_of_camera),
 ]
@@ -200,7 +207,7 @@ class Noise(Section):
     read_spread: float = Field(
         0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
     )
-    camera: Camera = Field(
+    camera: NoiseCamera = Field(
         "sony-a7r3",
         description="of bayer: whose noise, colours, white balance; a preset of configs/noise/cameras.yaml, or a file",
     )

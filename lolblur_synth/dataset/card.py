@@ -159,7 +159,7 @@ def _encoding(summary: Summary) -> Iterator[str]:
 def _unclipping(summary: Summary) -> str:
     config, draws, count = summary.config, summary.draws, len(summary.sequences)
     held = (
-        f"off in {draws.holding_light} of {count} sequences, whose scene-linear footage holds its highlights "
+        f"off in {draws.holding_light} of {count} sequences, whose footage holds its highlights "
         f"(white is {config.video.white:g}; the ground truth is clipped there)"
     )
     if draws.streak is None:

@@ -67,6 +67,9 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    mirrored: bool = False
+    transfer: Word | None = None  # None, as primaries: in records before December 2026
+    primaries: Word | None = None
     shutter: SourceShutterRecord = SourceShutterRecord()
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
     saturation: Annotated[float, Field(gt=0)] | None = None  # linear value that no sample exceeds; None: without an end

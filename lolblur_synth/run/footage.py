@@ -11,6 +11,7 @@ from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.synthesis.sequences import Recipe, Shutter
 from lolblur_synth.video import scan_cache
+from lolblur_synth.video.color_coding import ToldColors
 from lolblur_synth.video.metadata import FlawKind, RateOrigin, VideoInfo, VideoScan, few_bits
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.scan import scan
@@ -25,7 +26,8 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
 
     def make() -> VideoScan:
         video = config.video
-        info = probe(path, video.capture_fps, config.run.max_pixels, white=video.white)
+        colors = ToldColors(video.transfer, video.primaries, video.matrix)
+        info = probe(path, video.capture_fps, config.run.max_pixels, white=video.white, told=colors)
         told = info.capture_origin is not RateOrigin.STREAM  # which may be an average: the timestamps will tell
         if fault := (told and _rate_fault(info, config)) or _size_fault(info, config):
             raise SequenceError(fault)
@@ -35,6 +37,7 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
         "capture_fps": str(config.video.capture_fps),
         "max_pixels": str(config.run.max_pixels),
         "white": str(config.video.white),
+        "colors": f"{config.video.transfer} {config.video.primaries} {config.video.matrix}",
     }
     try:
         found = _with_shutter(scan_cache.recall_or_scan(path, told_to_it, make), config)
@@ -82,6 +85,7 @@ def _size_fault(info: VideoInfo, config: Config) -> str | None:
 def warnings(found: VideoScan, shutters: Iterable[Shutter], config: Config) -> Iterator[str]:
     """What a person should know of a video that is used, a line each."""
     yield from _rate_warnings(found.info, shutters, config)
+    yield from _colors(found.info, config)
     yield from _shutter_warnings(found.info)
     yield from _white(found.info)
     yield from _damage(found)
@@ -141,6 +145,17 @@ def _white(info: VideoInfo) -> Iterator[str]:
     """Of RAW, which saturates at 1."""
     if info.white is not None and info.saturation is not None and info.white > info.saturation:
         yield f"video.white is {info.white:g}, and its samples saturate at {info.saturation:g}: nothing becomes white"
+
+
+def _colors(info: VideoInfo, config: Config) -> Iterator[str]:
+    """Where a file says two things."""
+    video = config.video
+    if info.colors_disputed and not (video.transfer and video.primaries and video.matrix):
+        yield (
+            f"its container tells other colours than its stream: taken for transfer {info.transfer}, primaries "
+            f"{info.primaries}, matrix {info.color_matrix}; if that is wrong, set {setting('video.transfer')}, "
+            f"{setting('video.primaries')} or {setting('video.matrix')}"
+        )
 
 
 def _damage(found: VideoScan) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell, edits, slow motion, telemetry.
+"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell.
 
-ISO/IEC 14496-12.
+Edits, Samsung's slow motion, what is beside the colours of a track, telemetry, Sony's text (ISO/IEC 14496-12).
 """
 
 import struct
@@ -60,6 +60,36 @@ def _sample(file: BinaryIO, parts: dict[bytes, bytes]) -> bytes | None:
     size = int.from_bytes(sizes[4:8], "big") or int.from_bytes(sizes[12:16], "big")
     at = int.from_bytes(places[8 : 16 if wide else 12], "big")
     return _read(file, (at, at + size))
+
+
+def description_boxes(path: Path, track: int) -> dict[bytes, bytes]:
+    """What is in the boxes of the first sample description of a video track, by kind. `OSError`."""
+    with path.open("rb") as file:
+        for trak in _inside(file, _whole(file), b"moov", b"trak"):
+            headers = [_read(file, span) for span in _inside(file, trak, b"tkhd")]
+            if [_track_id(header) for header in headers] != [track]:
+                continue
+            for start, end in _inside(file, trak, b"mdia", b"minf", b"stbl", b"stsd"):
+                for _, (entry, stop) in _boxes(file, (start + 8, end)):
+                    return {kind: _read(file, span) for kind, span in _boxes(file, (entry + 78, stop))}
+    return {}
+
+
+def embedded_xml(path: Path) -> str:
+    """The text of a file's `meta` box, which Sony's cameras write, or nothing. `OSError`."""
+    with path.open("rb") as file:
+        whole = _whole(file)
+        metas = (span for kinds in ((b"meta",), (b"moov", b"meta")) for span in _inside(file, whole, *kinds))
+        for start, end in metas:  # version and flags come first, in both
+            for span in _inside(file, (start + 4, end), b"xml "):
+                return _read(file, span)[4:].rstrip(b"\0").decode("utf-8", "replace")
+    return ""
+
+
+def _track_id(header: bytes) -> int:
+    """Of a track header; version 1 has longer times."""
+    at = 20 if header[:1] == b"\1" else 12
+    return int.from_bytes(header[at : at + 4], "big")
 
 
 def _edit_rates(data: bytes) -> Iterator[int]:

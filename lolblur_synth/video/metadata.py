@@ -11,6 +11,8 @@ from lolblur_synth.mosaic.pattern import Pattern
 from lolblur_synth.video.shutter import LONGEST_RATIO, SourceShutter
 
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
+Transfer = Literal["sdr", "hlg", "pq", "linear", "s-log3", "v-log", "apple-log"]  # from light to samples
+Primaries = Literal["bt709", "bt2020", "p3-d65", "p3-dci", "s-gamut3", "s-gamut3.cine", "v-gamut", "apple-wide-gamut"]
 ColorRange = Literal["limited", "full"]  # of samples: 16 to 235, or all
 MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]  # of chroma: none, by two in a row, by two in rows and columns
@@ -65,6 +67,10 @@ class VideoInfo:
     color_range: ColorRange
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
     white: float | None = None  # linear value that is shown as white; None: samples are display-referred, up to white
+    mirrored: bool = False  # left to right, before they are turned
+    transfer: Transfer = "sdr"  # sdr: that of BT.709 and its like, whose samples are taken for sRGB's
+    primaries: Primaries = "bt709"  # bt709: those of BT.601 too, which differ little
+    colors_disputed: bool = False  # the container tells other ones than the stream, which is believed
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
     shutter: SourceShutter | None = None  # None: nobody tells
     raw: RawDevelopment | None = None  # of RAW frames
@@ -93,10 +99,13 @@ class VideoInfo:
     def rendering(self) -> dict[str, float | int | str]:
         """What besides the decoded samples decides the pixels: size as displayed, rotation, matrix, range, siting.
 
-        Of scene-linear light also which value becomes white.
+        Of light also which value becomes white, and what is not as in most footage.
         """
-        light: dict[str, float | int | str] = {} if self.white is None else {"white": self.white}
-        return light | {
+        rare = {"white": self.white, "mirrored": self.mirrored}
+        colors = {"transfer": (self.transfer, ("sdr", "linear")), "primaries": (self.primaries, ("bt709",))}
+        told: dict[str, float | int | str] = {name: value for name, value in rare.items() if value}
+        told |= {name: value for name, (value, usual) in colors.items() if value not in usual}
+        return told | {
             "size": f"{self.width}x{self.height}",
             "rotation": self.rotation,
             "matrix": self.color_matrix,

@@ -13,8 +13,8 @@ from lolblur_synth.video.exr import exr_exposure, is_exr
 from lolblur_synth.video.headers import UnreadableError
 from lolblur_synth.video.images import read_contents
 from lolblur_synth.video.isobmff import first_sample
-from lolblur_synth.video.rates import sidecars
 from lolblur_synth.video.shutter import ShutterOrigin, SourceShutter, parse_shutter
+from lolblur_synth.video.sony import sidecars
 
 _ITEM = re.compile(r"""<Item\s+name\s*=\s*["'](ShutterSpeed_?(?:Time|Angle))["']\s+value\s*=\s*["']([^"']*)["']""")
 _MINUTES = 60  # of an angle: a number alone in Apple's tag (SMPTE RDD 18)
@@ -48,10 +48,10 @@ def _told(path: Path, tags: Iterable[Mapping[str, str]]) -> Iterator[tuple[Shutt
         if plain.endswith(("shutterspeedtime", "shutterspeedangle")):  # Apple's, with whatever between the words
             minutes = plain.endswith("angle") and re.fullmatch("[0-9]{1,9}", value.strip())
             yield ShutterOrigin.TAG, name, f"{Fraction(int(value), _MINUTES)}deg" if minutes else value
-    for sidecar, text in sidecars(path):
+    for file, text in sidecars(path):
         for name, value in _ITEM.findall(text):
             if name.endswith("Time") or value.endswith("deg"):  # of numbers alone, makers mean different units
-                yield ShutterOrigin.SIDECAR, sidecar.name, value
+                yield ShutterOrigin.SIDECAR, file, value
 
 
 def _telemetry(path: Path) -> Fraction | None:
