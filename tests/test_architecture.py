@@ -37,6 +37,15 @@ def test_help_is_light():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_settings_load_without_torch():
+    code = (
+        "import sys, lolblur_synth.config.loading\n"
+        "heavy = {'torch', 'cv2', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_order_of_the_method_fits_on_one_screen():
     tree = ast.parse((PACKAGE / "synthesis/pipeline.py").read_text())
     synthesize = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "synthesize")

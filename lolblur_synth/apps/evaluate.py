@@ -11,10 +11,12 @@ from lolblur_synth.apps.outputs import check_apart, check_file, check_files
 from lolblur_synth.apps.pictures import find_pictures
 from lolblur_synth.apps.restore import COMPARISON, Restorer, located
 from lolblur_synth.core.devices import choose_device, cores
-from lolblur_synth.core.errors import SequenceError, UserError, listed, setting
+from lolblur_synth.core.errors import SequenceError, UserError, listed, setting, shown
 from lolblur_synth.core.files import write_text
-from lolblur_synth.dataset.layout import Split
+from lolblur_synth.dataset.layout import SETTINGS, Split
 from lolblur_synth.dataset.pairs import INPUT, TARGET, PairFiles, find_pairs, read_pair
+from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.metrics.difficulty import Tier
 from lolblur_synth.metrics.scores import Evaluation, Score, as_text
 from lolblur_synth.metrics.scoring import Distance, Metrics, Result, lpips_distance, score, score_all
 from lolblur_synth.nets.weights.load import load_lpips
@@ -65,7 +67,8 @@ def evaluate_files(result: Path, target: Path, metrics: Metrics, device: str, pr
             lpips = distance(read_pixels(pair.result), read_pixels(pair.target))
             scores[done] = replace(scores[done], lpips=lpips)
             progress(done + 1, len(pairs))
-    return Evaluation(metrics.convention, metrics.lpips, {"result": str(result), "truth": str(target)}, scores)
+    compared, split = {"result": str(result), "truth": str(target)}, target.resolve().parent
+    return Evaluation(metrics.convention, metrics.lpips, compared, scores, *_tiers(split.parent, split.name))
 
 
 def evaluate_network(
@@ -106,7 +109,21 @@ def evaluate_network(
         "dark": str(split / folders.input),
         "truth": str(split / folders.target),
     }
-    return Evaluation(metrics.convention, metrics.lpips, compared, scores)
+    tiers = _tiers(folders.root, folders.split)
+    return Evaluation(metrics.convention, metrics.lpips, compared, scores, *tiers)
+
+
+def _tiers(root: Path, split: str) -> tuple[dict[str, Tier], str]:
+    """How hard the pairs of a split are, where a dataset is ours and tells, and why it does not."""
+    if not (root / SETTINGS).is_file():
+        return {}, ""
+    try:
+        records = [record for record in read_records(root).values() if record.split == split]
+    except UserError as error:
+        return {}, f"no scores by tier: {error.told(setting)}"
+    pairs = [(f"{record.video:04d}/{pair.number:04d}", pair.tier) for record in records for pair in record.pairs]
+    tiers = {name: tier for name, tier in pairs if tier is not None}
+    return tiers, "" if tiers else f"no scores by tier: the records of {shown(root)} are from before there were tiers"
 
 
 def check_outputs(paths: Sequence[Path], *, overwrite: bool) -> None:

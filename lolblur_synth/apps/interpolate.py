@@ -18,7 +18,8 @@ from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.ops.interpolation.backends import Backend, Choice, choose_backend, open_interpolator
-from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator
+from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator, Note
+from lolblur_synth.ops.motion import GapNote
 from lolblur_synth.video.metadata import StoredScan, VideoInfo
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_stored
@@ -98,7 +99,7 @@ def _interpolate(
         listener.warn(f"{scan.info.path}: {together} frames share a moment with another at that rate, and are left out")
     total = places[-1].at // step + 1
     threads = threads_for(1, device)
-    gaps, shares = list[int](), list[float]()
+    gaps, notes = list[int](), list[GapNote]()
     listener.progress(0, total)
     with (
         torch.inference_mode(),
@@ -109,11 +110,12 @@ def _interpolate(
         ),
     ):
         frames = (frame.to(device) for frame in read_stored(scan))
-        gaps_of = _GapInterpolator(interpolator, each, gaps.append, shares.append)
+        gaps_of = _GapInterpolator(interpolator, each, gaps.append, notes.append)
         made = _by_scene(zip(places, frames, strict=True), places, scan.cuts, step, total, gaps_of)
         write_video(out, _counted(made, total, listener.progress), rate, bit_depth=depth_for(out, scan.info))
     numbers = [place.number for place in places]
-    return InterpolatedVideo(total, rate, scan, chosen.told, numbers, dict(zip(gaps, shares, strict=False)))
+    shares = {gap: note.inconsistency for gap, note in zip(gaps, notes, strict=False)}
+    return InterpolatedVideo(total, rate, scan, chosen.told, numbers, shares)
 
 
 def _rate(info: VideoInfo, options: InterpolateOptions, *, sure: bool = True) -> Fraction:
@@ -158,12 +160,12 @@ def _counted(frames: Iterator[Tensor], total: int, progress: Callable[[int, int]
 
 @dataclass(frozen=True)
 class _GapInterpolator:
-    """The interpolator of gaps between frames, and who is told of each gap and of its share that cannot be trusted."""
+    """The interpolator of gaps between frames, and who is told of each gap, by its number and by how it moves."""
 
     interpolator: Interpolator
     each: Map
     gap: Callable[[int], None]
-    share: Callable[[float], None]
+    note: Note
 
 
 def _by_scene(
@@ -199,7 +201,7 @@ def _scene(
                 times = [float((moment - before.at) / (place.at - before.at)) for moment in moments]
                 yield Gap(picture, frame, picture, frame, times)
 
-    yield from gaps_of.interpolator(gaps(), gaps_of.each, gaps_of.share)
+    yield from gaps_of.interpolator(gaps(), gaps_of.each, gaps_of.note)
     yield from repeat(latest[1], len(output_times(latest[0].at, last, step)))
 
 

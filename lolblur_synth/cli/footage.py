@@ -130,3 +130,30 @@ def interpolate(
         )
     for line in describe(video):
         click.echo(shown(line, option))
+
+
+@click.command()
+@click.option("--dark", type=FOLDER, required=True, help="RAW frames without light, two and more.")
+@click.option("--flat", type=FOLDER, help="RAW frames of an even surface, two and more of each of several exposures.")
+@click.option(
+    "--camera", metavar="NAME", help="Whose shot noise to take without --flat, and colours if the RAW has none."
+)
+@click.option("--out", type=PATH, required=True, metavar="FILE.yaml", help="The camera, which noise.camera takes.")
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Draw the photon transfer curve with its fit there.")
+@click.option("--overwrite", is_flag=True, help="Replace --out and --plot.")
+def calibrate(dark: Path, flat: Path | None, camera: str | None, out: Path, plot: Path | None, overwrite: bool) -> None:
+    """Measure the noise, black level and colours of a camera on its own RAW frames."""
+    from lolblur_synth.apps.calibrate import calibrate as measure
+    from lolblur_synth.apps.calibrate import check_outputs, write_calibration
+    from lolblur_synth.apps.camera_file import describe
+    from lolblur_synth.cli.progress import frame_progress
+
+    check_outputs(out, plot, flat, camera, overwrite=overwrite)
+    console = console_for(stderr=True)
+    with frame_progress(console) as progress:
+        found = measure(dark, flat, camera, out.stem, progress)
+    for note in found.notes:
+        warner(console)(note)
+    for what, value in describe(found).items():
+        click.echo(f"{what:<12} {shown(value)}")
+    write_calibration(found, out, plot)

@@ -90,6 +90,7 @@ for command in (
     footage.denoise,
     footage.darken,
     footage.interpolate,
+    footage.calibrate,
     networks.train_ecdce,
     networks.train_lednet,
     networks.restore,

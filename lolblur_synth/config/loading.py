@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lolblur_synth.config.cameras import with_file
 from lolblur_synth.config.presets import preset_dir
 from lolblur_synth.config.run import Config
 from lolblur_synth.config.section import Section
@@ -119,7 +120,7 @@ def _explain(faults: Sequence[ErrorDetails], model: type[BaseModel]) -> list[str
     known = [setting.key for setting in settings_of(model)]
     for fault in faults:
         names = [str(part) for part in fault["loc"] if not str(part).startswith(("tuple[", "literal[", "constrained"))]
-        key = ".".join(name for name in names if name not in {"float", "int"})
+        key = ".".join(name for name in names if name not in {"float", "int", "camera-name", "camera-file"})
         if key not in lines and len(lines) == _TOLD:
             break
         if fault["type"] == "extra_forbidden":
@@ -158,10 +159,10 @@ def load(model: type[Model], sources: Iterable[str] = (), assignments: Iterable[
             )
         layers.append(layer)
     layers += map(parse_assignment, assignments)
-    faults = [fault for layer in layers for fault in _faults(model, layer)]
+    faults = [fault for layer in layers for fault in _faults(model, with_file(layer))]
     try:
         if not faults:
-            return model.model_validate(reduce(_merge, layers, dict[str, Value]()))
+            return model.model_validate(with_file(reduce(_merge, layers, dict[str, Value]())))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     raise UserError("the configuration has faults:", *_explain(faults, model))

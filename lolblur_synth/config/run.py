@@ -1,13 +1,22 @@
 """Sections of a run: what can be configured, with defaults, bounds and explanations."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeGuard, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from lolblur_synth.config.cameras import known
-from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, as_range, within
-from lolblur_synth.ops.noise.camera import Demosaic, Model, Pattern
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.config.cameras import CameraSettings, known
+from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
+from lolblur_synth.mosaic.demosaic import Demosaic
+from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.ops.noise.camera import Model
+from lolblur_synth.ops.response_table import Name, Response, check_table
+from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, Primaries, Subsampling, Transfer
+from lolblur_synth.video.shutter import parse_shutter
+
+
+def _shutter(value: float | str) -> float | str:
+    parse_shutter(value)
+    return value
 
 
 class Video(Section):
@@ -19,8 +28,20 @@ class Video(Section):
     allow_low_fps: bool = Field(False, description="accept less than 48 frames per second")
     size: Size = Field((1120, 640), description="pixels of the frames, WIDTHxHEIGHT, or `source`")
     white: float = Field(
-        1.0, gt=0, le=1e6, description="of scene-linear frames (OpenEXR, float TIFF): the value that becomes white"
+        1.0,
+        gt=0,
+        le=1e6,
+        description="what becomes white: of scene-linear frames (OpenEXR, float TIFF, DNG) this value, of HDR video "
+        "and camera logs so many times diffuse white",
     )
+    source_shutter: Annotated[float | str, AfterValidator(_shutter)] | None = Field(
+        None,
+        description="exposure of the stored frames, of all videos: seconds such as 0.002 or 1/500, or an angle such as "
+        "180deg; null: what each file tells",
+    )
+    transfer: Transfer | None = Field(None, description="transfer function of video files; null: as they tell")
+    primaries: Primaries | None = Field(None, description="primaries of video files; null: as they tell")
+    matrix: ColorMatrix | None = Field(None, description="from luma and chroma of video files; null: as they tell")
     flicker: Literal["tell", "remove", "drop"] = Field(
         "tell", description="of lamps on the mains: tell of it, remove it, or drop the windows with it"
     )
@@ -35,6 +56,11 @@ class Sequences(Section):
     min_pairs: int = Field(4, ge=1, description="shorter sequences are dropped")
     shutter_ms: Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], BeforeValidator(as_range)] = Field(
         (24, 32), description="exposure times, of which a sequence draws one; 7 or 9 frames at 250 per second"
+    )
+    blur: Annotated[Range, within(0.1, 1000)] | None = Field(
+        None,
+        description="mean path in pixels that things go while the shutter is open, drawn uniformly: a sequence takes "
+        "the exposure time that comes nearest, and shutter_ms is not used; null: shutter_ms",
     )
 
     @model_validator(mode="after")
@@ -105,6 +131,43 @@ class Average(Section):
     )
 
 
+_POINTS = 1024  # of a response table, which every record holds
+
+
+def _as_response(value: object) -> object:
+    """A table is a list of points."""
+    if value in get_args(Name):
+        return value
+    points = list(map(as_tuple, value)) if isinstance(value, (list, tuple)) else []
+    table = tuple((float(point[0]), float(point[1])) for point in points if _is_point(point))
+    if not points or len(table) < len(points):
+        raise ValueError("srgb, gamma2.2 or a table of [LIGHT, CODE] in [0, 1], such as [[0, 0], [0.2, 0.5], [1, 1]]")
+    if len(table) > _POINTS:
+        raise ValueError(f"a response table has {_POINTS} points at most, here are {len(table)}")
+    check_table(table)
+    return table
+
+
+def _is_point(value: object) -> TypeGuard[tuple[float, float]]:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_share, value))
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+class Camera(Section):
+    """How the camera reads its sensor out, and encodes light."""
+
+    rolling_ms: Annotated[Range, within(0, 1000)] = Field(
+        (0, 0),
+        description="rolling shutter: readout time from the first row to the last; drawn uniformly; 0: global shutter",
+    )
+    response: Annotated[Response, BeforeValidator(_as_response)] = Field(
+        "srgb", description="response curve of all five pictures: srgb, gamma2.2, or a rising table of [light, code]"
+    )
+
+
 class Defocus(Section):
     """Defocus blur by generalized Gaussian kernels."""
 
@@ -117,6 +180,14 @@ class Defocus(Section):
     )
 
 
+def _kind_of_camera(camera: object) -> str:
+    return "camera-name" if isinstance(camera, str) else "camera-file"
+
+
+NoiseCamera = Annotated[
+    Annotated[str, AfterValidator(known), Tag("camera-name")] | Annotated[CameraSettings, Tag("camera-file")],
+    Discriminator(_kind_of_camera),
+]
 _GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not white: all lights would be coloured
 
 
@@ -136,12 +207,12 @@ class Noise(Section):
     read_spread: float = Field(
         0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
     )
-    camera: Annotated[str, AfterValidator(known)] = Field(
+    camera: NoiseCamera = Field(
         "sony-a7r3",
-        description="of bayer: whose noise, colours and white balance; a preset of configs/noise/cameras.yaml",
+        description="of bayer: whose noise, colours, white balance; a preset of configs/noise/cameras.yaml, or a file",
     )
     pattern: Literal["any"] | Pattern = Field(
-        "any", description="of bayer: colours of the mosaic, in rows; any: a sequence draws one"
+        "any", description="of bayer: colours of the mosaic, in rows; any: the camera's, else a sequence draws one"
     )
     demosaic: Demosaic = Field("menon", description="of bayer: demosaicing, the sharpest last: bilinear, malvar, menon")
     red_gain: Annotated[Range, _GAINS] | None = Field(
@@ -154,6 +225,21 @@ class Noise(Section):
         if self.shot[0] == 0 and self.shot[1] > 0:
             raise ValueError("shot is drawn log-uniformly: its low end must be above 0 (or both ends 0 for no noise)")
         return self
+
+
+class Isp(Section):
+    """Image signal processing, the last step on the noisy picture alone: sharpening, JPEG; both off by default."""
+
+    sharpen: Annotated[Range, within(0, 5)] = Field(
+        (0, 0), description="unsharp masking: times the difference to a Gaussian blur, drawn uniformly; 0: none"
+    )
+    sharpen_radius: float = Field(1.0, ge=0.3, le=8, description="that Gaussian's standard deviation, pixels")
+    jpeg_quality: Annotated[WholeRange, within(1, 100)] | None = Field(
+        None, description="of JPEG, from 1 to 100, drawn uniformly; null: none"
+    )
+    jpeg_subsampling: Literal[Subsampling, "any"] = Field(
+        "4:2:0", description="of chroma: 4:4:4, 4:2:2 or 4:2:0; any: a sequence draws one"
+    )
 
 
 class Dataset(Section):
@@ -187,7 +273,19 @@ class Config(Section):
     interpolate: Interpolate = Interpolate()
     unclip: Unclip = Unclip()
     average: Average = Average()
+    camera: Camera = Camera()
     defocus: Defocus = Defocus()
     noise: Noise = Noise()
+    isp: Isp = Isp()
     dataset: Dataset = Dataset()
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Self:
+        slowest = self.camera.rolling_ms[1]
+        if slowest * self.sequences.fps > 1000:
+            raise ValueError(
+                f"camera.rolling_ms: a readout of {slowest:g} ms does not fit into a frame at "
+                f"{self.sequences.fps:g} fps (sequences.fps)"
+            )
+        return self

@@ -52,6 +52,7 @@ def within(low: float, high: float) -> AfterValidator:
 
 
 Range = Annotated[tuple[float, float], BeforeValidator(as_range), AfterValidator(_ordered)]
+WholeRange = Annotated[tuple[int, int], BeforeValidator(as_range), AfterValidator(_ordered)]
 SMALLEST_SIDE = 64  # pixels: optical flow needs as much
 Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=16384)]
 Size = Annotated[tuple[Side, Side] | Literal["source"], BeforeValidator(_as_size)]

@@ -1,6 +1,6 @@
 """The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lolblur_synth.config.run import Config
@@ -8,10 +8,13 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.records import SequenceRecord, SourceShutterRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
 from lolblur_synth.dataset.summary import (
+    AimSummary,
+    BlurSummary,
     DenoiseSummary,
+    DifficultySummary,
     DrawSummary,
     MotionSummary,
     Range,
@@ -20,6 +23,7 @@ from lolblur_synth.dataset.summary import (
     VideoSummary,
     summarize,
 )
+from lolblur_synth.metrics.difficulty import EASY, HARD
 from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import read_pixels, write_png
 
@@ -57,7 +61,7 @@ def render(records: list[SequenceRecord]) -> str:
     """The card as Markdown."""
     summary = summarize(records)
     blocks = [*_contents(summary), *_folders(summary.config), *_recipe(summary), *_sources(summary)]
-    return "\n".join([*blocks, *_measurements(summary), *_versions(summary)])
+    return "\n".join([*blocks, *_blurs(summary), *_measurements(summary), *_versions(summary)])
 
 
 def _contents(summary: Summary) -> list[str]:
@@ -110,11 +114,18 @@ def _recipe(summary: Summary) -> list[str]:
         f"{windows}.{_trust(config, summary.motion)}",
         f"4. Reverse clipping: {_unclipping(summary)}.",
         f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
-        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s.",
+        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s{_rolling(draws)}.",
         f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
         f"7. Noise: {_noise(draws)}.",
+        *(f"{number}. {step}." for number, step in enumerate(_encoding(summary), 8)),
         "",
     ]
+
+
+def _rolling(draws: DrawSummary) -> str:
+    if draws.rolling_ms is None:
+        return ""
+    return f"; a rolling shutter reads each out in {_shown(draws.rolling_ms)} ms, from top to bottom, the truth alike"
 
 
 def _noise(draws: DrawSummary) -> str:
@@ -126,10 +137,29 @@ def _noise(draws: DrawSummary) -> str:
     return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
 
 
+def _encoding(summary: Summary) -> Iterator[str]:
+    """What a camera does beside; nothing by default."""
+    response = summary.config.camera.response
+    if response != "srgb":
+        curve = response if isinstance(response, str) else f"a table of {len(response)} points, in `{SETTINGS}`"
+        yield f"Response curve: {curve}, instead of sRGB's, in all five pictures"
+    config, draws = summary.config, summary.draws
+    if draws.sharpening:
+        yield (
+            f"Sharpening of `low_blur_noise`: {_shown(draws.sharpening)} times the difference to a Gaussian blur of "
+            f"{config.isp.sharpen_radius:g} pixels"
+        )
+    if draws.jpeg_quality:
+        yield (
+            f"JPEG of `low_blur_noise` in {draws.compressed} of {len(summary.sequences)} sequences: quality "
+            f"{_shown(draws.jpeg_quality)}, chroma {' and '.join(draws.subsampling)}"
+        )
+
+
 def _unclipping(summary: Summary) -> str:
     config, draws, count = summary.config, summary.draws, len(summary.sequences)
     held = (
-        f"off in {draws.holding_light} of {count} sequences, whose scene-linear footage holds its highlights "
+        f"off in {draws.holding_light} of {count} sequences, whose footage holds its highlights "
         f"(white is {config.video.white:g}; the ground truth is clipped there)"
     )
     if draws.streak is None:
@@ -160,9 +190,12 @@ def _sources(summary: Summary) -> list[str]:
     return [
         "## Sources",
         "",
-        "| video | split | file | capture rate | pairs | windows dropped | content |",
-        "|---|---|---|---|---|---|---|",
+        "| video | split | file | capture rate | exposure ratio | pairs | windows dropped | content |",
+        "|---|---|---|---|---|---|---|---|",
         *map(_source, summary.videos),
+        "",
+        "Exposure ratio: the source's shutter to the time from frame to frame; at 1 each frame is blurred by all "
+        f"motion, near 0 what is between frames was not filmed. {_ratio_range(summary)}",
         "",
         *_dropped(summary.rejects),
     ]
@@ -172,8 +205,22 @@ def _source(video: VideoSummary) -> str:
     source = video.source
     return (
         f"| {video.number:04d} | {video.split} | {_cell(source.name)} | {source.capture_fps} fps "
-        f"({_cell(source.capture_source)}) | {video.pairs} | {video.rejects} | {source.content[:16]} |"
+        f"({_cell(source.capture_source)}) | {_shutter(source.shutter)} | {video.pairs} | {video.rejects} | "
+        f"{source.content[:16]} |"
     )
+
+
+def _shutter(shutter: SourceShutterRecord) -> str:
+    if shutter.exposure_ratio is None:
+        return "unknown" if shutter.seen_ratio is None else f"unknown, looks like {shutter.seen_ratio:.2f}"
+    return f"{shutter.exposure_ratio:.2f} ({_cell(f'{shutter.origin} {shutter.detail}'.rstrip())})"
+
+
+def _ratio_range(summary: Summary) -> str:
+    span, unknown, count = summary.exposure_ratio, summary.unknown_shutters, len(summary.videos)
+    if span is None:
+        return "It is unknown of all videos."
+    return f"It is {_shown(span)}" + (f", and unknown of {unknown} of {count} videos." if unknown else ".")
 
 
 def _dropped(rejects: Mapping[str, int]) -> list[str]:
@@ -181,6 +228,67 @@ def _dropped(rejects: Mapping[str, int]) -> list[str]:
         return []
     causes = "; ".join(f"{count} for: {_cell(cause)}" for cause, count in rejects.items())
     return [f"Windows dropped: {causes}. Each is listed in the records.", ""]
+
+
+def _blurs(summary: Summary) -> list[str]:
+    blur, difficulty = summary.blur, summary.difficulty
+    if difficulty is None:
+        return []
+    rows = [("PSNR, dB", difficulty.psnr), ("PSNR in light, dB", difficulty.in_light)]
+    if blur:
+        moving = [("path, mean, pixels", blur.mean), ("path, 95 %, pixels", blur.p95)]
+        rows = [*moving, ("straightness", blur.straightness), ("concentration", blur.concentration), *rows]
+    return [
+        "## How the pictures are blurred",
+        "",
+        _row("of a pair", "least", "5 %", "median", "95 %", "most"),
+        "|---|---|---|---|---|---|",
+        *(_row(label, *(f"{value:.4g}" for value in spread)) for label, spread in rows),
+        "",
+        *_aims(summary.aim),
+        *_directions(blur),
+        *_tiers(difficulty),
+    ]
+
+
+def _aims(aim: AimSummary | None) -> list[str]:
+    if aim is None:
+        return []
+    reached = f", reached {_shown(aim.reached)}" if aim.reached else ""
+    return [
+        f"Shutters were chosen for mean paths of {_shown(aim.wanted)} pixels{reached}; the nearest that there is was "
+        f"taken in {aim.too_slow} sequences whose motion is too slow, and in {aim.too_fast} where it is too fast.",
+        "",
+    ]
+
+
+def _directions(blur: BlurSummary | None) -> list[str]:
+    if blur is None:
+        return ["Paths are not measured, as sub-frames were made without flow.", ""]
+    return [
+        _row("direction", *(f"{axis}°" for axis in blur.directions), "spread"),
+        f"|{'---|' * (len(blur.directions) + 2)}",
+        _row("pairs", *map(str, blur.directions.values()), str(blur.undirected)),
+        "",
+        f"Path: how far things go while the shutter is open, over the picture, by the flow that made the sub-frames of "
+        f"{blur.pairs} pairs. Straightness: chord over path. Directions are axes, counted from the horizontal to the "
+        "left, by the nearest; concentration: 1 where all of a picture is one, 0 where they are spread evenly.",
+        "",
+    ]
+
+
+def _tiers(difficulty: DifficultySummary) -> list[str]:
+    low, high = difficulty.thirds
+    return [
+        _row("tier", *difficulty.tiers),
+        f"|{'---|' * (len(difficulty.tiers) + 1)}",
+        _row("pairs", *map(str, difficulty.tiers.values())),
+        "",
+        f"PSNR of low_blur against low_sharp; in light: both by the tone curve that takes low_sharp to the ground "
+        f"truth. Tiers by that: easy from {EASY:g} dB, hard below {HARD:g}; {low:.1f} and {high:.1f} dB part "
+        f"{difficulty.pairs} pairs into thirds.",
+        "",
+    ]
 
 
 def _measurements(summary: Summary) -> list[str]:

@@ -8,8 +8,9 @@ from pydantic_core import to_json
 
 from lolblur_synth.core.files import write_whole
 from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
-from lolblur_synth.dataset.records import SequenceRecord, ShutterRecord
+from lolblur_synth.dataset.records import BlurRecord, SequenceRecord, ShutterRecord
 from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.metrics.difficulty import Tier
 from lolblur_synth.synthesis.draws import Draws
 
 MANIFEST = "manifest.jsonl"
@@ -45,6 +46,10 @@ class ManifestLine:
     draws: Draws
     shutter: ShutterRecord
     untrusted: float | None
+    blur: BlurRecord | None
+    psnr: float | None  # dB, of low_blur against low_sharp
+    psnr_in_light: float | None
+    tier: Tier | None
     statistics: dict[Statistic, float]
     images: dict[Folder, ManifestImage]
 
@@ -68,6 +73,10 @@ def manifest_lines(record: SequenceRecord) -> Iterator[ManifestLine]:
             draws=record.draws,
             shutter=record.shutter,
             untrusted=pair.untrusted,
+            blur=pair.blur,
+            psnr=pair.psnr,
+            psnr_in_light=pair.psnr_in_light,
+            tier=pair.tier,
             statistics=pair.statistics,
             images={
                 folder: ManifestImage(

@@ -14,10 +14,12 @@ from pydantic.dataclasses import dataclass
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import FOLDERS, Folder, Split, image_path
 from lolblur_synth.dataset.statistics import Statistic
+from lolblur_synth.metrics.difficulty import EQUAL, Tier, tier_of
 from lolblur_synth.ops.denoise.noise_model import Channels, Space
 from lolblur_synth.synthesis.draws import Draws
-from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
-from lolblur_synth.video.metadata import FlawKind
+from lolblur_synth.synthesis.sequences import AimLimit, Reject, RejectKind, Slot
+from lolblur_synth.video.metadata import FlawKind, RawDevelopment
+from lolblur_synth.video.shutter import ShutterOrigin
 
 FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
 
@@ -27,6 +29,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 Positive = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,39}(/[1-9][0-9]{0,39})?$")]  # of frames per second, as a fraction
 Hashes = Annotated[dict[Folder, Sha256], Field(min_length=len(FOLDERS))]
 Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Statistic)))]
@@ -34,6 +37,16 @@ Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Sta
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, **STRICT)
+
+
+class SourceShutterRecord(_Part):
+    """For how long each frame of the source was exposed."""
+
+    origin: ShutterOrigin = ShutterOrigin.UNKNOWN  # what tells it
+    detail: Text = ""  # name of the tag or file
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    exposure_ratio: Share | None = None  # to the time from frame to frame; None: unknown, or it cannot be
+    seen_ratio: Share | None = None  # that blur in the frames looks like, where it is unknown, and that is clear
 
 
 class Source(_Part):
@@ -54,12 +67,18 @@ class Source(_Part):
     color_matrix: Word
     color_range: Word
     rotation: int = Field(ge=-360, le=360)
+    mirrored: bool = False
+    transfer: Word | None = None  # None, as primaries: in records before December 2026
+    primaries: Word | None = None
+    shutter: SourceShutterRecord = SourceShutterRecord()
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
+    saturation: Annotated[float, Field(gt=0)] | None = None  # linear value that no sample exceeds; None: without an end
+    raw: RawDevelopment | None = None  # how RAW frames were developed
 
     @property
     def holds_light(self) -> bool:
-        """Whether it is scene-linear light, which goes on above white: then reverse clipping is off."""
-        return self.white is not None
+        """Whether it is scene-linear light that goes on above white: then reverse clipping is off."""
+        return self.white is not None and (self.saturation is None or self.white < self.saturation)
 
 
 class ShutterRecord(_Part):
@@ -71,6 +90,16 @@ class ShutterRecord(_Part):
     frames: Count
     sub_frames: Count
     sub_frame_fps: Positive
+    readout: Positive = 0.0  # sub-frames, of a rolling shutter
+
+
+class BlurAimRecord(_Part):
+    """The blur that the shutter of a sequence was chosen for, as mean paths in pixels."""
+
+    wanted: Positive
+    planned: Positive  # by the motion that was seen in planning, in small pictures
+    reached: Positive | None = None  # by the flow that made the sub-frames, over the pairs; None: there was none
+    limit: AimLimit | None = None  # why it cannot be had
 
 
 class NoiseLevel(_Part):
@@ -109,6 +138,17 @@ class RejectRecord(_Part):
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)  # slots: a dataset has hundreds of thousands
+class BlurRecord:
+    """The motion of an exposure, by the flow that made its sub-frames: see `MotionBlur`."""
+
+    mean: Positive  # pixels that things go while the shutter is open, over the picture
+    p95: Positive
+    direction: Annotated[float, Field(ge=0, lt=180)] | None  # degrees from the horizontal, counter-clockwise
+    concentration: Share  # of directions
+    straightness: Share  # chord over path
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class PairRecord:
     """One pair: its number, the source frames it came from, and what its pictures hold."""
 
@@ -120,7 +160,15 @@ class PairRecord:
     seconds: Positive  # of the ground truth, from the start of the recording
     sha256: Hashes  # of the decoded pixels
     statistics: Statistics  # of low_blur_noise
-    untrusted: Annotated[float, Field(ge=0, le=1)] | None = None  # largest share of a gap that moves inconsistently
+    untrusted: Share | None = None  # largest share of a gap that moves inconsistently
+    blur: BlurRecord | None = None  # None: sub-frames without flow, or a record before December 2026
+    psnr: Annotated[float, Field(le=EQUAL)] | None = None  # dB, of low_blur against low_sharp
+    psnr_in_light: Annotated[float, Field(le=EQUAL)] | None = None  # the same, as bright as the ground truth
+
+    @property
+    def tier(self) -> Tier | None:
+        """How hard it is; None of records before December 2026."""
+        return None if self.psnr_in_light is None else tier_of(self.psnr_in_light)
 
 
 class FlickerRecord(_Part):
@@ -168,6 +216,7 @@ class SequenceRecord(_Part):
         list[RejectRecord], Field(fail_fast=True)
     ]  # windows of the whole video that gave no pair; some when it was made
     flicker: FlickerRecord | None = None
+    aim: BlurAimRecord | None = None  # None: the shutter was drawn
 
     @model_validator(mode="after")
     def _is_named_by_its_fields(self) -> Self:

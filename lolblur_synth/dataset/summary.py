@@ -8,12 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import SPLITS, Split
 from lolblur_synth.dataset.records import SequenceRecord, Source
 from lolblur_synth.dataset.statistics import Statistic, mean_statistics
+from lolblur_synth.metrics.difficulty import TIERS, Tier, tier_of
+from lolblur_synth.synthesis.sequences import AimLimit
 
 Names = tuple[str, ...]
+_AXIS = 30  # degrees
+_DIRECTED = 0.5  # concentration from which on a pair counts as blurred in one direction
 
 
 class Range(NamedTuple):
@@ -21,6 +27,16 @@ class Range(NamedTuple):
 
     low: float
     high: float
+
+
+class Spread(NamedTuple):
+    """How values are spread: quantiles, and both ends."""
+
+    least: float
+    p5: float
+    median: float
+    p95: float
+    most: float
 
 
 class ShutterFrames(NamedTuple):
@@ -78,6 +94,11 @@ class DrawSummary:
     noise: Names  # its models, with their cameras
     defocused: int  # sequences
     defocus_sigma: Range | None  # pixels; None: all lenses were sharp
+    rolling_ms: Range | None  # readout of a rolling shutter; None: all shutters were global
+    sharpening: Range | None  # amounts of unsharp masking; None: off
+    jpeg_quality: Range | None  # None: nothing was compressed
+    subsampling: Names  # of chroma
+    compressed: int  # sequences
 
 
 @dataclass(frozen=True)
@@ -99,6 +120,41 @@ class MotionSummary:
 
 
 @dataclass(frozen=True)
+class BlurSummary:
+    """The diversity of motion blur: how its paths are spread over pairs."""
+
+    pairs: int  # that tell
+    mean: Spread  # pixels, over the picture
+    p95: Spread
+    straightness: Spread
+    concentration: Spread
+    directions: dict[int, int]  # pairs by the nearest axis, degrees
+    undirected: int  # pairs whose directions are spread, as of a turn, a zoom, several things, or nothing that moves
+
+
+@dataclass(frozen=True)
+class AimSummary:
+    """Blur that shutters were chosen for, as mean paths in pixels."""
+
+    sequences: int
+    wanted: Range
+    reached: Range | None  # None: sub-frames without flow
+    too_slow: int  # sequences whose motion is so for the longest shutter
+    too_fast: int
+
+
+@dataclass(frozen=True)
+class DifficultySummary:
+    """How hard pairs are, by PSNR in dB of low_blur against low_sharp."""
+
+    pairs: int  # that tell
+    psnr: Spread
+    in_light: Spread  # as bright as the ground truth, by which the tiers go
+    tiers: dict[Tier, int]
+    thirds: tuple[float, float]  # dB in light, that part the pairs into three equal tiers
+
+
+@dataclass(frozen=True)
 class Summary:
     """All numbers of a dataset."""
 
@@ -110,7 +166,12 @@ class Summary:
     rejects: dict[str, int]  # windows that gave no pair, by cause, the most frequent first
     draws: DrawSummary
     denoise: DenoiseSummary
+    exposure_ratio: Range | None  # of the videos: source's shutter to the time between frames; None: unknown of all
+    unknown_shutters: int  # videos
     motion: MotionSummary | None  # None: the backend does not tell
+    blur: BlurSummary | None  # likewise
+    aim: AimSummary | None  # None: shutters were drawn
+    difficulty: DifficultySummary | None  # None: records before December 2026
     exposures: tuple[ShutterFrames, ...]
     milliseconds: Range  # of the exposures
     sub_frame_fps: Range
@@ -137,7 +198,12 @@ def summarize(records: Sequence[SequenceRecord]) -> Summary:
         rejects=dict(Counter(cause for causes in rejects.values() for cause in causes.values()).most_common()),
         draws=_draws(records),
         denoise=_denoise(records),
+        exposure_ratio=_range_if_any(_ratios(videos)),
+        unknown_shutters=len(videos) - len(_ratios(videos)),
         motion=_motion(records, sequences),
+        blur=_blur(records),
+        aim=_aim(records),
+        difficulty=_difficulty(records),
         exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
         milliseconds=_range(r.shutter.milliseconds for r in records),
         sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
@@ -194,6 +260,7 @@ def _rejects(records: Iterable[SequenceRecord]) -> dict[int, dict[int, str]]:
 def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
     draws = [record.draws for record in records]
     blurs = [d.defocus for d in draws if d.defocus]
+    jpegs = [d.jpeg for d in draws if d.jpeg]
     return DrawSummary(
         dim=_range(d.dim for d in draws),
         exposure=_range(d.exposure for d in draws),
@@ -204,6 +271,11 @@ def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:
         noise=_names(f"{d.noise} {d.sensor.camera}" if d.sensor else d.noise for d in draws),
         defocused=len(blurs),
         defocus_sigma=_range_if_any(sigma for blur in blurs for sigma in (blur.sigma_along, blur.sigma_across)),
+        rolling_ms=_range_if_on(d.rolling_ms for d in draws),
+        sharpening=_range_if_on(d.sharpening for d in draws),
+        jpeg_quality=_range_if_any(jpeg.quality for jpeg in jpegs),
+        subsampling=_names(jpeg.subsampling for jpeg in jpegs),
+        compressed=len(jpegs),
     )
 
 
@@ -223,6 +295,67 @@ def _motion(records: Sequence[SequenceRecord], sequences: Iterable[SequenceSumma
     return MotionSummary(max(shares), above, len(shares)) if shares else None
 
 
+def _blur(records: Iterable[SequenceRecord]) -> BlurSummary | None:
+    blurs = [pair.blur for record in records for pair in record.pairs if pair.blur]
+    if not blurs:
+        return None
+    directed = [b.direction for b in blurs if b.direction is not None and b.concentration >= _DIRECTED]
+    axes = Counter(round(direction / _AXIS) * _AXIS % 180 for direction in directed)
+    return BlurSummary(
+        pairs=len(blurs),
+        mean=spread(blur.mean for blur in blurs),
+        p95=spread(blur.p95 for blur in blurs),
+        straightness=spread(blur.straightness for blur in blurs),
+        concentration=spread(blur.concentration for blur in blurs),
+        directions={axis: axes[axis] for axis in range(0, 180, _AXIS)},
+        undirected=len(blurs) - len(directed),
+    )
+
+
+def _aim(records: Iterable[SequenceRecord]) -> AimSummary | None:
+    aims = [record.aim for record in records if record.aim]
+    if not aims:
+        return None
+    limits = Counter(aim.limit for aim in aims)
+    return AimSummary(
+        sequences=len(aims),
+        wanted=_range(aim.wanted for aim in aims),
+        reached=_range_if_any(aim.reached for aim in aims if aim.reached is not None),
+        too_slow=limits[AimLimit.TOO_SLOW],
+        too_fast=limits[AimLimit.TOO_FAST],
+    )
+
+
+def _difficulty(records: Iterable[SequenceRecord]) -> DifficultySummary | None:
+    pairs = [pair for record in records for pair in record.pairs]
+    in_light = [pair.psnr_in_light for pair in pairs if pair.psnr_in_light is not None]
+    if not in_light:
+        return None
+    tiers = Counter(map(tier_of, in_light))
+    low, high = np.quantile(in_light, (1 / 3, 2 / 3)).tolist()
+    return DifficultySummary(
+        pairs=len(in_light),
+        psnr=spread(pair.psnr for pair in pairs if pair.psnr is not None),
+        in_light=spread(in_light),
+        tiers={tier: tiers[tier] for tier in TIERS},
+        thirds=(low, high),
+    )
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """The spread of at least one value.
+
+    >>> spread(range(101))
+    Spread(least=0.0, p5=5.0, median=50.0, p95=95.0, most=100.0)
+    """
+    return Spread(*np.quantile([*values], (0, 0.05, 0.5, 0.95, 1)).tolist())
+
+
+def _ratios(videos: Iterable[VideoSummary]) -> list[float]:
+    ratios = (video.source.shutter.exposure_ratio for video in videos)
+    return [ratio for ratio in ratios if ratio is not None]
+
+
 def _range(values: Iterable[float]) -> Range:
     numbers = list(values)
     return Range(min(numbers), max(numbers))
@@ -231,6 +364,12 @@ def _range(values: Iterable[float]) -> Range:
 def _range_if_any(values: Iterable[float]) -> Range | None:
     numbers = list(values)
     return _range(numbers) if numbers else None
+
+
+def _range_if_on(values: Iterable[float]) -> Range | None:
+    """None where all are 0."""
+    numbers = list(values)
+    return _range(numbers) if any(numbers) else None
 
 
 def _names(values: Iterable[str]) -> Names:

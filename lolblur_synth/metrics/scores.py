@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -14,8 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from lolblur_synth.core.errors import shown
+from lolblur_synth.metrics.difficulty import BOUNDS, TIERS, Tier
 from lolblur_synth.metrics.psnr_ssim import Convention, describe
 from lolblur_synth.nets.lpips import Backbone
+
+UNKNOWN = "unknown"  # tier
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,15 @@ class Evaluation:
     backbone: Backbone | None  # of LPIPS
     compared: dict[str, str]  # what with what
     scores: list[Score]
+    tiers: Mapping[str, Tier] = field(default_factory=dict)  # of pictures by name, as far as a dataset tells
+    untold: str = ""  # why a dataset that should tell does not
+
+    def by_tier(self) -> dict[str, list[Score]]:
+        """Pictures by how hard they are, and those of which it is not known; nothing where it is known of none."""
+        tiers: dict[str, list[Score]] = {tier: [] for tier in (*TIERS, UNKNOWN)}
+        for score in self.scores:
+            tiers[self.tiers.get(score.name, UNKNOWN)].append(score)
+        return {tier: scores for tier, scores in tiers.items() if scores} if self.tiers else {}
 
     def sequences(self) -> dict[str, list[Score]]:
         """Pictures by folder, in order."""
@@ -82,18 +94,27 @@ def as_text(evaluation: Evaluation, suffix: str) -> str:
         **{name: shown(value) for name, value in evaluation.compared.items()},
         "pictures": {shown(score.name): _values(score) for score in evaluation.scores},
         "sequences": sequences,
+        **_tiers(evaluation),
         "total": _values(mean("total", evaluation.scores)),
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _tiers(evaluation: Evaluation) -> dict[str, object]:
+    tiers = evaluation.by_tier().items()
+    counted = {tier: {"pictures": len(scores), **_values(mean(tier, scores))} for tier, scores in tiers}
+    return {"tiers": counted} if counted else {}
 
 
 def _as_csv(evaluation: Evaluation) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = ["psnr", "ssim"] + ["lpips"] * (evaluation.backbone is not None)
-    writer.writerow(["picture", *columns])
+    tiers = evaluation.tiers
+    writer.writerow(["picture", *columns, *["tier"] * bool(tiers)])
     for score in evaluation.scores:
-        writer.writerow([shown(score.name), *(f"{getattr(score, column):.6f}" for column in columns)])
+        tier = [tiers.get(score.name, UNKNOWN)] if tiers else []
+        writer.writerow([shown(score.name), *(f"{getattr(score, column):.6f}" for column in columns), *tier])
     return text.getvalue()
 
 
@@ -112,9 +133,15 @@ def show(console: Console, evaluation: Evaluation) -> None:
     for name, scores in evaluation.sequences().items():
         table.add_row(escape(shown(name)), *_cells(mean(name, scores), len(scores)))
     table.add_section()
+    for tier, scores in evaluation.by_tier().items():
+        table.add_row(tier, *_cells(mean(tier, scores), len(scores)))
     table.add_row("all", *_cells(mean("all", evaluation.scores), len(evaluation.scores)))
     console.print(table)
     console.print(evaluation.what(), highlight=False, markup=False, soft_wrap=True)
+    if evaluation.tiers:
+        console.print(BOUNDS, highlight=False, markup=False, soft_wrap=True)
+    if evaluation.untold:
+        console.print(evaluation.untold, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(score: Score, count: int) -> list[str]:

@@ -17,7 +17,8 @@ _VISIBLE = 4 / 255  # in the frames as they look in the light
 Kernel = Literal["nearest", "bilinear", "bicubic"]
 
 
-def _grey(frame: Tensor) -> Tensor:
+def grey(frame: Tensor) -> Tensor:
+    """Luma of 8 bits (H, W), Rec. 601, of a frame (3, H, W), sRGB in [0, 1]."""
     weights = frame.new_tensor(_LUMA)[:, None, None]
     return (frame * weights).sum(0).mul(255).round().clamp(0, 255).byte()
 
@@ -34,7 +35,7 @@ def estimate_flow(before: Tensor, after: Tensor, scale: int = 1) -> tuple[Tensor
     >>> forward.shape, float(forward.abs().max())
     (torch.Size([2, 48, 64]), 0.0)
     """
-    first, second = _grey(before), _grey(after)
+    first, second = grey(before), grey(after)
 
     def planes(flow: Tensor) -> Tensor:
         return flow.permute(2, 0, 1).contiguous().to(before.device)

@@ -13,16 +13,18 @@ from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.events import Event, Notify
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
-from lolblur_synth.dataset.layout import FOLDERS, image_path
+from lolblur_synth.dataset.layout import FOLDERS, Folder, image_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.records import Denoising, PairRecord
 from lolblur_synth.dataset.statistics import measure
+from lolblur_synth.metrics.difficulty import EQUAL, psnr_in_light
+from lolblur_synth.metrics.psnr_ssim import psnr
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.denoise.denoise import HEAD
 from lolblur_synth.ops.interpolation.backends import open_interpolator
 from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.plan import Plan, SequencePlan
-from lolblur_synth.run.provenance import describe_noise, describe_sequence
+from lolblur_synth.run.provenance import describe_blur, describe_noise, describe_sequence
 from lolblur_synth.synthesis.clip import Frame, open_clip
 from lolblur_synth.synthesis.pipeline import Pair, Tools, denoised, estimate_noise, synthesize
 from lolblur_synth.synthesis.sequences import Reject, RejectKind
@@ -147,14 +149,15 @@ def _distrust(pair: Pair, task: SequencePlan, config: Config) -> Reject | None:
 
 
 def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:
-    def write(folder: str) -> str:
-        pixels = quantize(getattr(pair, folder), config.dataset.bit_depth)
+    pixels = {folder: quantize(getattr(pair, folder), config.dataset.bit_depth) for folder in FOLDERS}
+
+    def write(folder: Folder) -> str:
         path = staging / image_path(task.split, folder, task.video, number)
-        write_png(path, pixels)
-        return pixel_hash(pixels)
+        write_png(path, pixels[folder])
+        return pixel_hash(pixels[folder])
 
     window = task.recipe.shutter.window(pair.slot.center)
-    statistics = measure(dequantize(quantize(pair.low_blur_noise, config.dataset.bit_depth)))
+    statistics = measure(dequantize(pixels["low_blur_noise"]))
     return PairRecord(
         number=number,
         slot=pair.slot.index,
@@ -165,4 +168,7 @@ def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, conf
         sha256=dict(zip(FOLDERS, each(write, FOLDERS), strict=True)),
         statistics={name: round(value, 4) for name, value in statistics.items()},
         untrusted=_inconsistency(pair),
+        blur=describe_blur(pair.motion),
+        psnr=round(min(EQUAL, psnr(pixels["low_blur"], pixels["low_sharp"])), 2),
+        psnr_in_light=round(psnr_in_light(pair.low_blur, pair.low_sharp, pair.high_sharp_scaled), 2),
     )

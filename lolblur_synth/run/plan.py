@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device
-from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.layout import FOLDERS, Split
 from lolblur_synth.dataset.output import read_existing, recover_if_dataset
@@ -18,11 +19,24 @@ from lolblur_synth.dataset.settings import has_settings, pixel_settings
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
 from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
-from lolblur_synth.run.footage import scan_or_fault, warnings
+from lolblur_synth.run.footage import missed_blur, scan_or_fault, seen_blur, warnings
+from lolblur_synth.run.seen_blur import seen_exposure
+from lolblur_synth.run.speeds import measure_speeds
 from lolblur_synth.run.splits import assign_splits
 from lolblur_synth.synthesis.draws import draw
 from lolblur_synth.synthesis.pipeline import VERSION
-from lolblur_synth.synthesis.sequences import Metering, Recipe, Reject, Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.synthesis.sequences import (
+    Metering,
+    Recipe,
+    Reject,
+    Shutter,
+    Slot,
+    choose,
+    nearest_shutter,
+    shutter_at,
+    shutters_within,
+    slots,
+)
 from lolblur_synth.video import scan_cache
 from lolblur_synth.video.file_types import LeftOut
 from lolblur_synth.video.find import find_videos
@@ -54,6 +68,7 @@ class VideoPlan:
     name: str  # printable, below the folder of the videos
     scan: VideoScan | None = None
     chunks: tuple[tuple[Slot, ...], ...] = ()
+    speeds: tuple[tuple[float, ...], ...] = ()  # by chunk, pixels a gap, where sequences.blur asks for them
     number: int | None = None
     split: Split | None = None
     sequences: tuple[SequencePlan, ...] = ()
@@ -199,8 +214,8 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
     if isinstance(found, str):
         return VideoPlan(path, name, fault=found)
     fps = found.info.capture_fps
-    shutters = [shutter_at(fps, ms, config.interpolate.fps) for ms in config.sequences.shutter_ms]
-    half = max(shutter.gaps for shutter in shutters) // 2  # sound for the longest is sound for each
+    shutters = _shutters(fps, config)
+    half = max(shutter.half for shutter in shutters)  # sound for the longest is sound for each
     candidates = slots(found.frames, fps, config.sequences.fps, half)
     chunks, rejects = choose(candidates, [*found.flaws, *_flickering(found, config)], half, config.sequences)
     cut = VideoPlan(
@@ -212,7 +227,7 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
         warnings=tuple(warnings(found, shutters, config)),
     )
     if chunks:
-        return cut
+        return _with_speeds(_with_seen_blur(cut, half), half, config)
     reasons = sorted({reject.cause for reject in rejects})
     fault = (
         f"too few frames: {found.frames} at {float(fps):g} fps hold {len(candidates)} windows of {2 * half + 1} frames"
@@ -220,6 +235,38 @@ def _cut(path: Path, name: str, found: VideoScan | str, config: Config) -> Video
         + f"; a sequence needs {config.sequences.min_pairs}"
     )
     return replace(cut, fault=fault)
+
+
+def _shutters(fps: Fraction, config: Config) -> list[Shutter]:
+    """Those that a sequence can have; ascending where they are chosen by blur."""
+    section, sub_frames, slowest = config.sequences, config.interpolate.fps, config.camera.rolling_ms[1]
+    if section.blur:
+        return shutters_within(fps, section.fps, sub_frames, slowest)
+    return [shutter_at(fps, ms, sub_frames, slowest) for ms in section.shutter_ms]
+
+
+def _spans(cut: VideoPlan, half: int) -> list[range]:
+    """The source frames of each sequence, with the longest shutter."""
+    return [range(chunk[0].center - half, chunk[-1].center + half + 1) for chunk in cut.chunks]
+
+
+def _with_seen_blur(cut: VideoPlan, half: int) -> VideoPlan:
+    """A video with what is seen of its shutter, where nobody tells."""
+    if cut.scan is None or cut.scan.info.exposure_ratio is not None:
+        return cut
+    found = replace(cut.scan, seen_exposure=seen_exposure(cut.scan, _spans(cut, half)))
+    return replace(cut, scan=found, warnings=(*cut.warnings, *seen_blur(found)))
+
+
+def _with_speeds(cut: VideoPlan, half: int, config: Config) -> VideoPlan:
+    """A video with the motion of its sequences, where shutters are chosen by it; half is of the longest."""
+    if config.sequences.blur is None or cut.scan is None:
+        return cut
+    try:
+        found = (measure_speeds(cut.scan, span, config.video.size) for span in _spans(cut, half))
+        return replace(cut, speeds=tuple(map(tuple, found)))
+    except SequenceError as error:
+        return VideoPlan(cut.path, cut.name, fault=error.told(setting, where=error.where != cut.path))
 
 
 def _number(
@@ -231,8 +278,8 @@ def _number(
     existing: dict[str, SequenceRecord],
 ) -> VideoPlan:
     placed = replace(cut, number=number, split=split)
-    sequences = (_plan_sequence(placed, index, config, weights, existing) for index in range(len(cut.chunks)))
-    return replace(placed, sequences=tuple(sequences))
+    sequences = tuple(_plan_sequence(placed, index, config, weights, existing) for index in range(len(cut.chunks)))
+    return replace(placed, sequences=sequences, warnings=(*cut.warnings, *missed_blur(s.recipe for s in sequences)))
 
 
 def _plan_sequence(
@@ -250,14 +297,20 @@ def _plan_sequence(
     draws = draw(config, key)
     if video.scan.info.holds_light:  # which reverse clipping would guess
         draws = replace(draws, streak=0.0)
-    shutter = shutter_at(video.scan.info.capture_fps, draws.shutter_ms, config.interpolate.fps)
-    recipe = Recipe(key, chunk, shutter, draws, _metering(video.scan, chunk, shutter), video.scan.info.holds_light)
+    fps, aim = video.scan.info.capture_fps, None
+    if draws.blur is not None:
+        chosen, aim = nearest_shutter(_shutters(fps, config), chunk, video.speeds[index], draws.blur)
+        draws = replace(draws, shutter_ms=chosen.milliseconds)
+    shutter = shutter_at(fps, draws.shutter_ms, config.interpolate.fps, draws.rolling_ms)
+    metering = _metering(video.scan, chunk, shutter)
+    recipe = Recipe(key, chunk, shutter, draws, metering, video.scan.info.holds_light, aim)
     mark = fingerprint(
         {
             "source": video.scan.content,
             "capture_fps": str(video.scan.info.capture_fps),
             "rendering": video.scan.info.rendering,
             "centers": [slot.center for slot in chunk],
+            "gaps": shutter.gaps if aim else None,  # else settings and draws tell
             "breaks": video.scan.breaks_within(recipe.span),  # across which the denoiser does not look
             "config": pixel_settings(config),
             "weights": weights,

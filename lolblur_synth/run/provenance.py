@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from dataclasses import asdict
+from statistics import fmean
 
 import torch
 
@@ -10,6 +11,8 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.version import __version__
 from lolblur_synth.dataset.records import (
     FORMAT,
+    BlurAimRecord,
+    BlurRecord,
     Denoising,
     FlickerRecord,
     NoiseLevel,
@@ -18,10 +21,12 @@ from lolblur_synth.dataset.records import (
     SequenceRecord,
     ShutterRecord,
     Source,
+    SourceShutterRecord,
 )
+from lolblur_synth.ops.motion import MotionBlur
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.synthesis.pipeline import VERSION, NoiseEstimate
-from lolblur_synth.synthesis.sequences import NAMED_FRAMES
+from lolblur_synth.synthesis.sequences import NAMED_FRAMES, BlurAim
 from lolblur_synth.video.metadata import VideoScan
 
 
@@ -58,6 +63,7 @@ def describe_sequence(
         seconds={name: round(value, 3) for name, value in seconds.items()},
         pairs=pairs,
         flicker=_describe_flicker(task, plan.config),
+        aim=_describe_aim(recipe.aim, pairs),
         rejects=[
             RejectRecord(
                 slot=reject.slot.index,
@@ -79,6 +85,23 @@ def describe_noise(config: Config, noise: NoiseEstimate) -> Denoising:
         level = NoiseLevel(sigma=model.sigma, space=model.space, a=model.a, b=model.b, white=model.white)
     backend = "none" if noise.negligible else config.denoise.backend
     return Denoising(backend=backend, preset=config.denoise.preset, level=level)
+
+
+def describe_blur(motion: MotionBlur | None) -> BlurRecord | None:
+    """The motion of an exposure, with the digits that flow is good for."""
+    if motion is None:
+        return None
+    direction = None if motion.direction is None else round(motion.direction, 1) % 180
+    mean, p95 = round(motion.mean, 2), round(motion.p95, 2)
+    return BlurRecord(mean, p95, direction, round(motion.concentration, 3), round(motion.straightness, 3))
+
+
+def _describe_aim(aim: BlurAim | None, pairs: list[PairRecord]) -> BlurAimRecord | None:
+    if aim is None:
+        return None
+    blurs = [pair.blur.mean for pair in pairs if pair.blur]
+    reached = round(fmean(blurs), 2) if blurs else None
+    return BlurAimRecord(wanted=aim.wanted, planned=round(aim.planned, 2), reached=reached, limit=aim.limit)
 
 
 def _describe_flicker(task: SequencePlan, config: Config) -> FlickerRecord | None:
@@ -110,12 +133,32 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         color_matrix=info.color_matrix,
         color_range=info.color_range,
         rotation=info.rotation,
+        mirrored=info.mirrored,
+        transfer=info.transfer,
+        primaries=info.primaries,
+        shutter=_describe_shutter(scan),
         white=info.white,
+        saturation=info.saturation,
+        raw=info.raw,
+    )
+
+
+def _describe_shutter(scan: VideoScan) -> SourceShutterRecord:
+    info, shutter = scan.info, scan.info.shutter
+    if shutter is None:
+        return SourceShutterRecord(seen_ratio=scan.seen_exposure)
+    ratio = info.exposure_ratio
+    return SourceShutterRecord(
+        origin=shutter.origin,
+        detail=shown(shutter.detail),
+        seconds=float(shutter.time(info.capture_fps)),
+        exposure_ratio=None if ratio is None else round(ratio, 4),
+        seen_ratio=scan.seen_exposure,
     )
 
 
 def versions() -> dict[str, str]:
     """Versions of what decides pixels."""
-    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect")
+    names = ("torch", "numpy", "opencv-python", "av", "numba", "bm4d", "scikit-image", "scenedetect", "rawpy")
     own = {"lolblur-synth": __version__, "pipeline": str(VERSION)}
     return own | {name: importlib.metadata.version(name) for name in names}

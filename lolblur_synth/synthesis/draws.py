@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lolblur_synth.config.cameras import cameras
+from lolblur_synth.config.cameras import camera_of
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
-from lolblur_synth.ops.noise.camera import PATTERNS, Model, Sensor, draw_color, draw_level
+from lolblur_synth.mosaic.pattern import PATTERNS
+from lolblur_synth.ops.isp import Jpeg
+from lolblur_synth.ops.noise.camera import Model, Sensor, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import LogLinearLevel, NoiseLevel
+from lolblur_synth.video.metadata import SUBSAMPLINGS
 
 SPLIT = "split"  # purposes: part of the key, so that no draw depends on how many others were made before it
 _NOISE_FIELD = "noise field"
@@ -38,6 +41,10 @@ class Draws:
     read: float  # noise variance in the dark
     noise: Model = "linear"
     sensor: Sensor | None = None  # of `bayer`
+    rolling_ms: float = 0.0  # readout time of a rolling shutter, from the first row to the last
+    sharpening: float = 0.0  # amount of unsharp masking
+    jpeg: Jpeg | None = None  # None: not compressed
+    blur: float | None = None  # wanted mean path, pixels; None: the shutter was drawn
 
 
 def draw(config: Config, sequence: str) -> Draws:
@@ -58,6 +65,10 @@ def draw(config: Config, sequence: str) -> Draws:
         read=level.read,
         noise=config.noise.model,
         sensor=draw_sensor(config, sequence, level.row),
+        rolling_ms=uniform("rolling shutter", config.camera.rolling_ms),
+        sharpening=uniform("sharpening", config.isp.sharpen),
+        jpeg=draw_jpeg(config, sequence),
+        blur=uniform("blur", config.sequences.blur) if config.sequences.blur else None,
     )
 
 
@@ -76,7 +87,7 @@ def draw_noise(noise: Noise, rng: np.random.Generator) -> NoiseLevel:
     if noise.model == "none":
         return NoiseLevel(0.0, 0.0)
     if noise.model == "bayer":
-        return draw_level(cameras()[noise.camera], rng)
+        return draw_level(camera_of(noise.camera)[1], rng)
     return LogLinearLevel(noise.shot, noise.read_slope, noise.read_offset, noise.read_spread).draw(rng)
 
 
@@ -85,13 +96,13 @@ def draw_sensor(config: Config, sequence: str, row: float) -> Sensor | None:
     noise = config.noise
     if noise.model != "bayer":
         return None
-    camera = cameras()[noise.camera]
+    name, camera = camera_of(noise.camera)
     color, gains = draw_color(camera, rng_for(config.seed, sequence, "colour matrix"))
     balance = rng_for(config.seed, sequence, "white balance")
     pattern = PATTERNS[int(rng_for(config.seed, sequence, "mosaic").integers(len(PATTERNS)))]
     return Sensor(
-        camera=noise.camera,
-        pattern=pattern if noise.pattern == "any" else noise.pattern,
+        camera=name,
+        pattern=(camera.pattern or pattern) if noise.pattern == "any" else noise.pattern,
         color=color,
         red_gain=float(balance.uniform(*noise.red_gain or gains.red)),
         blue_gain=float(balance.uniform(*noise.blue_gain or gains.blue)),
@@ -100,6 +111,16 @@ def draw_sensor(config: Config, sequence: str, row: float) -> Sensor | None:
         converter=camera.converter,
         demosaic=noise.demosaic,
     )
+
+
+def draw_jpeg(config: Config, sequence: str) -> Jpeg | None:
+    """Draw quality and chroma subsampling of JPEG; None where it is off."""
+    if config.isp.jpeg_quality is None:
+        return None
+    quality = rng_for(config.seed, sequence, "JPEG quality").integers(*config.isp.jpeg_quality, endpoint=True)
+    wanted = config.isp.jpeg_subsampling
+    drawn = SUBSAMPLINGS[int(rng_for(config.seed, sequence, "chroma subsampling").integers(len(SUBSAMPLINGS)))]
+    return Jpeg(int(quality), drawn if wanted == "any" else wanted)
 
 
 def noise_generator(seed: int, sequence: str, slot: int) -> torch.Generator:

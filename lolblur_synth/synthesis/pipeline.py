@@ -20,17 +20,28 @@ from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map
+from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
-from lolblur_synth.ops.exposure import average, space_of
+from lolblur_synth.ops.exposure import expose, space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
-from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.interpolation.interpolate import (
+    ExposureRule,
+    Integrator,
+    Interpolator,
+    Note,
+    integrate_exposure,
+    interpolate,
+)
+from lolblur_synth.ops.isp import process
+from lolblur_synth.ops.linearization import Linearization
+from lolblur_synth.ops.motion import GapNote, MotionBlur, motion_blur
 from lolblur_synth.ops.noise.models import noise_model
-from lolblur_synth.ops.unclip import unclip
+from lolblur_synth.ops.response import response_curve
 from lolblur_synth.synthesis.clip import Clip, Frame
 from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
@@ -58,15 +69,16 @@ class NoiseEstimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """The five pictures of one output frame, (3, H, W) each."""
+    """The five pictures of one output frame, (3, H, W) each, encoded as the camera's response curve has it."""
 
     slot: Slot
-    high_sharp_original: Tensor  # the middle frame as filmed, after denoising
+    high_sharp_original: Tensor  # the middle frame as filmed, after denoising; by rows under a rolling shutter
     high_sharp_scaled: Tensor  # slightly dimmed: the ground truth
     low_sharp: Tensor  # darkened
     low_blur: Tensor  # darkened, exposed over the whole window
     low_blur_noise: Tensor  # and noisy: the input of a network
     flow_inconsistency: tuple[float, ...]  # of each gap of the exposure: the share of the picture, [0, 1]
+    motion: MotionBlur | None  # over the exposure; None where sub-frames are made without flow
 
 
 def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
@@ -97,13 +109,12 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     Raises `SequenceError` when the frames end before the last window.
     """
     profiler, draws, shutter = tools.profiler, recipe.draws, recipe.shutter
-    to_light, to_srgb = space_of(config.average.space)
+    to_light = Linearization(draws.streak, config.unclip.threshold, config.average.space)
+    _, to_srgb = space_of(config.average.space)
+    respond = response_curve(config.camera.response)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
     add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
-
-    def exposed_light(sub_frame: Tensor) -> Tensor:
-        return to_light(unclip(sub_frame, draws.streak, config.unclip.threshold))
 
     for slot, window in windows(clean, recipe.slots, shutter):
         with profiler("darken"):
@@ -116,21 +127,58 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
             light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
 
-        inconsistency: list[float] = []
-        sub_frames = interpolate(light, bright, shutter.factor, tools.interpolator, tools.map, inconsistency.append)
-        with profiler("average"):
-            exposed = average(tools.map(exposed_light, profiler.each("interpolate", sub_frames)))
+        notes: list[GapNote] = []
+        with profiler("expose"):
+            exposed = expose_window(light, bright, shutter, to_light, tools, notes.append)
+            original, low_sharp = (middle(frames, bright, shutter, tools) for frames in (clipped, dark))
+            scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half]
 
         with profiler("defocus"):
             exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
             low_blur = exposed.clamp(0, 1)
         with profiler("noise"):
-            low_blur_noise = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            noisy = add_noise(exposed, noise_generator(config.seed, recipe.key, slot.index))
+            pictures = original, scaled, low_sharp, low_blur, noisy
+            original, scaled, low_sharp, low_blur, noisy = tools.map(respond, pictures)
+            noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
-        middle = shutter.gaps // 2
-        sharp = clipped[middle], bright[middle], dark[middle]
-        del window, clipped, bright, dark, light, sub_frames, exposed  # else held while the next are denoised
-        yield Pair(slot, *sharp, low_blur, low_blur_noise, tuple(inconsistency))
+        del window, clipped, bright, dark, light, exposed, pictures  # else held while the next are denoised
+        motion = motion_blur([note.flow for note in notes[shutter.margin :][: shutter.gaps]])
+        shares = tuple(note.inconsistency for note in notes)
+        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
+
+
+def expose_window(
+    frames: Sequence[Tensor],
+    guides: Sequence[Tensor],
+    shutter: Shutter,
+    to_light: Linearization,
+    tools: Tools,
+    note: Note,
+) -> Tensor:
+    """Interpolation, reverse clipping and averaging: the light of a window, (3, H, W).
+
+    By sub-frames, or in one pass over each gap where the interpolator can, which is the same but for rounding.
+    """
+    interpolator, factor = tools.interpolator, shutter.factor
+    if isinstance(interpolator, Integrator) and factor > 1 and not shutter.readout and runs_compiled(*frames):
+        return integrate_exposure(frames, guides, ExposureRule(factor, to_light), interpolator, tools.map, note)
+    sub_frames = interpolate(frames, guides, factor, interpolator, tools.map, note)
+    lit: Iterator[Tensor] = tools.map(to_light, tools.profiler.each("interpolate", sub_frames))
+    return expose(lit, shutter.sub_frames, shutter.exposed, shutter.readout)
+
+
+def middle(frames: Sequence[Tensor], guides: Sequence[Tensor], shutter: Shutter, tools: Tools) -> Tensor:
+    """The middle frame of a window; under a rolling shutter, each row at the middle of its own exposure.
+
+    That lies between sub-frames, of which the two nearest are blended: they are interpolated for it.
+    """
+    if not shutter.readout:
+        return frames[shutter.half]
+    near = slice(shutter.half - shutter.margin, shutter.half + shutter.margin + 1)
+    moments = interpolate(frames[near], guides[near], shutter.factor, tools.interpolator, tools.map)
+    timed = tools.profiler.each("interpolate", moments)
+    return expose(timed, 2 * shutter.margin * shutter.factor + 1, 1, shutter.readout)
 
 
 def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import floor
+from math import ceil, floor, fsum
+from statistics import fmean
 from typing import NamedTuple
 
 from lolblur_synth.config.run import Sequences
@@ -65,23 +66,55 @@ class Metering(NamedTuple):
 class Shutter:
     """One exposure in source frames and sub-frames."""
 
-    gaps: int  # even, so that the middle frame exists
+    gaps: int  # of one row; even, so that the middle frame exists
     factor: int  # sub-frames per gap
-    milliseconds: float  # the exposure that was reached, from the first to the last sub-frame
+    milliseconds: float  # the exposure of a row that was reached, from the first to the last sub-frame
+    readout: float = 0.0  # sub-frames from the first row's exposure to the last row's; 0: a global shutter
+
+    @property
+    def exposed(self) -> int:
+        """Sub-frames that a row averages: always odd, ends included."""
+        return self.gaps * self.factor + 1
+
+    @property
+    def margin(self) -> int:
+        """Gaps before and after the middle row's exposure that a rolling shutter sees too."""
+        return ceil(self.readout / (2 * self.factor))
+
+    @property
+    def half(self) -> int:
+        """Source frames in the window to each side of its middle."""
+        return self.gaps // 2 + self.margin
 
     @property
     def frames(self) -> int:
-        """Source frames in the window: 7 or 9 at 250 fps."""
-        return self.gaps + 1
+        """Source frames in the window: 7 or 9 at 250 fps, more under a rolling shutter."""
+        return 2 * self.half + 1
 
     @property
     def sub_frames(self) -> int:
-        """Sub-frames that are averaged: always odd, ends included."""
-        return self.gaps * self.factor + 1
+        """Sub-frames in the window: always odd, ends included."""
+        return 2 * self.half * self.factor + 1
 
     def window(self, center: int) -> range:
-        """The source frames of the exposure centred on `center`."""
-        return range(center - self.gaps // 2, center + self.gaps // 2 + 1)
+        """The source frames of the exposure centred on `center`, of all rows."""
+        return range(center - self.half, center + self.half + 1)
+
+
+class AimLimit(StrEnum):
+    """Why a wanted blur cannot be had; the value is how it is told."""
+
+    TOO_SLOW = "motion is too slow for the longest shutter that fits"
+    TOO_FAST = "motion is too fast for the shortest shutter"
+
+
+@dataclass(frozen=True)
+class BlurAim:
+    """A wanted blur, and what the chosen shutter makes of it, by the motion that was seen in planning."""
+
+    wanted: float  # mean path in pixels
+    planned: float
+    limit: AimLimit | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +127,7 @@ class Recipe:
     draws: Draws
     metering: Metering
     holds_light: bool = False  # the footage does, beyond white
+    aim: BlurAim | None = None  # None: the shutter was drawn
 
     @property
     def span(self) -> range:
@@ -107,11 +141,43 @@ def round_half_up(value: Fraction) -> int:
     return floor(value + Fraction(1, 2))
 
 
-def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float) -> Shutter:
-    """The window nearest to a shutter time at a capture rate: 24 ms at 250 fps is 6 gaps of 8 sub-frames."""
+def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float, rolling_ms: float = 0.0) -> Shutter:
+    """The window nearest to a shutter time at a capture rate: 24 ms at 250 fps is 6 gaps of 8 sub-frames.
+
+    `rolling_ms` is the readout time of a rolling shutter, from the first row to the last; it is not rounded.
+    """
     gaps = max(2, 2 * round_half_up(capture_fps * Fraction(str(shutter_ms)) / 2000))
     factor = max(1, round_half_up(Fraction(str(sub_frame_fps)) / capture_fps))
-    return Shutter(gaps, factor, float(1000 * gaps / capture_fps))
+    readout = Fraction(str(rolling_ms)) / 1000 * capture_fps * factor
+    return Shutter(gaps, factor, float(1000 * gaps / capture_fps), float(readout))
+
+
+def shutters_within(
+    capture_fps: Fraction, output_fps: float, sub_frame_fps: float, rolling_ms: float = 0.0
+) -> list[Shutter]:
+    """Every shutter that fits into the period of an output frame, at least the shortest: 2 to 10 gaps at 250 fps."""
+    most = max(2, floor(capture_fps / Fraction(str(output_fps))))
+    times = (float(1000 * gaps / capture_fps) for gaps in range(2, most + 1, 2))
+    return [shutter_at(capture_fps, time, sub_frame_fps, rolling_ms) for time in times]
+
+
+def nearest_shutter(
+    shutters: Sequence[Shutter], chunk: Sequence[Slot], speeds: Sequence[float], wanted: float
+) -> tuple[Shutter, BlurAim]:
+    """The shutter whose mean path over the windows of a sequence comes nearest to a wanted one.
+
+    `shutters` ascending; `speeds` are pixels a gap, from the first frame of the longest shutter's first window.
+    """
+    start = shutters[-1].window(chunk[0].center).start
+
+    def path(shutter: Shutter) -> float:
+        first = -start - shutter.gaps // 2  # of the middle row's exposure
+        return fmean(fsum(speeds[slot.center + first :][: shutter.gaps]) for slot in chunk)
+
+    paths = [path(shutter) for shutter in shutters]
+    at = min(range(len(shutters)), key=lambda number: abs(paths[number] - wanted))
+    limit = AimLimit.TOO_SLOW if wanted > paths[-1] else AimLimit.TOO_FAST if wanted < paths[0] else None
+    return shutters[at], BlurAim(wanted, paths[at], limit)
 
 
 def slots(frames: int, capture_fps: Fraction, output_fps: float, half: int) -> list[Slot]:

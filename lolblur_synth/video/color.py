@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lolblur_synth.video.content import Samples
+from lolblur_synth.video.linearize import rendered
 from lolblur_synth.video.metadata import VideoInfo
 
 _LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}  # weights of red and blue
@@ -77,7 +78,10 @@ def frame_checksum(frame: av.VideoFrame) -> int:
 
 
 def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """A stored frame as (H, W, 3) RGB in [0, 1], not turned; fast for a `thumbnail` of (width, height)."""
+    """A stored frame as (H, W, 3) RGB, not turned: sRGB in [0, 1], or light of which 1 is diffuse white.
+
+    Fast for a `thumbnail` of (width, height), whose samples are averaged as they are stored.
+    """
     planes, fmt = _planes(frame)
     if thumbnail:
         planes = [cv2.resize(native(plane), thumbnail, interpolation=cv2.INTER_AREA) for plane in planes]
@@ -86,9 +90,8 @@ def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | N
     samples = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
     depth = fmt.components[0].bits
     if fmt.is_rgb:
-        return np.asarray(samples / np.float32(2**depth - 1), np.float32)
-    rgb = np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32)
-    return rgb.clip(0, 1, out=rgb)
+        return rendered(np.asarray(samples / np.float32(2**depth - 1), np.float32), info)
+    return rendered(np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32), info)
 
 
 def native(samples: NDArray[Any]) -> NDArray[Any]:

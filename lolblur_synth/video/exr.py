@@ -3,8 +3,10 @@
 By the package OpenEXR, as OpenCV's wheels lack it and PyAV's planes of half floats cannot be had as arrays.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,14 @@ def is_exr(path: Path) -> bool:
 def exr_size(path: Path) -> tuple[int, int]:
     """Width and height of the display window, as the header tells them; raises `UnreadableError`."""
     return _window(_header(path), "displayWindow").size
+
+
+def exr_exposure(path: Path) -> Fraction | None:
+    """Exposure time in seconds as the header's expTime tells it, else None; raises `UnreadableError`."""
+    seconds = _header(path).get("expTime")
+    if not isinstance(seconds, float) or not 0 < seconds < math.inf:
+        return None
+    return Fraction(seconds).limit_denominator(1_000_000) or None
 
 
 def read_exr(path: Path, check: Callable[[int, int], None]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ _REASONS = {
     SkipReason.SPHERE: ".360 .insp .insv",
     SkipReason.RAW_VIDEO: ".ari .arx .braw .cine .crm .mcraw .mlv .nev .r3d .rmf .vraw",
     SkipReason.PREVIEW: ".glv .lrf .lrv .thm",
-    SkipReason.OTHER_PICTURE: ".apng .arw .avif .bay .cin .cr2 .cr3 .crw .dcr .dng .dpx .erf .fff .fits .gif .gpr "
+    SkipReason.OTHER_PICTURE: ".apng .arw .avif .bay .cin .cr2 .cr3 .crw .dcr .dpx .erf .fff .fits .gif .gpr "
     ".hdr .heic .heif .hif .iiq .j2k .jp2 .jpx .jxl .kdc .mos .mrw .nef .nrw .orf .pbm .pef .pfm .pgm .pnm .ppm .psd "
     ".raf .raw .rw2 .sr2 .srf .srw .tga .x3f",
 }

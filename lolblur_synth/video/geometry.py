@@ -1,4 +1,4 @@
-"""Scale, crop and turn of stored frames."""
+"""Scale, crop, mirror and turn of stored frames."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ def sensor_rows(size: Size, info: VideoInfo) -> Tensor:
 
 
 def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
-    """Scale a stored frame (H, W, 3) to cover `size`, crop the middle, turn it up, square its pixels: (3, H, W)."""
+    """Scale a stored frame (H, W, 3) to cover `size`, crop the middle, turn it as shown, square pixels: (3, H, W)."""
     turned = info.rotation % 180 == 90
     shown = (info.height, info.width) if turned else (info.width, info.height)
     width, height = shown if size == "source" else size[::-1] if turned else size
@@ -35,4 +35,5 @@ def fit(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
         enlarging = cv2.INTER_LINEAR if info.holds_light else cv2.INTER_CUBIC  # whose lobes ring black around lamps
         method = cv2.INTER_AREA if width <= crop_w and height <= crop_h else enlarging
         rgb = np.clip(cv2.resize(rgb, (width, height), interpolation=method), 0, None if info.holds_light else 1)
-    return torch.from_numpy(np.ascontiguousarray(np.rot90(rgb, info.rotation // 90).transpose(2, 0, 1)))
+    seen = rgb[:, ::-1] if info.mirrored else rgb
+    return torch.from_numpy(np.ascontiguousarray(np.rot90(seen, info.rotation // 90).transpose(2, 0, 1)))

@@ -108,8 +108,16 @@ def _from_codes(primaries: int, transfer: int, matrix: int, full: int) -> Conver
     return _from_primaries(_PRIMARIES[primaries], curve)
 
 
+def matrix_to_bt709(chromaticities: tuple[float, ...]) -> Floats:
+    """Matrix from linear RGB to that of BT.709's primaries: of x and y of white, red, green and blue.
+
+    Another white becomes D65 by Bradford's adaptation.
+    """
+    return _FROM_XYZ @ _colorants(chromaticities)
+
+
 def _from_primaries(xy: tuple[float, ...], curve: Curve) -> Conversion:
-    return Conversion((curve, curve, curve), _FROM_XYZ @ _colorants(xy))
+    return Conversion((curve, curve, curve), matrix_to_bt709(xy))
 
 
 def _colorants(xy: tuple[float, ...]) -> Floats:

@@ -15,7 +15,7 @@ from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.core.files import write_whole
 from lolblur_synth.video.headers import UnreadableError, read_header
 from lolblur_synth.video.icc import conversion, to_srgb
-from lolblur_synth.video.metadata import MAX_PIXELS
+from lolblur_synth.video.metadata import MAX_PIXELS, Subsampling
 from lolblur_synth.video.tiff import SIGNATURES as TIFF
 from lolblur_synth.video.tiff import read_tiff
 
@@ -23,6 +23,11 @@ BitDepth = Literal[8, 16]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 KINDS = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
+_SAMPLING_FACTORS: dict[Subsampling, int] = {
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+}
 _NO_PICTURE = "not a picture that can be decoded"
 _LOGGING = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has what is cv2's own in 4.10
 _LOGGING.setLogLevel(0)  # silent: what is wrong with a picture is told once, in our words
@@ -56,6 +61,24 @@ def write_png(path: Path, pixels: Pixels) -> None:
     if not done:
         raise OSError(f"{path}: PNG encoding failed")
     write_whole(path, encoded.data)
+
+
+def through_jpeg(pixels: Pixels, quality: int, subsampling: Subsampling) -> Pixels:
+    """Encode (H, W, 3) RGB of 8 bits as baseline JPEG, of a quality from 1 to 100, and decode it again.
+
+    By OpenCV's own libjpeg-turbo. Raises `SequenceError` for sides that JPEG cannot hold.
+    """
+    wanted = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING_FACTORS[subsampling]]
+    try:
+        done, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), wanted)
+    except cv2.error:
+        done = False
+    if not done:
+        height, width = pixels.shape[:2]
+        raise SequenceError(
+            f"JPEG cannot hold {width}x{height}", advice="give a smaller video.size, or isp.jpeg_quality=null"
+        )
+    return cast(Pixels, cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:

@@ -1,6 +1,6 @@
-"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell, edits and Samsung's slow motion.
+"""ISO base media file format (MP4, QuickTime): boxes that FFmpeg does not tell.
 
-ISO/IEC 14496-12.
+Edits, Samsung's slow motion, what is beside the colours of a track, telemetry, Sony's text (ISO/IEC 14496-12).
 """
 
 import struct
@@ -39,6 +39,57 @@ def samsung_rate(path: Path) -> Fraction | None:
                 return Fraction(int.from_bytes(parts[b"srfr"][:4], "big"), 1 << 16)
             return _SAMSUNG_MODES.get(mode) if mode else None
     return None
+
+
+def first_sample(path: Path, codec: bytes) -> bytes | None:
+    """The first sample of the first track of a codec, by its name of four letters; None without one. `OSError`."""
+    with path.open("rb") as file:
+        for track in _inside(file, _whole(file), b"moov", b"trak"):
+            for table in _inside(file, track, b"mdia", b"minf", b"stbl"):
+                parts = {kind: _read(file, span) for kind, span in _boxes(file, table)}
+                if parts.get(b"stsd", b"")[12:16] == codec:
+                    return _sample(file, parts)
+    return None
+
+
+def _sample(file: BinaryIO, parts: dict[bytes, bytes]) -> bytes | None:
+    sizes, wide = parts.get(b"stsz", b""), b"co64" in parts
+    places = parts.get(b"co64" if wide else b"stco", b"")
+    if len(sizes) < 12 or len(places) < 16 - 4 * (not wide):
+        return None
+    size = int.from_bytes(sizes[4:8], "big") or int.from_bytes(sizes[12:16], "big")
+    at = int.from_bytes(places[8 : 16 if wide else 12], "big")
+    return _read(file, (at, at + size))
+
+
+def description_boxes(path: Path, track: int) -> dict[bytes, bytes]:
+    """What is in the boxes of the first sample description of a video track, by kind. `OSError`."""
+    with path.open("rb") as file:
+        for trak in _inside(file, _whole(file), b"moov", b"trak"):
+            headers = [_read(file, span) for span in _inside(file, trak, b"tkhd")]
+            if [_track_id(header) for header in headers] != [track]:
+                continue
+            for start, end in _inside(file, trak, b"mdia", b"minf", b"stbl", b"stsd"):
+                for _, (entry, stop) in _boxes(file, (start + 8, end)):
+                    return {kind: _read(file, span) for kind, span in _boxes(file, (entry + 78, stop))}
+    return {}
+
+
+def embedded_xml(path: Path) -> str:
+    """The text of a file's `meta` box, which Sony's cameras write, or nothing. `OSError`."""
+    with path.open("rb") as file:
+        whole = _whole(file)
+        metas = (span for kinds in ((b"meta",), (b"moov", b"meta")) for span in _inside(file, whole, *kinds))
+        for start, end in metas:  # version and flags come first, in both
+            for span in _inside(file, (start + 4, end), b"xml "):
+                return _read(file, span)[4:].rstrip(b"\0").decode("utf-8", "replace")
+    return ""
+
+
+def _track_id(header: bytes) -> int:
+    """Of a track header; version 1 has longer times."""
+    at = 20 if header[:1] == b"\1" else 12
+    return int.from_bytes(header[at : at + 4], "big")
 
 
 def _edit_rates(data: bytes) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Frames of scene-linear light, which goes on above white: numbered OpenEXR and float TIFF."""
+"""Frames of scene-linear light, most of which goes on above white: numbered OpenEXR, float TIFF, and DNG."""
 
 from pathlib import Path
 from typing import cast
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import linear_to_srgb
 from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.video.dng import raw_tags
 from lolblur_synth.video.exr import exr_size, is_exr, read_exr
 from lolblur_synth.video.headers import UnreadableError
 from lolblur_synth.video.images import (
@@ -22,16 +23,18 @@ from lolblur_synth.video.images import (
     read_contents,
     read_pixels,
 )
-from lolblur_synth.video.metadata import MAX_PIXELS, VideoInfo
+from lolblur_synth.video.metadata import MAX_PIXELS, RawDevelopment, VideoInfo
+from lolblur_synth.video.raw import read_raw
+from lolblur_synth.video.raw_light import develop_raw, development_of
 from lolblur_synth.video.tiff import SIGNATURES, is_float_tiff, read_float_tiff
 
-FRAMES = SUFFIXES | {".exr"}  # of pictures that may be frames of a video
+FRAMES = SUFFIXES | {".exr", ".dng"}  # of pictures that may be frames of a video
 Samples = Pixels | NDArray[np.float32]
 
 
 def holds_light(path: Path, largest: int = MAX_PIXELS) -> bool:
-    """Whether a picture has scene-linear samples: OpenEXR by its name, TIFF by its tags. Raises `SequenceError`."""
-    if is_exr(path):
+    """Whether a picture has scene-linear samples: OpenEXR, DNG by name, TIFF by its tags. Raises `SequenceError`."""
+    if is_exr(path) or is_dng(path):
         return True
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
@@ -39,9 +42,16 @@ def holds_light(path: Path, largest: int = MAX_PIXELS) -> bool:
     return data.startswith(SIGNATURES) and is_float_tiff(data)
 
 
+def is_dng(path: Path) -> bool:
+    """Whether the name says that it is a DNG file, which is RAW."""
+    return path.suffix.lower() == ".dng"
+
+
 def frame_size(path: Path) -> tuple[int, int] | None:
     """Width and height as the header tells them, None where it does not."""
     try:
+        if is_dng(path):
+            return raw_tags(path).size
         return exr_size(path) if is_exr(path) else picture_size(path)
     except UnreadableError:
         return None
@@ -69,7 +79,26 @@ def read_light(path: Path, largest: int = MAX_PIXELS) -> NDArray[np.float32]:
 def read_samples(path: Path, info: VideoInfo) -> Samples:
     """Read a frame of a folder as (H, W, 3): scene-linear light where the video is of such, else sRGB of its depth."""
     largest = max(MAX_PIXELS, info.width * info.height)
-    return read_light(path, largest) if info.holds_light else read_pixels(path, largest)
+    if info.raw:
+        return read_raw_light(path, largest, info.raw)[0]
+    return read_light(path, largest) if info.white is not None else read_pixels(path, largest)
+
+
+def read_raw_light(
+    path: Path, largest: int, like: RawDevelopment | None = None
+) -> tuple[NDArray[np.float32], RawDevelopment]:
+    """Develop a RAW frame as scene-linear light (H, W, 3), as the first one was or, without `like`, by its own tags.
+
+    Raises `SequenceError`.
+    """
+    raw = read_raw(path, largest)
+    try:
+        how = like or development_of(raw)
+        light = develop_raw(raw, how)
+        _refuse_samples(light)
+    except UnreadableError as error:
+        raise SequenceError(error, where=path) from None
+    return light, how
 
 
 def as_srgb(light: NDArray[np.float32], white: float) -> Tensor:

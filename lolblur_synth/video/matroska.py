@@ -1,6 +1,7 @@
-"""Timestamp scale of Matroska files (RFC 9559): FFmpeg's muxer knows milliseconds only."""
+"""Matroska files (RFC 9559): their timestamp scale, as FFmpeg counts milliseconds only, and Dolby Vision's data."""
 
 import mmap
+import re
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,6 +11,9 @@ SCALE = 1000  # nanoseconds; mkvmerge takes no less
 _SEGMENT, _INFO, _TIMESTAMP_SCALE = 0x18538067, 0x1549A966, 0x2AD7B1
 _TAGS, _TAG, _SIMPLE_TAG, _TAG_NAME, _TAG_STRING = 0x1254C367, 0x7373, 0x67C8, 0x45A3, 0x4487
 _CRC = 0xBF
+
+_HEAD, _MAGIC = 1 << 20, b"\x1a\x45\xdf\xa3"  # bytes that hold what is said of tracks, before any frame
+_DOLBY_VISION = re.compile(rb"\x41\xe7\x84dv[cvw]C.{0,64}?\x41\xed[\x85-\x98](.{5})", re.DOTALL)  # its type, its data
 
 Element = tuple[int, int, int]  # its ID, and from where to where its content lies
 
@@ -29,6 +33,14 @@ def count_microseconds(path: Path) -> None:
             if not missing:
                 return
     raise OSError(f"{path}: a Matroska file without what FFmpeg writes into each")
+
+
+def dolby_vision(path: Path) -> bytes:
+    """The first bytes of the configuration of Dolby Vision beside a track, or nothing. Raises `OSError`."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    found = _DOLBY_VISION.search(head) if head.startswith(_MAGIC) else None
+    return found[1] if found else b""
 
 
 def _set_scale(data: mmap.mmap, start: int, stop: int) -> None:

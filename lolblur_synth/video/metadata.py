@@ -6,9 +6,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from lolblur_synth.mosaic.color import Matrix
+from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.video.shutter import LONGEST_RATIO, SourceShutter
+
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
+Transfer = Literal["sdr", "hlg", "pq", "linear", "s-log3", "v-log", "apple-log"]  # from light to samples
+Primaries = Literal["bt709", "bt2020", "p3-d65", "p3-dci", "s-gamut3", "s-gamut3.cine", "v-gamut", "apple-wide-gamut"]
 ColorRange = Literal["limited", "full"]  # of samples: 16 to 235, or all
 MAX_PIXELS = 2**27  # of a picture or a frame, where nothing else is said: 1.6 GB as three floats each
+Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]  # of chroma: none, by two in a row, by two in rows and columns
+SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:2", "4:2:0")
 
 
 class RateOrigin(StrEnum):
@@ -29,6 +37,19 @@ class RateOrigin(StrEnum):
 
 
 @dataclass(frozen=True)
+class RawDevelopment:
+    """How RAW frames become scene-linear light, all as the first one says; 1 is where its samples saturate."""
+
+    pattern: Pattern  # of the first frame's mosaic
+    black: tuple[float, float, float, float]  # by site in rows; each frame is taken by its own
+    white: float  # digital number where samples saturate, or the value of floats that is 1
+    gains: tuple[float, float, float]  # white balance of red, green, blue; the least is 1
+    gains_source: str
+    matrix: Matrix  # white-balanced camera RGB -> linear sRGB; rows sum to 1
+    matrix_source: str
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What the headers and the first frame tell; width and height are square pixels as displayed."""
 
@@ -46,7 +67,14 @@ class VideoInfo:
     color_range: ColorRange
     rotation: int  # degrees counter-clockwise that the stored frames are turned by
     white: float | None = None  # linear value that is shown as white; None: samples are display-referred, up to white
+    mirrored: bool = False  # left to right, before they are turned
+    transfer: Transfer = "sdr"  # sdr: that of BT.709 and its like, whose samples are taken for sRGB's
+    primaries: Primaries = "bt709"  # bt709: those of BT.601 too, which differ little
+    colors_disputed: bool = False  # the container tells other ones than the stream, which is believed
     used_bits: int | None = None  # that the first picture of a folder takes, where these are fewer than its depth
+    shutter: SourceShutter | None = None  # None: nobody tells
+    raw: RawDevelopment | None = None  # of RAW frames
+    saturation: float | None = None  # linear value that no sample exceeds; None: of light without an end
 
     @property
     def capture_source(self) -> str:
@@ -54,18 +82,30 @@ class VideoInfo:
         return f"{self.capture_origin} {self.capture_detail}".rstrip()
 
     @property
+    def exposure_ratio(self) -> float | None:
+        """The share of the time from frame to frame that is exposed, [0, 1]; None where it is not told, or cannot be.
+
+        Cameras round: 1/240 s is a little more than a frame at 240000/1001 fps.
+        """
+        ratio = self.shutter.ratio(self.capture_fps) if self.shutter else LONGEST_RATIO + 1
+        return min(1.0, float(ratio)) if ratio <= LONGEST_RATIO else None
+
+    @property
     def holds_light(self) -> bool:
-        """Whether its samples are scene-linear light, which goes on above white."""
-        return self.white is not None
+        """Whether its samples are scene-linear light that goes on above white."""
+        return self.white is not None and (self.saturation is None or self.white < self.saturation)
 
     @property
     def rendering(self) -> dict[str, float | int | str]:
         """What besides the decoded samples decides the pixels: size as displayed, rotation, matrix, range, siting.
 
-        Of scene-linear light also which value becomes white.
+        Of light also which value becomes white, and what is not as in most footage.
         """
-        light: dict[str, float | int | str] = {} if self.white is None else {"white": self.white}
-        return light | {
+        rare = {"white": self.white, "mirrored": self.mirrored}
+        colors = {"transfer": (self.transfer, ("sdr", "linear")), "primaries": (self.primaries, ("bt709",))}
+        told: dict[str, float | int | str] = {name: value for name, value in rare.items() if value}
+        told |= {name: value for name, (value, usual) in colors.items() if value not in usual}
+        return told | {
             "size": f"{self.width}x{self.height}",
             "rotation": self.rotation,
             "matrix": self.color_matrix,
@@ -134,6 +174,7 @@ class VideoScan:
     checksums: tuple[int | None, ...] = ()  # of samples, by timeline index; None where no frame is, or it is damaged
     lightness: tuple[float, ...] = ()  # mean CIE L*/100 but for lights, by timeline index
     flicker: Flicker | None = None
+    seen_exposure: float | None = None  # exposure ratio that its blur looks like, where that is clear
     stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
 
     @property

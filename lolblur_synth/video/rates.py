@@ -5,16 +5,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.video.isobmff import samsung_rate
 from lolblur_synth.video.metadata import RateOrigin
+from lolblur_synth.video.sony import sidecars
 
 _TAG = "com.android.capture.fps"  # Matroska has it in capitals; Apple's files tell no rate: theirs are stored as filmed
-
-_LONGEST = 1 << 20  # letters of a file beside a clip; Sony's have a few thousand
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,7 @@ def _told(
     samsung = samsung_rate(path)
     if samsung is not None:
         yield RateOrigin.BOX, "smta", samsung
-    stems = dict.fromkeys((path.stem, path.stem.upper(), path.stem.lower()))
-    names = (f"{stem}{end}{suffix}" for stem, end, suffix in product(stems, ("M01", "m01"), (".XML", ".xml")))
-    for sidecar in filter(Path.is_file, map(path.with_name, names)):
-        with sidecar.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_LONGEST)
+    for name, text in sidecars(path):
         rate = re.search(r"""captureFps\s*=\s*["']([^"']*?)[pi]?["']""", text)
         if rate:  # else it was filmed as it is stored
-            yield RateOrigin.SIDECAR, sidecar.name, rate[1]
+            yield RateOrigin.SIDECAR, name, rate[1]

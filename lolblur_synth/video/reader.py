@@ -100,10 +100,17 @@ def _stored_frames(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]
 
 
 def _as_srgb(samples: Samples, size: Size, info: VideoInfo) -> Tensor:
-    """A picture at its size; light is scaled before it is encoded, as a lens or a sensor adds it up."""
+    """A picture at its size, in sRGB."""
+    rgb = samples if samples.dtype == np.float32 else _in_range(cast(Pixels, samples))
+    return _fitted(cast(NDArray[np.float32], rgb), size, info)
+
+
+def _fitted(rgb: NDArray[np.float32], size: Size, info: VideoInfo) -> Tensor:
+    """At its size, in sRGB; light is scaled before it is encoded, as a lens or a sensor adds it up."""
     if info.white is None:
-        return fit(_in_range(cast(Pixels, samples)), size, info)
-    return linear_to_srgb(fit(np.asarray(samples / np.float32(info.white), np.float32), size, info))
+        return fit(rgb, size, info)
+    srgb = linear_to_srgb(fit(rgb / np.float32(info.white), size, info))
+    return srgb if info.holds_light else srgb.clamp(max=1)
 
 
 def _in_range(pixels: Pixels) -> NDArray[np.float32]:
@@ -135,7 +142,7 @@ def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
                 if frame is None or (pts == due[0] and expected not in (None, frame_checksum(frame))):
                     break
                 if pts == due[0]:
-                    yield due.popleft(), fit(to_rgb(frame, scan.info), size, scan.info)
+                    yield due.popleft(), _fitted(to_rgb(frame, scan.info), size, scan.info)
 
 
 def _frames_from(scan: VideoScan, start: int | None) -> Generator[tuple[int | None, av.VideoFrame]]:

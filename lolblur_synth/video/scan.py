@@ -29,7 +29,7 @@ from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import DecodeStats, damaged_slots, find_flaws
 from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
 from lolblur_synth.video.images import Pixels
-from lolblur_synth.video.light import Samples, as_displayed, read_samples
+from lolblur_synth.video.light import Samples, as_displayed, as_srgb, read_samples
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
 from lolblur_synth.video.stream import decode, open_stream
@@ -135,7 +135,12 @@ def _watch_stream(
             flags = {"key": frame.key_frame, "damaged": frame.is_corrupt}
             stats.add(frame.pts, samples, info.bit_depth, frame_checksum(planar), **flags)
             digests.add(samples_of(planar))
-            yield (to_rgb(planar, info, _thumbnail_size(samples)) * 255).astype(np.uint8)
+            yield (_shown(to_rgb(planar, info, _thumbnail_size(samples)), info) * 255).astype(np.uint8)
+
+
+def _shown(rgb: NDArray[np.float32], info: VideoInfo) -> NDArray[np.float32]:
+    """In [0, 1]: light as sRGB, clipped at white."""
+    return rgb if info.white is None else as_srgb(rgb, info.white).clamp(0, 1).permute(1, 2, 0).numpy()
 
 
 def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream) -> bool:

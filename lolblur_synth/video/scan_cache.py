@@ -1,6 +1,7 @@
 """Cache of scans: what one decode of a video found, by the bytes of its files and by all else that decides it.
 
 `KEY.scan` holds a scan; KEY is a hash of the bytes, of what was asked for, of our code and of the libraries.
+`KEY.numbers` holds what else was measured of some footage.
 `PATH.bytes` remembers the hash of the bytes by what the file system tells of the files, so that known footage is not
 read at all. Whatever is lost, damaged or foreign is made anew. Frames that are read later are compared with the scan
 all the same.
@@ -22,9 +23,10 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from pathlib import Path
 from stat import S_ISREG
+from typing import Annotated
 
 import av
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.files import file_hash
@@ -38,6 +40,7 @@ SETTLED = 3_000_000_000  # ns after which a change shows: file systems tell time
 _UNNOTED = 24 * 3600  # s, after which it is noted that a scan is used
 _EXPONENT = re.compile(rb'"[-+\d._/\s]*[eE][-+]?\d+"')  # fractions take them, and gigabytes for "1e999999999"
 _SCANS = TypeAdapter(VideoScan)
+_NUMBERS = TypeAdapter(list[Annotated[float, Field(ge=0, allow_inf_nan=False)]])
 
 
 def folder() -> Path:
@@ -65,6 +68,21 @@ def recall_or_scan(path: Path, options: dict[str, str], make: Callable[[], Video
     return made
 
 
+def recall_or_measure(scan: VideoScan, options: dict[str, str], make: Callable[[], list[float]]) -> list[float]:
+    """Numbers from 0 upwards that follow from footage, measured where they are not kept.
+
+    `options` are all that they depend on beside its content and the code of this folder.
+    """
+    name = f"{fingerprint_of(scan.content, options)}.numbers"
+    kept = _read(name)
+    with suppress(ValidationError):
+        if kept is not None:
+            return _NUMBERS.validate_json(kept, strict=True)
+    made = make()
+    _write(name, _NUMBERS.dump_json(made))
+    return made
+
+
 def fingerprint_of(digest: str, options: dict[str, str]) -> str:
     """What a scan is kept by: it changes with all that may change a scan."""
     return hashlib.sha256(json.dumps([digest, options, made_by()], sort_keys=True).encode()).hexdigest()
@@ -74,7 +92,7 @@ def fingerprint_of(digest: str, options: dict[str, str]) -> str:
 def made_by() -> list[str]:
     """Our code by its text, so that nobody has to raise a number, and the versions of what it builds on."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
-    names = ("av", "numpy", "openexr", "opencv-python", "scenedetect", "tifffile")
+    names = ("av", "numpy", "openexr", "opencv-python", "rawpy", "scenedetect", "tifffile")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     return [code.hexdigest(), *versions, str(av.library_versions), platform.machine()]
 

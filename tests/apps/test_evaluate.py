@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lolblur_synth.cli.main import cli
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError
+from lolblur_synth.dataset.layout import record_path
+from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.metrics.psnr_ssim import eight_bit, psnr, ssim
 from lolblur_synth.metrics.scores import Evaluation, Score, as_text, mean
 from lolblur_synth.video.images import Pixels, dequantize, read_pixels, write_png
 from tests.support.commands import message
 from tests.support.lednets import save_lednet
 from tests.support.lpips_files import put_into_cache, random_lpips
+from tests.support.staged import pair, record
 
 SIZE = (32, 41)
 
@@ -90,6 +95,62 @@ def test_a_line_per_picture_and_means(trees, tmp_path):
         f"{np.mean([s[0] for s in scores[:2]]):.2f}",
         f"{np.mean([s[1] for s in scores[:2]]):.4f}",
     ] in table
+
+
+@pytest.fixture
+def ours(tmp_path) -> Path:
+    """A dataset with records: an easy and a hard pair, and one of before there were tiers."""
+    root = tmp_path / "ours"
+    told = [
+        replace(pair(1), psnr_in_light=30.0),
+        replace(pair(2), psnr_in_light=20.0),
+        replace(pair(3), psnr=None, psnr_in_light=None),
+    ]
+    for number in (1, 2, 3):
+        for folder, most in (("low_blur_noise", 60), ("high_sharp_scaled", 256)):
+            put(root / f"test/{folder}/0003/{number:04d}.png", pixels(number, most))
+    write_settings(root, Config())
+    path = record_path(root, "0003-0")
+    path.parent.mkdir()
+    path.write_text(record(split="test", pairs=told).model_dump_json())
+    return root
+
+
+@pytest.mark.parametrize("by", ["network", "files"])
+def test_a_dataset_of_ours_is_scored_by_tier(ours, weights, tmp_path, by):
+    files = ("--result", ours / "test/low_blur_noise", "--gt", ours / "test/high_sharp_scaled")
+    what = files if by == "files" else ("--weights", weights, "--data", ours)
+    result = call(*what, "--out", tmp_path / "s.json", "--out", tmp_path / "s.csv")
+    assert result.exit_code == 0, result.exception
+    content = json.loads((tmp_path / "s.json").read_text())
+    pictures = content["pictures"]
+    assert content["tiers"] == {
+        tier: {"pictures": 1, **pictures[f"0003/{number:04d}"]}
+        for number, tier in enumerate(("easy", "hard", "unknown"), 1)
+    }
+    assert [line["tier"] for line in rows(tmp_path / "s.csv")] == ["easy", "hard", "unknown"]
+    table = [line.split()[:2] for line in result.output.replace("│", " ").splitlines()]
+    assert [line for line in table if line[1:] == ["1"] or line[:1] == ["all"]] == [
+        ["easy", "1"], ["hard", "1"], ["unknown", "1"], ["all", "3"],
+    ]  # fmt: skip
+    assert "easy from 30 dB, hard below 24" in result.output
+
+
+def test_damaged_records_cost_no_score(ours, tmp_path):
+    record_path(ours, "0003-0").write_text("{")
+    result = call("--result", ours / "test/low_blur_noise", "--gt", ours / "test/high_sharp_scaled")
+    assert result.exit_code == 0, result.exception
+    assert "no scores by tier: " in result.output
+    assert "damaged record" in result.output
+    assert "easy" not in result.output
+
+
+def test_records_from_before_there_were_tiers_say_so(ours):
+    record_path(ours, "0003-0").write_text(
+        record(split="test", pairs=[replace(pair(1), psnr=None, psnr_in_light=None)]).model_dump_json()
+    )
+    result = call("--result", ours / "test/low_blur_noise", "--gt", ours / "test/high_sharp_scaled")
+    assert "from before there were tiers" in result.output.replace("\n", " ")
 
 
 @pytest.mark.parametrize("convention", ["rgb", "y", "paper"])

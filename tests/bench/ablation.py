@@ -30,8 +30,9 @@ from lolblur_synth.core.colorimetry import lightness, lightness_to_luminance, li
 from lolblur_synth.dataset.layout import image_path
 from lolblur_synth.dataset.pairs import INPUT, TARGET, find_pairs
 from lolblur_synth.metrics.psnr_ssim import psnr, ssim
+from lolblur_synth.mosaic.demosaic import demosaic
+from lolblur_synth.mosaic.pattern import sites
 from lolblur_synth.nets.weights.load import load_lednet
-from lolblur_synth.ops.noise.demosaic import demosaic, sites
 from lolblur_synth.scenes import render
 from lolblur_synth.video.contact_sheet import contact_sheet
 from lolblur_synth.video.images import quantize, read_image, write_png

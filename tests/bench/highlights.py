@@ -1,10 +1,11 @@
 """What lights brighter than white leave behind, from clipped frames and from footage that holds them, against truth.
 
 Panoramas of scene-linear light under the shake of a hand; the truth is the average of all sub-frames at 2000 fps,
-clipped at white after it. Every eighth frame is kept as a camera at 250 fps writes it: clipped to 8 bits; or as OpenEXR
-holds it. Sub-frames between are made by flow, and brightened where they are clipped by reverse clipping, with the
-paper's boosts or the best single one; what footage holds beyond white goes on without. PSNR in dB of sRGB: where
-something was brighter than white during the exposure and 8 pixels around it, and of the whole picture.
+clipped at white after it. Every eighth frame is kept as a camera at 250 fps writes it: clipped to 8 bits; in HLG of 10
+bits, BT.2020 and 4:2:0, which ends at 3.77 times white; or as OpenEXR holds it. Sub-frames between are made by flow,
+and brightened where they are clipped by reverse clipping, with the paper's boosts or the best single one; what footage
+holds beyond white goes on without. PSNR in dB of sRGB: where something was brighter than white during the exposure and
+8 pixels around it, and of the whole picture.
 `python tests/bench/highlights.py [--speed PIXELS ...] [--above-white SHARE ...]`
 """
 
@@ -12,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -26,11 +28,15 @@ from lolblur_synth.ops.interpolation.backends import open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Scene, render
+from lolblur_synth.video.probe import probe
+from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.scan import scan
 from tests.bench.panoramas import panorama, panoramas, seen
+from tests.support.hdr import film
 
 GAPS, FACTOR, SIZE, BORDER, AROUND = 6, 8, (192, 384), 16, 8
 BOOSTS = (20, 40, 60, 80, 100, 200, 400)  # of 255; LEDNet's are 20 to 100
-HELD = "held by the footage"
+HLG, HELD = "held by HLG of 10 bits", "held by the footage"
 
 
 def exposures(scene: Scene, interpolator: Interpolator, each: Map) -> dict[str, Tensor]:
@@ -46,13 +52,24 @@ def exposures(scene: Scene, interpolator: Interpolator, each: Map) -> dict[str, 
 
     clipped = [clip_highlights(frame) for frame in bright]
     held = list(map(add_highlights, clipped, map(highlights, bright)))
+    read = filmed_in_hlg(bright)
+    read_clipped = [clip_highlights(frame) for frame in read]
     return {
         "truth": exposed(truth),
         "no reverse clipping": exposed(sub_frames),
         **{f"reverse clipping by {boost}": exposed(sub_frames, boost) for boost in BOOSTS},
+        HLG: exposed(list(interpolate(read, read_clipped, FACTOR, interpolator, each))),
         HELD: exposed(list(interpolate(held, clipped, FACTOR, interpolator, each))),
         "saturated": torch.stack([frame.max(0).values for frame in truth]).max(0).values,
     }
+
+
+def filmed_in_hlg(bright: Sequence[Tensor]) -> list[Tensor]:
+    """What is read of a clip of these frames."""
+    with TemporaryDirectory() as folder:
+        lights = (srgb_to_linear(frame).permute(1, 2, 0).numpy() for frame in bright)
+        clip = film(Path(folder, "a.mkv"), lights, "hlg", pixel_format="yuv420p10le")
+        return list(read_frames(scan(probe(clip, 250, white=1.0)), 0, len(bright)))
 
 
 def scores(ways: dict[str, Tensor]) -> dict[str, tuple[float, float]]:

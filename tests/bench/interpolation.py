@@ -44,6 +44,7 @@ from lolblur_synth.nets.weights.ncnn import BIN, ncnn_folder
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.interpolation.backends import choose_backend, open_interpolator
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.motion import GapNote
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
 from lolblur_synth.video.images import read_image
@@ -208,7 +209,11 @@ def ready(backend: str, device: torch.device, threads: int):
 def rebuild(
     by: Interpolator | None, frames: list[Tensor], guides: list[Tensor], each: Map, shares: list[float]
 ) -> Iterator[Tensor]:
-    return interpolate(frames, guides, FACTOR, by, each, shares.append) if by else iter(frames)
+    return (
+        interpolate(frames, guides, FACTOR, by, each, lambda told: shares.append(told.inconsistency))
+        if by
+        else iter(frames)
+    )
 
 
 def score(backend: str, name: str, folder: str, device: torch.device, threads: int) -> tuple[str, str, str, float]:
@@ -224,11 +229,11 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     gain = 0.0055 / float(srgb_to_linear(guides[0]).mean())  # to L* = 5
     frames = [linear_to_srgb(srgb_to_linear(g.clamp(min=0)) * gain) for g in guides] if case.dark else guides
     guides, frames = ([frame.to(device) for frame in stack] for stack in (guides, frames))
-    truth, sums, spent, shares = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[float]()
+    truth, sums, spent, notes = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[GapNote]()
     with torch.inference_mode(), ordered_map(threads) as each, ready(backend, device, threads) as (by, _):
         list(rebuild(by, frames[:2], guides[:2], each, []))  # what is compiled or loaded once is no part of the time
         step = FACTOR if backend == "alone" else 1
-        for index, made in enumerate(timed(rebuild(by, frames, guides, each, shares), spent)):
+        for index, made in enumerate(timed(rebuild(by, frames, guides, each, notes), spent)):
             frame = linear_to_srgb(srgb_to_linear(made) / gain) if case.dark else made
             sums.add(frame, None if index * step % FACTOR == 0 else truth_of(folder, index))
     for index in range(GAPS * FACTOR + 1):
@@ -237,7 +242,8 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     scores = sums.scores or [math.nan]
     blur = psnr(srgb, true_srgb)
     cells = (sum(scores) / len(scores), min(scores), blur, psnr(linear, true_linear))
-    cells = (*cells, worst_block(srgb, true_srgb), psnr(srgb, true_srgb, 0), 100 * max(shares, default=math.nan))
+    worst = max((note.inconsistency for note in notes), default=math.nan)
+    cells = (*cells, worst_block(srgb, true_srgb), psnr(srgb, true_srgb, 0), 100 * worst)
     cost = [1000 * seconds / len(scores) for seconds in spent]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 if device.type == "cpu" else memory_used(device)
     figures = "".join(f"{cell:8.1f}" for cell in cells)

@@ -23,9 +23,9 @@ from lolblur_synth.config.cameras import cameras
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
+from lolblur_synth.mosaic.demosaic import demosaic
 from lolblur_synth.ops.noise.bayer import add_bayer_noise, capture, develop, to_raw
 from lolblur_synth.ops.noise.camera import Sensor
-from lolblur_synth.ops.noise.demosaic import demosaic
 from lolblur_synth.synthesis.draws import draw
 from lolblur_synth.video.images import dequantize, is_picture, read_pixels
 

@@ -104,6 +104,12 @@ def test_every_setting_is_explained_in_a_line(model: type[Section]):
     assert [setting.key for setting in settings if "\n" in setting.description] == []
 
 
+def test_kinds_of_a_value_are_no_part_of_its_name():
+    assert "denoise.preset: Input should be" in fails("denoise.preset=slow")
+    assert "noise.camera: no such camera" in fails("noise.camera=kodak")
+    assert "noise.camera.name: Field required" in fails("noise.camera={level: 1}")
+
+
 def test_settings_come_with_their_defaults():
     found = {setting.key: setting for setting in settings_of(Config)}
     assert found["darken.exposure"].default == (0.05, 0.30)

@@ -15,10 +15,14 @@ def test_a_line_is_json_of_a_fixed_form():
     (line, _) = manifest_lines(record())
     content = json.loads(to_json(line))
     assert list(content) == [
-        "pair", "split", "sequence", "source", "frames", "seconds", "draws", "shutter", "untrusted", "statistics",
-        "images",
+        "pair", "split", "sequence", "source", "frames", "seconds", "draws", "shutter", "untrusted", "blur", "psnr",
+        "psnr_in_light", "tier", "statistics", "images",
     ]  # fmt: skip
     assert content["frames"] == {"first": 6, "center": 10, "last": 14}
+    assert content["blur"] == {
+        "mean": 12.5, "p95": 20.0, "direction": 45.0, "concentration": 0.9, "straightness": 0.8,
+    }  # fmt: skip
+    assert (content["psnr"], content["psnr_in_light"], content["tier"]) == (33.0, 26.0, "medium")
     assert content["draws"]["defocus"] == [1.0, 0.5, 0.3, 2.0]
     assert content["images"]["low_blur"] == {"path": "train/low_blur/0003/0001.png", "sha256": "a" * 64}
 

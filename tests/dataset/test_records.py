@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
+from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Defocus
 from lolblur_synth.synthesis.sequences import Reject, RejectKind, Slot
 from lolblur_synth.video.metadata import FlawKind
@@ -52,6 +53,48 @@ def test_records_from_before_noise_had_models_are_of_the_linear_one():
     for name in ("model", "camera", "pattern", "demosaic", "red_gain", "blue_gain"):
         del before["config"]["noise"][name]
     assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
+
+
+def test_records_from_before_cameras_had_more_than_noise_are_of_a_plain_one():
+    before = json.loads(record().model_dump_json())
+    del before["draws"]["rolling_ms"], before["shutter"]["readout"], before["config"]["camera"]
+    del before["draws"]["sharpening"], before["draws"]["jpeg"], before["config"]["isp"]
+    assert SequenceRecord.model_validate_json(json.dumps(before)) == record()
+
+
+def test_what_a_camera_did_at_last_is_read_back_as_it_was_drawn():
+    drawn = replace(record().draws, rolling_ms=12.5, sharpening=0.5, jpeg=Jpeg(80, "4:2:0"))
+    text = record(draws=drawn).model_dump_json()
+    assert SequenceRecord.model_validate_json(text).draws == drawn
+    for key, value in (("quality", 80.5), ("subsampling", "4:1:1")):
+        wrong = json.loads(text)
+        wrong["draws"]["jpeg"][key] = value
+        with pytest.raises(ValueError, match=rf"draws\.jpeg\.{key}"):
+            SequenceRecord.model_validate_json(json.dumps(wrong))
+
+
+def test_pairs_from_before_they_told_of_blur_have_none():
+    before = json.loads(record().model_dump_json())
+    for told in before["pairs"]:
+        for name in ("blur", "psnr", "psnr_in_light"):
+            del told[name]
+    pairs = SequenceRecord.model_validate_json(json.dumps(before)).pairs
+    assert {(pair.blur, pair.psnr, pair.psnr_in_light, pair.tier) for pair in pairs} == {(None, None, None, None)}
+    assert [pair.tier for pair in record().pairs] == ["medium", "medium"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("direction", 180), ("direction", -0.1), ("straightness", 1.01), ("concentration", -0.01), ("mean", -1)],
+)
+def test_what_no_blur_can_be_is_refused(field, value):
+    wrong = json.loads(record().model_dump_json())
+    wrong["pairs"][0]["blur"][field] = value
+    with pytest.raises(ValueError, match=rf"pairs\.0\.blur\.{field}"):
+        SequenceRecord.model_validate_json(json.dumps(wrong))
+    wrong["pairs"][0]["blur"] = {"mean": 1.0}
+    with pytest.raises(ValueError, match=r"pairs\.0\.blur\.p95"):
+        SequenceRecord.model_validate_json(json.dumps(wrong))
 
 
 @pytest.mark.parametrize(

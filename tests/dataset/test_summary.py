@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from lolblur_synth.dataset.records import Denoising, NoiseLevel, RejectRecord
+from lolblur_synth.dataset.records import BlurAimRecord, Denoising, NoiseLevel, RejectRecord
 from lolblur_synth.dataset.summary import (
+    AimSummary,
     MotionSummary,
     Range,
     ShutterFrames,
@@ -13,10 +14,11 @@ from lolblur_synth.dataset.summary import (
     summarize,
     summarize_sequence,
 )
+from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Draws
-from lolblur_synth.synthesis.sequences import RejectKind
+from lolblur_synth.synthesis.sequences import AimLimit, RejectKind
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import SENSOR, record
+from tests.support.staged import BLUR, SENSOR, pair, record
 
 
 def reject(slot, kind):
@@ -48,10 +50,66 @@ def test_draws_have_their_ranges():
     assert summarize([record(draws=sharp)]).draws.defocus_sigma is None
 
 
+def test_a_rolling_shutter_has_its_range_where_there_is_one():
+    assert summarize([record()]).draws.rolling_ms is None
+    rolling = record(4, draws=replace(record().draws, rolling_ms=12.5))
+    assert summarize([record(), rolling]).draws.rolling_ms == Range(0, 12.5)
+
+
+def test_sharpening_and_jpeg_have_their_ranges_where_they_are_on():
+    plain = record().draws
+    off = summarize([record()]).draws
+    assert (off.sharpening, off.jpeg_quality, off.subsampling, off.compressed) == (None, None, (), 0)
+    drawn = [plain, *(replace(plain, sharpening=0.3, jpeg=Jpeg(*jpeg)) for jpeg in ((70, "4:2:0"), (90, "4:4:4")))]
+    draws = summarize([record(number, draws=draws) for number, draws in enumerate(drawn)]).draws
+    assert (draws.sharpening, draws.jpeg_quality) == (Range(0, 0.3), Range(70, 90))
+    assert (draws.subsampling, draws.compressed) == (("4:2:0", "4:4:4"), 2)
+
+
 def test_models_of_noise_are_named_with_their_cameras():
     assert summarize([record()]).draws.noise == ("linear",)
     drawn = replace(record().draws, noise="bayer", sensor=SENSOR)
     assert summarize([record(), record(4, draws=drawn)]).draws.noise == ("bayer phone", "linear")
+
+
+def blurred(*kinds):
+    """Pairs of such directions and concentrations, PSNRs in light and lengths."""
+    return [
+        replace(pair(number), blur=replace(BLUR, direction=at, concentration=of, mean=length), psnr_in_light=psnr)
+        for number, (at, of, psnr, length) in enumerate(kinds, 1)
+    ]
+
+
+def test_blur_is_counted_by_axis_and_tier():
+    """170 degrees are nearer to 0 than to 150; the first pair of a still scene has no direction."""
+    first = blurred((None, 0.0, 40.0, 0.0), (170.0, 0.9, 30.0, 2.0), (14.0, 0.5, 29.9, 4.0))
+    second = blurred((16.0, 0.9, 24.0, 6.0), (90.0, 0.49, 23.9, 8.0))
+    summary = summarize([record(pairs=first), record(4, pairs=second)])
+    assert summary.blur
+    assert summary.blur.directions == {0: 2, 30: 1, 60: 0, 90: 0, 120: 0, 150: 0}
+    assert (summary.blur.pairs, summary.blur.undirected) == (5, 2)
+    assert summary.blur.mean == pytest.approx((0, 0.4, 4, 7.6, 8))
+    assert summary.difficulty
+    assert summary.difficulty.tiers == {"easy": 2, "medium": 2, "hard": 1}
+    assert summary.difficulty.in_light.median == 29.9
+    assert summary.difficulty.thirds == pytest.approx((25.967, 29.967), abs=1e-3)
+
+
+def test_shutters_that_were_chosen_are_summed_up():
+    fast = BlurAimRecord(wanted=5, planned=8, reached=8.4, limit=AimLimit.TOO_FAST)
+    summary = summarize([record(aim=BlurAimRecord(wanted=9, planned=10)), record(4, aim=fast), record(5)])
+    assert summary.aim == AimSummary(2, Range(5, 9), Range(8.4, 8.4), 0, 1)
+    assert summarize([record()]).aim is None
+
+
+def test_blur_is_told_of_the_pairs_that_tell():
+    untold = [replace(pair(3), blur=None, psnr=None, psnr_in_light=None)]
+    without = summarize([record(pairs=untold)])
+    assert (without.blur, without.difficulty) == (None, None)
+    both = summarize([record(pairs=untold), record(4)])
+    assert both.blur
+    assert both.difficulty
+    assert (both.blur.pairs, both.difficulty.pairs) == (2, 2)
 
 
 def test_noise_and_what_was_done_about_it():

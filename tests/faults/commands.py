@@ -15,6 +15,7 @@ from tests.faults.forks import Ended, Running, command, start
 from tests.faults.kills import Kinds, Trial, Undisturbed, heeds
 from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 from tests.support.lednets import released_lednet, save_lednet
+from tests.support.raws import NoisySensor
 
 _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _TINY = "net.channels=[4,4,4,4]", "crop=32", "batch=1", "perceptual=0", "validate_every=2", "save_every=2", "device=cpu"
@@ -39,6 +40,10 @@ def _commands(world: World, data: Path, nets: Path) -> dict[str, tuple[Words, Wo
         "denoise": (("denoise", "--input", clip, "--out", video, "--preset", "fast"), again),
         "interpolate": (("interpolate", "--input", clip, "--out", video, "--fps", "500", "--backend", "linear"), again),
         "restore": (("restore", "--input", pictures, "--weights", lednet, "--out", made), again),
+        "calibrate": (
+            ("calibrate", "--dark", nets / "dark", "--flat", nets / "flat", "--out", made.with_suffix(".yaml")),
+            again,
+        ),
         "evaluate": (("evaluate", "--data", data, "--weights", lednet, "--save", made), again),
         "train-ecdce": (("train-ecdce", "--images", pictures, "--out", made, "--steps", "6", *_DARK), ()),
         "train-lednet": ((*training, "workers=0"), ()),
@@ -57,6 +62,9 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     nets = normal.dataset.parent / "nets"
     nets.mkdir()
     save_lednet(nets / "lednet.safetensors")
+    sensor = NoisySensor((512, 768), gain=1.0, read=3.0)
+    sensor.write_series(nets / "dark", (0.0,), 4)
+    sensor.write_series(nets / "flat", (1000.0, 3000.0, 9000.0))
     torch.save({"params": released_lednet()}, nets / "lednet.pth")
     names = list(_commands(World(Path()), Path(), Path()))
     names = names if share >= 1 else rng.sample(names, max(2, round(share * len(names))))

@@ -44,6 +44,31 @@ def test_csv_has_a_line_a_picture():
     assert as_text(without, ".csv").splitlines() == ["picture,psnr,ssim", "1,30.000000,0.900000"]
 
 
+TIERS = {"0001/0001": "easy", "0001/0002": "hard"}
+
+
+def test_pictures_are_scored_by_tier_as_far_as_it_is_known():
+    evaluation = Evaluation("rgb", None, {}, [Score("0001/0001", 30.0, 0.9), *SCORES[1:]], TIERS)
+    assert [(tier, len(scores)) for tier, scores in evaluation.by_tier().items()] == [
+        ("easy", 1), ("hard", 1), ("unknown", 1),
+    ]  # fmt: skip
+    content = json.loads(as_text(evaluation, ".json"))
+    assert content["tiers"]["easy"] == {"pictures": 1, "psnr": 30.0, "ssim": 0.9}
+    assert [line.rpartition(",")[2] for line in as_text(evaluation, ".csv").splitlines()] == [
+        "tier", "easy", "hard", "unknown",
+    ]  # fmt: skip
+    console = Console(record=True, width=100)
+    show(console, evaluation)
+    text = console.export_text()
+    assert "easy from 30 dB, hard below 24" in text
+    assert "unknown" in text
+
+
+def test_without_tiers_nothing_is_said_of_them():
+    assert not EVALUATION.by_tier()
+    assert "tiers" not in json.loads(as_text(EVALUATION, ".json"))
+
+
 def test_the_table_has_sequences_and_all():
     console = Console(record=True, width=100)
     show(console, EVALUATION)

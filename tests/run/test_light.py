@@ -60,7 +60,7 @@ def test_records_and_card_say_that_the_footage_holds_its_light(made):
     for record in records.values():
         assert (record.source.white, record.source.holds_light, record.draws.streak) == (1.25, True, 0)
     card = (made / "out/README.md").read_text()
-    assert "4. Reverse clipping: off in 4 of 4 sequences, whose scene-linear footage holds its highlights" in card
+    assert "4. Reverse clipping: off in 4 of 4 sequences, whose footage holds its highlights" in card
 
 
 def test_the_ground_truth_is_the_light_clipped_at_white(made):

@@ -27,6 +27,7 @@ from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.kernels.jit_cache import KernelCache
+from lolblur_synth.metrics.psnr_ssim import psnr
 from lolblur_synth.nets.weights.checkpoint import save_weights
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.run import build_sequence
@@ -35,7 +36,7 @@ from lolblur_synth.run.execute import execute
 from lolblur_synth.run.executors import base, serial
 from lolblur_synth.run.executors.serial import Serial
 from lolblur_synth.run.plan import make_plan
-from lolblur_synth.video.images import read_image
+from lolblur_synth.video.images import read_image, read_pixels
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
 from lolblur_synth.video.scan import scan
@@ -109,6 +110,59 @@ def test_the_record_explains_a_pair(made):
         assert pair.seconds == pair.center / 250
     assert {"decode", "darken", "interpolate", "average", "noise", "write"} <= set(record.seconds)
     assert yaml.safe_load((made / "dataset.yaml").read_text())["seed"] == 0
+
+
+def test_a_whole_camera_is_made_recorded_and_told(videos, made, tmp_path):
+    """Rolling shutter, response curve, sharpening and JPEG: windows are longer, so that there are fewer."""
+    camera = [
+        "camera.rolling_ms=[8,16]",
+        "camera.response=gamma2.2",
+        "isp.sharpen=[0.2,0.6]",
+        "isp.jpeg_quality=[70,90]",
+    ]
+    options = [word for setting in camera for word in ("--set", setting)]
+    result = run(videos, tmp_path / "d", *options, "--set", "sequences.shutter_ms=24", "--set", "sequences.per_video=1")
+    assert result.exit_code == 0, result.output
+    record, usual = read_records(tmp_path / "d")["0000-0"], read_records(made)["0000-0"]
+    assert 8 <= record.draws.rolling_ms <= 16
+    assert record.shutter.readout == pytest.approx(2 * record.draws.rolling_ms)
+    margin = 1 if record.draws.rolling_ms <= 8 else 2
+    assert (record.shutter.gaps, record.shutter.frames) == (6, 7 + 2 * margin)
+    assert all(pair.last - pair.first == 6 + 2 * margin for pair in record.pairs)
+    assert record.pairs[0].center >= 5  # whose window begins in the video
+    assert 70 <= record.draws.jpeg.quality <= 90
+    card = (tmp_path / "d" / "README.md").read_text()
+    for part in ("a rolling shutter reads each out in", "Response curve: gamma2.2", "Sharpening of", "JPEG of"):
+        assert part in card
+        assert part not in (made / "README.md").read_text()
+    assert record.fingerprint != usual.fingerprint
+    assert verify(tmp_path / "d")[1] == []
+
+
+def test_the_record_tells_how_hard_a_pair_is(made):
+    """Its pictures tell the PSNR; the hand that filmed goes up to 2 pixels a frame."""
+    for record in read_records(made).values():
+        for told, pair in zip(
+            record.pairs, pictures_of(made, record.split)[record.pairs[0].number - 1 :], strict=False
+        ):
+            assert told.psnr == round(psnr(read_pixels(pair["low_blur"]), read_pixels(pair["low_sharp"])), 2)
+            assert told.psnr_in_light
+            assert told.psnr_in_light < told.psnr
+            assert told.blur
+            assert 0.2 * record.shutter.gaps < told.blur.mean < 2.2 * record.shutter.gaps
+            assert told.blur.mean <= told.blur.p95
+    lines = [json.loads(line) for line in (made / "manifest.jsonl").read_text().splitlines()]
+    assert all(line["tier"] in ("easy", "medium", "hard") and line["blur"]["mean"] > 0 for line in lines)
+    assert "## How the pictures are blurred" in (made / "README.md").read_text()
+
+
+def test_without_flow_there_is_no_path(videos, tmp_path):
+    result = run(videos, tmp_path / "d", "--set", "interpolate.backend=linear", "--set", "interpolate.fps=250")
+    assert result.exit_code == 0, result.output
+    pairs = [pair for record in read_records(tmp_path / "d").values() for pair in record.pairs]
+    assert {pair.blur for pair in pairs} == {None}
+    assert None not in {pair.tier for pair in pairs}
+    assert "Paths are not measured" in (tmp_path / "d" / "README.md").read_text()
 
 
 def test_sequences_of_one_video_draw_differently_and_are_not_consecutive(made):

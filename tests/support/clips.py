@@ -146,15 +146,11 @@ def add_sound(source: Path, path: Path, late: Fraction) -> Path:
 def turn(path: Path, degrees: int) -> Path:
     """Write a display matrix that turns an MP4 counter-clockwise: x' = a x + c y, y' = b x + d y, with y downwards."""
     cosine, sine = (round(f(np.radians(degrees))) << 16 for f in (np.cos, np.sin))
-    return _show_by(path, cosine, -sine, sine, cosine)
+    return show_by(path, cosine, -sine, sine, cosine)
 
 
-def mirror(path: Path) -> Path:
-    """Write a display matrix that mirrors an MP4."""
-    return _show_by(path, -1 << 16, 0, 0, 1 << 16)
-
-
-def _show_by(path: Path, a: int, b: int, c: int, d: int) -> Path:
+def show_by(path: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Write a display matrix into an MP4, in 65536ths."""
     data = bytearray(path.read_bytes())
     header = data.index(b"tkhd") + 4
     matrix = header + (40 if data[header] == 0 else 52)  # version 1 has longer times
@@ -194,6 +190,22 @@ def insert_box(path: Path, parents: Sequence[bytes], kind: bytes, content: bytes
     data[max(old, end) : max(old, end) + gone] = box = struct.pack(">I4s", 8 + len(content), kind) + content
     for start in starts:
         data[start : start + 4] = struct.pack(">I", int.from_bytes(data[start:][:4], "big") + len(box) - gone)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def describe(path: Path, kind: bytes, content: bytes) -> Path:
+    """Put a box last into the sample description of an MP4 whose `moov` comes last and which has one track."""
+    data = bytearray(path.read_bytes())
+    starts, at = [], 0
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        starts.append(data.index(parent, at) - 4)
+        at = starts[-1] + 8
+    starts.append(at + 8)
+    end = starts[-1] + int.from_bytes(data[starts[-1] :][:4], "big")
+    data[end:end] = box = struct.pack(">I4s", 8 + len(content), kind) + content
+    for start in starts:
+        data[start : start + 4] = struct.pack(">I", int.from_bytes(data[start:][:4], "big") + len(box))
     path.write_bytes(bytes(data))
     return path
 

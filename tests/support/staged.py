@@ -9,7 +9,15 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import FOLDERS, image_path, staging_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.record_reader import read_records
-from lolblur_synth.dataset.records import FORMAT, Denoising, PairRecord, SequenceRecord, ShutterRecord, Source
+from lolblur_synth.dataset.records import (
+    FORMAT,
+    BlurRecord,
+    Denoising,
+    PairRecord,
+    SequenceRecord,
+    ShutterRecord,
+    Source,
+)
 from lolblur_synth.ops.noise.camera import Converter, Sensor
 from lolblur_synth.synthesis.draws import Defocus, Draws
 from lolblur_synth.video.images import pixel_hash, write_png
@@ -20,6 +28,7 @@ SOURCE = Source(
     capture_source="stream rate", codec="h264", pixel_format="yuv420p", bit_depth=8, color_matrix="bt709",
     color_range="limited", rotation=0,
 )  # fmt: skip
+BLUR = BlurRecord(12.5, 20.0, 45.0, 0.9, 0.8)
 SENSOR = Sensor(
     camera="phone", pattern="GBRG", color=((0.6, 0.3, 0.1), (0.1, 0.7, 0.2), (0.0, 0.2, 0.8)), red_gain=2.0,
     blue_gain=1.5, row=1e-8, tukey_lambda=-0.1, converter=Converter(10, 64), demosaic="menon",
@@ -29,7 +38,7 @@ SENSOR = Sensor(
 def pair(number: int, hashes: dict[str, str] | None = None) -> PairRecord:
     center = 10 * number
     named = hashes or dict.fromkeys(FOLDERS, "a" * 64)
-    return PairRecord(number, number, center, center - 4, center + 4, 0.1, named, STATISTICS, 0.01)
+    return PairRecord(number, number, center, center - 4, center + 4, 0.1, named, STATISTICS, 0.01, BLUR, 33.0, 26.0)
 
 
 def record(video: int = 3, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), **changes: Any) -> SequenceRecord:

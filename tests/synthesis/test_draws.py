@@ -1,5 +1,7 @@
 """Draws depend on the seed, the sequence and the purpose, and on nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,11 @@ import torch
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config, Noise
 from lolblur_synth.core.rng import rng_for, torch_rng_for
-from lolblur_synth.ops.noise.camera import PATTERNS, Converter
+from lolblur_synth.mosaic.pattern import PATTERNS
+from lolblur_synth.ops.isp import Jpeg
+from lolblur_synth.ops.noise.camera import Converter
 from lolblur_synth.synthesis.draws import draw, draw_defocus, draw_noise, noise_generator
+from lolblur_synth.video.metadata import SUBSAMPLINGS
 
 
 def test_generators_are_pure_functions_of_their_key():
@@ -52,6 +57,14 @@ def test_draws_lie_in_their_ranges_and_fill_them():
         assert low <= min(values) < low + 0.1 * (high - low)
         assert high - 0.1 * (high - low) < max(values) <= high
     assert {d.shutter_ms for d in drawn} == {24, 32}
+    assert {d.rolling_ms for d in drawn} == {0}
+
+
+def test_a_readout_is_drawn_for_itself():
+    drawn = [draw(load(Config, [], ["camera.rolling_ms=[5,25]"]), f"s{k}") for k in range(100)]
+    assert 5 <= min(d.rolling_ms for d in drawn) < 6
+    assert 24 < max(d.rolling_ms for d in drawn) <= 25
+    assert [replace(d, rolling_ms=0.0) for d in drawn] == [draw(Config(), f"s{k}") for k in range(100)]
 
 
 def test_defocus_probability():
@@ -102,3 +115,15 @@ def test_the_noise_of_a_picture_has_a_generator_of_its_own():
     fields = [torch.randn(4, generator=noise_generator(0, "s", slot)) for slot in (0, 0, 1)]
     assert torch.equal(fields[0], fields[1])
     assert not torch.equal(fields[0], fields[2])
+
+
+def test_sharpening_and_jpeg_are_drawn_where_they_are_asked_for():
+    assert (draw(Config(), "s").sharpening, draw(Config(), "s").jpeg) == (0, None)
+    asked = ["isp.sharpen=[0.2,0.8]", "isp.jpeg_quality=[60,63]", "isp.jpeg_subsampling=any"]
+    drawn = [draw(load(Config, [], asked), f"s{k}") for k in range(100)]
+    assert 0.2 <= min(d.sharpening for d in drawn) < 0.25 < 0.75 < max(d.sharpening for d in drawn) <= 0.8
+    assert {d.jpeg.quality for d in drawn} == {60, 61, 62, 63}
+    assert {d.jpeg.subsampling for d in drawn} == set(SUBSAMPLINGS)
+    assert [replace(d, sharpening=0.0, jpeg=None) for d in drawn] == [draw(Config(), f"s{k}") for k in range(100)]
+    told = draw(load(Config, [], ["isp.jpeg_quality=75", "isp.jpeg_subsampling=4:2:2"]), "s").jpeg
+    assert told == Jpeg(75, "4:2:2")

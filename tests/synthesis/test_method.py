@@ -10,11 +10,13 @@ from torch import Tensor
 
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
+from lolblur_synth.core.colorimetry import srgb_to_linear
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.exposure import average, space_of
 from lolblur_synth.ops.interpolation.interpolate import by_blending, interpolate
+from lolblur_synth.ops.isp import Jpeg, compress, sharpen
 from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.shot_read import add_noise
 from lolblur_synth.ops.unclip import unclip
@@ -68,7 +70,10 @@ def synthesized(tools: Tools, recipe: Recipe = RECIPE, config: Config = CONFIG) 
         ({"defocus": None}, FOLDERS[3:]),
         ({"shot": 2e-3}, FOLDERS[4:]),
         ({"read": 2e-3}, FOLDERS[4:]),
+        ({"sharpening": 0.5}, FOLDERS[4:]),
+        ({"jpeg": Jpeg(60, "4:2:0")}, FOLDERS[4:]),
         ({"shutter_ms": 32}, ()),  # which the plan made a shutter of
+        ({"rolling_ms": 20}, ()),  # likewise
     ],
 )
 def test_a_draw_reaches_the_pictures_from_its_operator_on(tools, drawn, reaches):
@@ -100,18 +105,40 @@ def test_lights_are_unclipped_before_the_average_and_noise_comes_last(tools):
     assert torch.equal(pair.low_blur_noise, add_noise(pair.low_blur, DRAWS.shot, DRAWS.read, field))
 
 
-def test_a_sensor_sees_light_that_is_brighter_than_white(tools):
+@pytest.mark.parametrize("response", ["srgb", "gamma2.2", "[[0,0],[0.1,0.4],[1,1]]"])
+def test_a_sensor_sees_light_that_is_brighter_than_white(tools, response):
     """A lamp that reverse clipping made brighter is white after a sensor's noise; linear noise darkens half of it."""
     grey = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
     sensor = Sensor("any", "RGGB", grey, 1.5, 1.5, 0.0, None, None, "malvar")
     drawn = replace(DRAWS, defocus=None, noise="bayer", sensor=sensor)
-    pairs = [synthesized(tools, replace(RECIPE, draws=draws)) for draws in (drawn, replace(drawn, noise="linear"))]
+    config = load(Config, [], ["denoise.backend=none", f"camera.response={response}"])
+    recipes = [replace(RECIPE, draws=draws) for draws in (drawn, replace(drawn, noise="linear"))]
+    pairs = [synthesized(tools, recipe, config) for recipe in recipes]
     (mosaic, linear), lamp = [pair.low_blur_noise for pair in pairs], (slice(None), slice(11, 13), slice(32, 34))
     assert torch.equal(pairs[0].low_blur, pairs[1].low_blur)
     assert pairs[0].low_blur[lamp].min() == 1
     assert mosaic[lamp].min() > 1 - 1e-6
     assert linear[lamp].min() < 1 - 1e-3
     assert (mosaic - pairs[0].low_blur)[:, :8, :8].std() > 1e-2
+
+
+@pytest.mark.parametrize("space", ["linear", "srgb"])
+def test_the_response_curve_encodes_all_five_pictures_at_last(tools, space):
+    usual, other = (
+        synthesized(tools, config=load(Config, [], ["denoise.backend=none", f"average.space={space}", *settings]))
+        for settings in ([], ["camera.response=gamma2.2"])
+    )
+    for name in FOLDERS:
+        expected = srgb_to_linear(getattr(usual, name)) ** (1 / 2.2)
+        torch.testing.assert_close(getattr(other, name), expected, atol=1e-6, rtol=0)
+
+
+def test_sharpening_and_jpeg_come_after_noise_and_curve(tools):
+    config = load(Config, [], ["denoise.backend=none", "camera.response=gamma2.2", "isp.sharpen_radius=1.5"])
+    jpeg = Jpeg(60, "4:2:2")
+    plain = synthesized(tools, config=config).low_blur_noise
+    made = synthesized(tools, replace(RECIPE, draws=replace(DRAWS, sharpening=0.7, jpeg=jpeg)), config).low_blur_noise
+    assert torch.equal(made, compress(sharpen(plain, 0.7, 1.5), jpeg))
 
 
 def synthesized_at(tools: Tools, center: int) -> Pair:

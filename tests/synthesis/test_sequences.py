@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolblur_synth.config.run import Sequences
-from lolblur_synth.synthesis.sequences import Shutter, Slot, choose, shutter_at, slots
+from lolblur_synth.synthesis.sequences import (
+    AimLimit,
+    BlurAim,
+    Shutter,
+    Slot,
+    choose,
+    nearest_shutter,
+    shutter_at,
+    shutters_within,
+    slots,
+)
 from lolblur_synth.video.metadata import Flaw
 
 
@@ -29,6 +39,40 @@ def test_shutter_keeps_the_physical_exposure(fps, ms, frames, sub_frames, exposu
     shutter = shutter_at(Fraction(fps), ms, 2000)
     assert (shutter.frames, shutter.sub_frames) == (frames, sub_frames)
     assert shutter.milliseconds == pytest.approx(exposure)
+
+
+@pytest.mark.parametrize(
+    ("fps", "output_fps", "gaps"),
+    [(250, 24, [2, 4, 6, 8, 10]), (240, 24, [2, 4, 6, 8, 10]), (120, 24, [2, 4]), (48, 24, [2]), (30, 24, [2])],
+)
+def test_shutters_fit_into_the_period_of_an_output_frame(fps, output_fps, gaps):
+    """But for the shortest, without which there would be none."""
+    found = shutters_within(Fraction(fps), output_fps, 2000)
+    assert [shutter.gaps for shutter in found] == gaps
+    assert [shutter.milliseconds for shutter in found] == pytest.approx([1000 * count / fps for count in gaps])
+    assert all(shutter == shutter_at(Fraction(fps), shutter.milliseconds, 2000) for shutter in found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gaps", "limit"),
+    [(12, 6, None), (13, 6, None), (15, 8, None), (20, 10, None), (4, 2, None), (21, 10, "slow"), (3.9, 2, "fast")],
+)
+def test_the_nearest_shutter_is_taken(wanted, gaps, limit):
+    found, aim = nearest_shutter(
+        shutters_within(Fraction(250), 24, 2000), [Slot(1, 10), Slot(2, 21)], [2.0] * 21, wanted
+    )
+    assert found.gaps == gaps
+    limits = {"slow": AimLimit.TOO_SLOW, "fast": AimLimit.TOO_FAST, None: None}
+    assert aim == BlurAim(wanted, 2.0 * gaps, limits[limit])
+
+
+def test_motion_counts_inside_the_windows_alone():
+    """Speeds begin with the longest window, here at frame 5: 1 in the shortest windows, 100 elsewhere."""
+    speeds = [100.0] * 21
+    for center in (10, 21):
+        speeds[center - 1 - 5] = speeds[center - 5] = 1.0
+    found, aim = nearest_shutter(shutters_within(Fraction(250), 24, 2000), [Slot(1, 10), Slot(2, 21)], speeds, 50.0)
+    assert (found.gaps, aim.planned) == (2, 2.0)
 
 
 def test_ntsc_rates_are_exact():
@@ -118,3 +162,23 @@ def test_flaws_drop_the_same_windows_as_looking_at_each(pairs, half):
 
 def test_window_of_a_slot():
     assert list(Shutter(6, 8, 24).window(10)) == [7, 8, 9, 10, 11, 12, 13]
+
+
+@given(st.fractions(48, 4000), st.floats(1, 41), st.floats(0, 41), st.floats(100, 8000))
+def test_a_rolling_shutter_sees_the_source_frames_of_its_first_and_last_row(fps, ms, rolling_ms, sub_frame_fps):
+    at_once, rolling = (shutter_at(fps, round(ms, 3), round(sub_frame_fps, 3), round(r, 3)) for r in (0.0, rolling_ms))
+    assert (rolling.gaps, rolling.factor, rolling.exposed) == (at_once.gaps, at_once.factor, at_once.sub_frames)
+    assert rolling.readout / rolling.factor == pytest.approx(round(rolling_ms, 3) / 1000 * float(fps))
+    spare = rolling.sub_frames - rolling.exposed - rolling.readout
+    assert 0 <= spare < 2 * rolling.factor
+    window = rolling.window(1000)
+    assert 1000 - window.start == window[-1] - 1000 == rolling.half
+    assert len(window) == rolling.frames
+
+
+def test_readout_makes_windows_longer():
+    shutter = shutter_at(Fraction(250), 24, 2000, 20)
+    assert (shutter.readout, shutter.margin, shutter.exposed) == (40, 3, 49)
+    assert list(shutter.window(10)) == list(range(4, 17))
+    assert slots(100, Fraction(250), 24, shutter.half)[0] == Slot(1, 10)
+    assert slots(100, Fraction(250), 24, 11)[0] == Slot(2, 21)

@@ -85,12 +85,12 @@ def test_a_camera_card(tmp_path):
 
 
 def test_what_is_not_read_is_named_with_what_to_do(tmp_path):
-    files(tmp_path, "a.mp4", "b.insv", "c.BRAW", "d.R3D", "e/1.jxl", "f.dng", "g.360", "notes")
+    files(tmp_path, "a.mp4", "b.insv", "c.BRAW", "d.R3D", "e/1.jxl", "f.nef", "g.360", "notes")
     lines = list(summed_up(find_videos(tmp_path).left_out))
     assert len(lines) == 4
     assert "b.insv, g.360 (of a 360 degree camera; export a flat video with its program)" in lines
     assert any(
-        line.startswith("e/1.jxl, f.dng (pictures of a kind that is not read; convert them to PNG") for line in lines
+        line.startswith("e/1.jxl, f.nef (pictures of a kind that is not read; convert them to PNG") for line in lines
     )
 
 

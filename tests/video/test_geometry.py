@@ -9,9 +9,10 @@ import torch
 
 from lolblur_synth.core.colorimetry import srgb_to_linear
 from lolblur_synth.video.probe import probe
-from lolblur_synth.video.reader import read_frames
+from lolblur_synth.video.reader import read_frames, read_stored
 from lolblur_synth.video.scan import scan
-from tests.support.clips import encode, scene, textured, turn
+from lolblur_synth.video.stored_scan import scan_stored
+from tests.support.clips import encode, scene, show_by, textured, turn
 from tests.support.light import write_light
 from tests.support.videos import LOSSLESS, as_tensor, opened
 
@@ -29,6 +30,34 @@ def test_the_display_matrix_turns_frames_counter_clockwise(tmp_path, rotation, q
     straight = opened(encode(tmp_path / "b.mp4", [np.ascontiguousarray(np.rot90(p, quarters)) for p in pictures],
                              "libx264rgb", "rgb24", options=LOSSLESS))  # fmt: skip
     assert torch.allclose(small, next(read_frames(straight, 0, 1, (32, 32))), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "seen"),
+    [  # x' = a x + c y, y' = b x + d y, y downwards (ISO/IEC 14496-12, 6.2.2)
+        ((1, 0, 0, 1), lambda p: p),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((-1, 0, 0, -1), lambda p: p[::-1, ::-1]),
+        ((0, 1, 1, 0), lambda p: p.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda p: p[::-1, ::-1].swapaxes(0, 1)),
+        ((0, 1, -1, 0), lambda p: p[::-1].swapaxes(0, 1)),
+        ((0, -1, 1, 0), lambda p: p[:, ::-1].swapaxes(0, 1)),
+    ],
+)
+def test_a_display_matrix_may_mirror_too(tmp_path, matrix, seen):
+    pictures = scene(2)
+    clip = encode(tmp_path / "a.mp4", pictures, "libx264rgb", "rgb24", options=LOSSLESS)
+    found = opened(show_by(clip, *(value << 16 for value in matrix)))
+    upright = as_tensor([np.ascontiguousarray(seen(picture)) for picture in pictures])
+    assert (found.info.width, found.info.height) == (upright.shape[3], upright.shape[2])
+    assert found.info.mirrored == (matrix[0] * matrix[3] < matrix[1] * matrix[2])
+    assert torch.equal(torch.stack(list(read_frames(found, 0, 2))), upright)
+    assert torch.equal(torch.stack(list(read_stored(scan_stored(found.info)))), upright)
+    small = next(read_frames(found, 0, 1, (40, 24)))
+    straight = encode(tmp_path / "b.mp4", [np.ascontiguousarray(seen(picture)) for picture in pictures],
+                      "libx264rgb", "rgb24", options=LOSSLESS)  # fmt: skip
+    assert torch.allclose(small, next(read_frames(opened(straight), 0, 1, (40, 24))), atol=1e-6)
 
 
 def test_pixels_become_square(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.images import write_png
 from lolblur_synth.video.probe import probe
-from tests.support.clips import as_planes, encode, encode_sound, frame_of, mirror, scene, textured
+from tests.support.clips import as_planes, encode, encode_sound, frame_of, scene, show_by, textured
 from tests.support.light import night, write_light
 from tests.support.videos import picture_series
 
@@ -105,7 +105,7 @@ def constant_luminance(folder: Path) -> Path:
         (headless, r"no video, or cut off"),
         (encrypted, r"damaged or encrypted"),
         (high_dynamic_range, r"transfer is PQ.*ffmpeg -i IN -vf zscale.*tonemap"),
-        (constant_luminance, r"colour matrix 10 is not known"),
+        (constant_luminance, r"its colour matrix is BT.2020 with constant luminance, which is not known here; convert"),
         (lambda folder: folder / "a.mp4", r"no such file"),
     ],
 )
@@ -116,13 +116,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, make, message):
     assert "\n" not in str(error.value)
 
 
-def test_what_would_come_out_otherwise_than_it_is_shown_is_refused(tmp_path):
+def test_what_is_turned_by_no_right_angle_is_refused(tmp_path):
     clip = encode(tmp_path / "a.mp4", scene(3), options={"preset": "ultrafast"})
-    with pytest.raises(SequenceError, match="it is to be mirrored; apply that first: ffmpeg"):
-        probe(mirror(clip))
-    wide = encode(tmp_path / "b.mp4", scene(3), color={"color_primaries": 9, "color_trc": 14, "colorspace": 9})
-    with pytest.raises(SequenceError, match="its primaries are wide-gamut; convert it first: ffmpeg"):
-        probe(wide)
+    with pytest.raises(SequenceError, match="it is to be turned by 30 degrees; only multiples of 90 are known"):
+        probe(show_by(clip, 56756, -32768, 32768, 56756))
 
 
 def test_a_codec_that_is_not_known_is_told(tmp_path):
@@ -141,17 +138,22 @@ COLORS = {"color_trc": 1, "color_primaries": 1, "colorspace": 1, "color_range": 
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(18, "HLG"), (16, "PQ")])
-def test_a_transfer_that_the_container_alone_tells_is_refused(tmp_path, transfer, name):
-    color = COLORS | {"color_trc": transfer}
+def test_a_transfer_that_the_container_alone_tells_is_taken_and_refused_where_nobody_takes_light(
+    tmp_path, transfer, name
+):
+    color = COLORS | {"color_trc": transfer, "color_primaries": 9, "colorspace": 9}
     clip = encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color)  # no frame of it says so
+    info = probe(clip, white=2.0)
+    assert (info.transfer, info.primaries, info.color_matrix, info.white) == (name.lower(), "bt2020", "bt2020", 2.0)
+    assert (info.rendering["transfer"], info.rendering["primaries"]) == (name.lower(), "bt2020")
     with pytest.raises(SequenceError, match=rf"its transfer is {name}, not SDR; convert it first: ffmpeg"):
         probe(clip)
 
 
-def test_primaries_that_the_container_alone_tells_are_refused(tmp_path):
-    color = COLORS | {"color_primaries": 9}
-    with pytest.raises(SequenceError, match="its primaries are wide-gamut"):
-        probe(encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color))
+def test_primaries_that_the_container_alone_tells_are_taken(tmp_path):
+    color = COLORS | {"color_primaries": 12}
+    info = probe(encode(tmp_path / "a.mov", scene(3), "prores_ks", "yuv422p10le", color=color))
+    assert (info.primaries, info.transfer, info.holds_light) == ("p3-d65", "sdr", False)
 
 
 @pytest.mark.parametrize(("code", "matrix"), [(1, "bt709"), (6, "bt601"), (9, "bt2020"), (2, "bt601")])

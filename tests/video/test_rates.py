@@ -12,7 +12,7 @@ from lolblur_synth.video.metadata import RateOrigin
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.rates import exact_rate
 from lolblur_synth.video.scan import scan
-from tests.support.clips import encode, insert_box, mirror, scene, together
+from tests.support.clips import encode, insert_box, scene, together
 
 TAG = "com.android.capture.fps"
 
@@ -102,9 +102,10 @@ def test_a_record_tells_the_rates_source_in_words(tmp_path):
 
 
 def test_conversions_keep_the_tags_or_tell_what_to_give(tmp_path):
-    keeps = r"ffmpeg -i IN -crf 8 -movflags use_metadata_tags OUT\.mp4$"
+    keeps = r"ffmpeg -i IN -vf zscale.* -crf 8 -movflags use_metadata_tags OUT\.mp4$"
+    hdr = {"color_trc": 18, "color_primaries": 9, "colorspace": 9}
     with pytest.raises(SequenceError, match=keeps):
-        probe(mirror(clip(tmp_path / "a.mp4", {TAG: "240"})))
+        probe(clip(tmp_path / "a.mp4", {TAG: "240"}, color=hdr))
     (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(TAG.encode(), b"x" * len(TAG)))
     (tmp_path / "bM01.XML").write_text(SONY.format(' captureFps="239.76p"'))
     with pytest.raises(SequenceError, match=keeps[:-1] + ", and give video.capture_fps 239.76 from then on"):

@@ -18,6 +18,7 @@ from lolblur_synth.ops.interpolation.flow import by_flow
 from lolblur_synth.ops.interpolation.interpolate import Gap, Interpolator, Note, by_blending
 from lolblur_synth.ops.interpolation.ncnn import PROCESSOR, RifeNcnn
 from lolblur_synth.ops.interpolation.rife import Rife
+from lolblur_synth.ops.motion import GapNote, coarse_flow, no_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency
 
 Backend = Literal["flow", "rife", "rife-ncnn", "linear"]
@@ -90,18 +91,18 @@ def open_interpolator(
 def by_rife(rife: Rife) -> Interpolator:
     """Move frames along the motion that RIFE sees in their guides."""
 
-    def make(piece: tuple[Gap, bool]) -> tuple[float | None, list[Tensor]]:
+    def make(piece: tuple[Gap, bool]) -> tuple[GapNote | None, list[Tensor]]:
         gap, first = piece
+        told = gap_note(gap) if first else None
         if _stands_still(gap):
-            return 0.0 if first else None, [gap.before] * len(gap.times)
+            return told, [gap.before] * len(gap.times)
         between = [time for time in gap.times if time > 0]
-        inconsistency = gap_inconsistency(gap) if first else None
-        return inconsistency, [*[gap.before] * (len(between) < len(gap.times)), *rife.subframes(*gap[:4], between)]
+        return told, [*[gap.before] * (len(between) < len(gap.times)), *rife.subframes(*gap[:4], between)]
 
     def interpolate(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
-        for inconsistency, frames in each(make, _pieces(gaps)):
-            if inconsistency is not None:
-                note(inconsistency)
+        for told, frames in each(make, _pieces(gaps)):
+            if told is not None:
+                note(told)
             yield from frames
 
     return interpolate
@@ -121,7 +122,7 @@ def by_ncnn(ncnn: RifeNcnn) -> Interpolator:
         del each
         for gap in gaps:
             still = _stands_still(gap)
-            note(0.0 if still else gap_inconsistency(gap))
+            note(gap_note(gap))
             between = [time for time in gap.times if time > 0]
             yield from [gap.before] * (len(between) < len(gap.times))
             yield from [gap.before] * len(between) if still else ncnn.subframes(gap.before, gap.after, between)
@@ -129,10 +130,13 @@ def by_ncnn(ncnn: RifeNcnn) -> Interpolator:
     return interpolate
 
 
-def gap_inconsistency(gap: Gap) -> float:
-    """Flow inconsistency of the guides, a share of the picture, seen by flow at a quarter of the size."""
+def gap_note(gap: Gap) -> GapNote:
+    """Flow inconsistency and coarse flow of the guides, seen by flow at a quarter of the size."""
+    if _stands_still(gap):
+        return GapNote(0.0, no_flow(gap.before))
     guides = gap.guide_before, gap.guide_after
-    return flow_inconsistency(*guides, *estimate_flow(*guides, scale=2))
+    flows = estimate_flow(*guides, scale=2)
+    return GapNote(flow_inconsistency(*guides, *flows), coarse_flow(*flows))
 
 
 def _stands_still(gap: Gap) -> bool:

@@ -1,7 +1,8 @@
 """Interpolation by optical flow: DIS, PatchMatch at motion boundaries, occlusion, and warping of both frames."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from lolblur_synth.core.threads import Map
 from lolblur_synth.kernels.jit import Flags, Floats
-from lolblur_synth.ops.interpolation.interpolate import Gap, Note
+from lolblur_synth.ops.interpolation.integral import Moving, integrate
+from lolblur_synth.ops.interpolation.interpolate import ExposureRule, Gap, Note
 from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
 from lolblur_synth.ops.interpolation.spline import SplineFrame, spline_frame
 from lolblur_synth.ops.interpolation.warp import backward_maps, blend
+from lolblur_synth.ops.motion import GapNote, coarse_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
 
 _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ by as much, |x| + |y|
@@ -23,25 +26,28 @@ _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ b
 
 @dataclass(frozen=True)
 class OpenGap:
-    """Two consecutive frames and the motion between them, ready for `subframe`.
-
-    `inconsistency` is the share of the picture where forward and backward flow do not lead back.
-    """
+    """Two consecutive frames and the motion between them, ready for `subframe`, and what is told of it."""
 
     before: Tensor
     after: Tensor
     motion: tuple[MotionField, MotionField]
-    pixels: tuple[SplineFrame, SplineFrame] | None  # of frames on the CPU
-    inconsistency: float
+    splines: tuple[SplineFrame, SplineFrame] | None  # of frames on the CPU
+    note: GapNote
 
 
 def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
-    forward, backward = estimate_flow(guide_before, guide_after)
-    inconsistency = flow_inconsistency(guide_before, guide_after, forward, backward)
-    motion = estimate_motion(guide_before, guide_after, forward, backward)
-    pixels = (spline_frame(before), spline_frame(after)) if before.device.type == "cpu" else None
-    return OpenGap(before, after, motion, pixels, inconsistency)
+    told, motion = see_motion(guide_before, guide_after)
+    splines = (spline_frame(before), spline_frame(after)) if before.device.type == "cpu" else None
+    return OpenGap(before, after, motion, splines, told)
+
+
+def see_motion(before: Tensor, after: Tensor) -> tuple[GapNote, tuple[MotionField, MotionField]]:
+    """What is told of the motion between two guides (3, H, W), and what it is."""
+    forward, backward = estimate_flow(before, after)
+    inconsistency = flow_inconsistency(before, after, forward, backward)
+    told = GapNote(inconsistency, coarse_flow(forward, backward))
+    return told, estimate_motion(before, after, forward, backward)
 
 
 def _support_maximum(frame: Tensor) -> Tensor:
@@ -68,23 +74,48 @@ def subframe(gap: OpenGap, time: float) -> Tensor:
     if time == 0:
         return gap.before
     at, weight = backward_maps(*gap.motion, time)
-    if gap.pixels:
-        return blend(*gap.pixels, at, weight)
+    if gap.splines:
+        return blend(*gap.splines, at, weight)
     places, share = (torch.from_numpy(array).to(gap.before.device) for array in (at, weight))
     return torch.lerp(_warp_bicubic(gap.before, places[0]), _warp_bicubic(gap.after, places[1]), share)
 
 
-def by_flow(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
-    """Interpolate by optical flow of the guides, which all moments of a gap share."""
-    opened = each(lambda gap: (open_gap(*gap[:4]), gap.times), gaps)
+class Flow:
+    """Interpolation by optical flow of the guides, which all moments of a gap share."""
 
-    def moments() -> Iterator[tuple[OpenGap, float]]:
-        for gap, times in opened:
-            note(gap.inconsistency)
-            for time in times:
-                yield gap, time
+    def __call__(self, gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
+        """Make the frames at the moments of each gap."""
+        opened = each(lambda gap: (open_gap(*gap[:4]), gap.times), gaps)
 
-    return each(lambda moment: subframe(*moment), moments())
+        def moments() -> Iterator[tuple[OpenGap, float]]:
+            for gap, times in opened:
+                note(gap.note)
+                for time in times:
+                    yield gap, time
+
+        return each(lambda moment: subframe(*moment), moments())
+
+    def integrals(
+        self,
+        frames: Sequence[Tensor],
+        guides: Sequence[Tensor],
+        rule: ExposureRule,
+        each: Map,
+        note: Note,
+    ) -> Iterator[Tensor]:
+        """The sum of the light (3, H, W) of each gap's sub-frames, frames counting half, on the CPU."""
+
+        def integral(gap: tuple[tuple[Moving, Moving], tuple[Tensor, Tensor]]) -> tuple[GapNote, Tensor]:
+            told, motion = see_motion(*gap[1])
+            return told, torch.from_numpy(integrate(*gap[0], motion, rule.factor, rule.to_light))
+
+        moving = each(lambda frame: Moving(frame.contiguous().numpy(), spline_frame(frame)), frames)
+        for told, total in each(integral, zip(pairwise(moving), pairwise(guides), strict=True)):
+            note(told)
+            yield total
+
+
+by_flow = Flow()
 
 
 def _motion_boundaries(flow: Floats) -> Flags:

@@ -6,38 +6,34 @@ the flow at the nodes of a quadrature, and only where things meet at motion boun
 polynomial of time.
 """
 
-import math
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, jit
-from lolblur_synth.kernels.simd import Vec8, extract_lane, load8
-from lolblur_synth.ops.interpolation.occlusion import MotionField
-from lolblur_synth.ops.interpolation.spline import EDGE, SplineFrame, sample_spline
-from lolblur_synth.ops.interpolation.warp import (
-    blend_weight,
-    border_weight,
-    fixed_point_flow,
-    splat_rectangle,
-    weigh_by_border,
+from lolblur_synth.kernels.jit import Floats, Ints
+from lolblur_synth.ops.interpolation.integral_compiled import (
+    TILE,
+    find_range,
+    integrate_smooth,
+    integrate_splatted,
+    keep_thresholds,
+    mark,
+    survey,
 )
-from lolblur_synth.ops.light import Light, light_of_pixel
+from lolblur_synth.ops.interpolation.occlusion import MotionField
+from lolblur_synth.ops.interpolation.spline import SplineFrame
+from lolblur_synth.ops.linearization import Linearization
 
-TILE = 16  # pixels
-STEP = 4  # pixels, between which smooth motion is linear
-_NODES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # parts into which a gap is cut
-_STILL = np.float32(0.02)  # pixels in a gap: below, all there is to add up is a blend of the two frames
-_SURE = np.float32(0.8)  # consistency
-_RAISED = np.float32(1.1)  # z-order from which on a pixel occludes something
-_BEND = np.float32(0.3)  # pixels, by which motions of neighbours may differ
+_PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # into which a gap may be cut
+_STILL = 0.02  # pixels in a gap: below, all there is to add up is a blend of the two frames
 _DEGREE = 5  # of the polynomials of time that fewer moments add up exactly
+_Motion = tuple[MotionField, MotionField]
 
 
 class Rule(NamedTuple):
-    """Moments of a gap, from its first frame to its second, and their weights, of which the sum is that of sub-frames."""
+    """Moments of a gap, from its first frame to its second, and their weights."""
 
     times: Floats
     weights: Floats
@@ -56,7 +52,7 @@ def rules(factor: int) -> tuple[Rule, ...]:
     >>> [round(float(weight), 3) for weight in rules(8)[1].weights]
     [1.375, 5.25, 1.375]
     """
-    parts = [number for number in _NODES if number < factor]
+    parts = [number for number in _PARTS if number < factor]
     return *(_rule(number, factor) for number in parts), Rule(*_trapezoid(factor, factor))
 
 
@@ -79,246 +75,6 @@ def _rule(parts: int, factor: int) -> Rule:
     return Rule(nodes.astype(np.float32), weights.astype(np.float32))
 
 
-@jit
-def _survey(one: Floats, other: Floats, z_order: Floats, back_z: Floats, speed: Floats, apart: Floats) -> None:
-    """Of each tile the fastest motion, in pixels, squared, and 1 where motions meet, in either frame; else 0."""
-    height, width = z_order.shape
-    for i in range(height):
-        for j in range(width):
-            at, row, column = 4 * (i * width + j), i // TILE, j // TILE
-            right, below = at + 4 * (j + 1 < width), at + 4 * width * (i + 1 < height)
-            for k in range(2):
-                motion = one if k == 0 else other
-                u, v = motion[at], motion[at + 1]
-                speed[row, column] = max(speed[row, column], u * u + v * v)
-                bend = abs(motion[right] - u) + abs(motion[right + 1] - v)
-                bend += abs(motion[below] - u) + abs(motion[below + 1] - v)
-                raised = z_order[i, j] if k == 0 else back_z[i, j]
-                x, y = np.float32(j) + u, np.float32(i) + v
-                leaves = x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1)
-                if bend > _BEND or raised > _RAISED or (motion[at + 2] < _SURE and not leaves):
-                    apart[row, column] = ONE
-
-
-@jit
-def _range(pixels: Floats, height: int, width: int, lowest: Floats, highest: Floats) -> None:
-    """Of each tile the lowest and the highest sample of a frame, with those of before."""
-    for i in range(height):
-        for j in range(width):
-            at, row, column = 4 * ((i + EDGE) * (width + 2 * EDGE) + j + EDGE), i // TILE, j // TILE
-            red, green, blue = pixels[at], pixels[at + 1], pixels[at + 2]
-            lowest[row, column] = min(lowest[row, column], min(red, min(green, blue)))
-            highest[row, column] = max(highest[row, column], max(red, max(green, blue)))
-
-
-@jit
-def _reach(speed: Real) -> int:
-    """Tiles that motion reaches, of its square."""
-    return int(math.ceil((math.sqrt(speed) + np.float32(3)) / np.float32(TILE)))  # noqa: RUF046 - a float to mypy
-
-
-@jit
-def _keep_thresholds(lowest: Floats, highest: Floats, speed: Floats, limit: Real, kinds: Ints, fine: int) -> None:
-    """Give all moments to tiles about which some of the light may be clipped and some not: there it has steps."""
-    rows, columns = speed.shape
-    for row in range(rows):
-        for column in range(columns):
-            reach, low, high = _reach(speed[row, column]), lowest[row, column], highest[row, column]
-            for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
-                for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
-                    low, high = min(low, lowest[y, x]), max(high, highest[y, x])
-            if low <= limit < high:
-                kinds[row * columns + column] = fine
-
-
-@jit
-def _mark(speed: Floats, apart: Floats, near: Floats) -> None:
-    """Mark what is as near to a tile, where motions meet, as these reach."""
-    rows, columns = speed.shape
-    for row in range(rows):
-        for column in range(columns):
-            if apart[row, column] > ZERO:
-                reach = _reach(speed[row, column])
-                for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
-                    for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
-                        near[y, x] = ONE
-
-
-@jit
-def _reaches(near: Floats, speed: Real, row: int, column: int) -> Any:
-    """Whether pixels of a tile may arrive where motions meet."""
-    rows, columns = near.shape
-    reach = _reach(speed)
-    for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
-        for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
-            if near[y, x] > ZERO:
-                return True
-    return False
-
-
-@jit
-def _add(total: Floats, i: int, j: int, weight: Real, pixel: Vec8, boost: Real, clipped: Real, linear: Any) -> None:
-    red, green, blue = extract_lane(pixel, 0), extract_lane(pixel, 1), extract_lane(pixel, 2)
-    x, y, z = light_of_pixel(red, green, blue, boost, clipped, linear)
-    total[0, i, j] += weight * x
-    total[1, i, j] += weight * y
-    total[2, i, j] += weight * z
-
-
-@jit
-def _border_share(share: Real, x0: Real, y0: Real, x1: Real, y1: Real, height: int, width: int) -> Real:
-    inside, back_inside = border_weight(x0, y0, height, width), border_weight(x1, y1, height, width)
-    return weigh_by_border(share, inside, back_inside)
-
-
-@jit
-def _trace(one: Floats, other: Floats, height: int, width: int, place: Any, time: Real, grid: Floats) -> None:
-    """Places in both frames of what is seen at the corners of each 4x4 pixels of a tile at a time."""
-    for p in range(grid.shape[0]):
-        for q in range(grid.shape[1]):
-            i, j = place[0] + p * STEP, place[1] + q * STEP
-            grid[p, q, 0], grid[p, q, 1] = fixed_point_flow(one, height, width, i, j, time)
-            grid[p, q, 2], grid[p, q, 3] = fixed_point_flow(other, height, width, i, j, ONE - time)
-
-
-@jit
-def _add_ends(
-    before: Floats, after: Floats, total: Floats, place: Any, weights: Floats, boost: Real, clipped: Real, linear: Any
-) -> None:
-    """Add both frames as they are."""
-    width, last, step = total.shape[2], weights.shape[0] - 1, int(weights.shape[1] > 1)
-    for i in range(place[0], place[2]):
-        first, second = weights[0, i * step], weights[last, i * step]
-        for j in range(place[1], place[3]):
-            at = 4 * ((i + EDGE) * (width + 2 * EDGE) + j + EDGE)
-            _add(total, i, j, first, load8(before, at), boost, clipped, linear)
-            _add(total, i, j, second, load8(after, at), boost, clipped, linear)
-
-
-@jit
-def _leave(grid: Floats, height: int, width: int) -> Any:
-    """Whether any of these places is beyond the border of its frame."""
-    for p in range(grid.shape[0]):
-        for q in range(grid.shape[1]):
-            for k in range(2):
-                x, y = grid[p, q, 2 * k], grid[p, q, 2 * k + 1]
-                if x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1):
-                    return True
-    return False
-
-
-@jit
-def _add_smooth(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, grid: Floats, leaves: Any,
-    total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Add a tile that moves smoothly at a moment: `grid` has its places, `weights` are of the rows."""
-    height, width = total.shape[1:]
-    top, left, bottom, right = place
-    for i in range(top, bottom):
-        p, down = (i - top) // STEP, np.float32((i - top) % STEP) / np.float32(STEP)
-        up, weight = ONE - down, weights[i * (weights.size > 1)]
-        for q in range((right - left + STEP - 1) // STEP):
-            x0, y0 = up * grid[p, q, 0] + down * grid[p + 1, q, 0], up * grid[p, q, 1] + down * grid[p + 1, q, 1]
-            x1, y1 = up * grid[p, q, 2] + down * grid[p + 1, q, 2], up * grid[p, q, 3] + down * grid[p + 1, q, 3]
-            dx0 = (up * grid[p, q + 1, 0] + down * grid[p + 1, q + 1, 0] - x0) / np.float32(STEP)
-            dy0 = (up * grid[p, q + 1, 1] + down * grid[p + 1, q + 1, 1] - y0) / np.float32(STEP)
-            dx1 = (up * grid[p, q + 1, 2] + down * grid[p + 1, q + 1, 2] - x1) / np.float32(STEP)
-            dy1 = (up * grid[p, q + 1, 3] + down * grid[p + 1, q + 1, 3] - y1) / np.float32(STEP)
-            start = left + STEP * q
-            for j in range(start, min(start + STEP, right)):
-                k = np.float32(j - start)
-                u0, v0, u1, v1 = x0 + k * dx0, y0 + k * dy0, x1 + k * dx1, y1 + k * dy1
-                share = _border_share(time, u0, v0, u1, v1, height, width) if leaves else time
-                one = sample_spline(c0, low0, high0, height, width, u0, v0)
-                other = sample_spline(c1, low1, high1, height, width, u1, v1)
-                _add(total, i, j, weight, one + share * (other - one), boost, clipped, linear)
-
-
-@jit
-def _add_splatted(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, one: Floats, other: Floats,
-    zbuffers: Ints, total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Add a tile at a moment to which the pixels around it were splatted; `weights` are of the rows."""
-    height, width = total.shape[1:]
-    top, left, bottom, right = place
-    maps, shares = np.empty((TILE + 2, TILE + 2, 4), np.float32), np.empty((TILE + 2, TILE + 2), np.float32)
-    for i in range(max(top - 1, 0), min(bottom + 1, height)):
-        for j in range(max(left - 1, 0), min(right + 1, width)):
-            p, q = i - top + 1, j - left + 1
-            found = blend_weight(one, other, zbuffers, i, j, time)
-            maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3], shares[p, q] = found
-    for i in range(top, bottom):
-        weight = weights[i * (weights.size > 1)]
-        for j in range(left, right):
-            p, q = i - top + 1, j - left + 1
-            share = ZERO
-            for y in (max(i - 1, 0), i, min(i + 1, height - 1)):
-                for x in (max(j - 1, 0), j, min(j + 1, width - 1)):
-                    share += shares[y - top + 1, x - left + 1]
-            x0, y0, x1, y1 = maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3]
-            share = _border_share(share / np.float32(9), x0, y0, x1, y1, height, width)
-            before = sample_spline(c0, low0, high0, height, width, x0, y0)
-            after = sample_spline(c1, low1, high1, height, width, x1, y1)
-            _add(total, i, j, weight, before + share * (after - before), boost, clipped, linear)
-
-
-@jit
-def _place(tile: int, columns: int, height: int, width: int) -> tuple[int, int, int, int]:
-    top, left = TILE * (tile // columns), TILE * (tile % columns)
-    return top, left, min(top + TILE, height), min(left + TILE, width)
-
-
-@jit
-def _integrate_smooth(
-    before: Floats, c0: Floats, low0: Floats, high0: Floats, after: Floats, c1: Floats, low1: Floats, high1: Floats,
-    one: Floats, other: Floats, near: Floats, kinds: Ints, times: Floats, weights: Floats, starts: Ints,
-    total: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Both frames everywhere, and tiles of smooth motion at the moments of their rules."""
-    height, width = total.shape[1:]
-    grid = np.empty((TILE // STEP + 1, TILE // STEP + 1, 4), np.float32)
-    for tile in range(near.size):
-        place = _place(tile, near.shape[1], height, width)
-        splatted = near[tile // near.shape[1], tile % near.shape[1]] > ZERO
-        kind = starts.size - 2 if splatted else kinds[tile]
-        begin, end = starts[kind], starts[kind + 1]
-        _add_ends(before, after, total, place, weights[begin:end], boost, clipped, linear)
-        for k in range(begin + 1, begin + 1 if splatted else end - 1):
-            _trace(one, other, height, width, place, times[k], grid)
-            _add_smooth(
-                c0, low0, high0, c1, low1, high1, grid, _leave(grid, height, width),
-                total, place, times[k], weights[k], boost, clipped, linear,
-            )  # fmt: skip
-
-
-@jit
-def _integrate_splatted(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats,
-    one: Floats, other: Floats, z_order: Floats, back_z: Floats, near: Floats, speed: Floats,
-    times: Floats, weights: Floats, total: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Tiles where motions meet, at every moment."""
-    height, width = total.shape[1:]
-    columns = near.shape[1]
-    zbuffers = np.empty((2, height, width), np.int64)
-    for k in range(1, times.size - 1):
-        zbuffers[:] = -1
-        for tile in range(near.size):
-            row, column = tile // columns, tile % columns
-            if _reaches(near, speed[row, column], row, column):
-                place = _place(tile, columns, height, width)
-                splat_rectangle(one, z_order, times[k], zbuffers[0], place)
-                splat_rectangle(other, back_z, ONE - times[k], zbuffers[1], place)
-        for tile in range(near.size):
-            if near[tile // columns, tile % columns] > ZERO:
-                _add_splatted(
-                    c0, low0, high0, c1, low1, high1, one, other, zbuffers,
-                    total, _place(tile, columns, height, width), times[k], weights[k], boost, clipped, linear,
-                )  # fmt: skip
-
-
 class _Tiles(NamedTuple):
     """What is to be done for each tile."""
 
@@ -327,42 +83,50 @@ class _Tiles(NamedTuple):
     speed: Floats  # of its fastest motion, squared
 
 
-def _tiles(frames: tuple[SplineFrame, SplineFrame], motion: tuple[MotionField, MotionField], factor: int, light: Light) -> _Tiles:
+def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light: Linearization) -> _Tiles:
     one, other = motion
     height, width = one.z_order.shape
     shape = -(-height // TILE), -(-width // TILE)
     speed, apart, near, highest = (np.zeros(shape, np.float32) for _ in range(4))
     lowest = np.full(shape, np.inf, np.float32)
-    _survey(one.samples, other.samples, one.z_order, other.z_order, speed, apart)
-    _mark(speed, apart, near)
+    survey(one.samples, other.samples, one.z_order, other.z_order, speed, apart)
+    mark(speed, apart, near)
     fastest = np.sqrt(speed)
     parts = np.array([len(rule.times) - 1 for rule in rules(factor)])
     wanted = np.where(fastest < _STILL, 1, np.ceil(fastest) + 1)
     kinds = np.searchsorted(parts, wanted).clip(max=len(parts) - 1).astype(np.int64).ravel()
-    if light.saturation_boost > 0:
-        for frame in frames:
-            _range(frame.pixels, height, width, lowest, highest)
-        _keep_thresholds(lowest, highest, speed, light.clipped_from(), kinds, len(parts) - 1)
+    if to_light.saturation_boost > 0:
+        for frame in (before, after):
+            find_range(frame, lowest, highest)
+        keep_thresholds(lowest, highest, speed, to_light.clipped_from(), kinds, len(parts) - 1)
     return _Tiles(kinds, near, speed)
 
 
+class Moving(NamedTuple):
+    """A frame on the CPU, for `integrate`."""
+
+    pixels: Floats  # (3, H, W)
+    spline: SplineFrame
+
+
 def integrate(
-    frames: tuple[SplineFrame, SplineFrame], motion: tuple[MotionField, MotionField], factor: int, light: Light
+    before: Moving, after: Moving, motion: _Motion, factor: int, to_light: Linearization
 ) -> NDArray[np.float32]:
     """The sum of the light (3, H, W) of a gap's sub-frames, the two frames counting half."""
     one, other = motion
-    kinds, near, speed = _tiles(frames, motion, factor, light)
+    kinds, near, speed = _tiles(before.pixels, after.pixels, motion, factor, to_light)
     chosen = rules(factor)
-    times = np.concatenate([rule.times for rule in chosen])
-    weights = np.concatenate([rule.weights for rule in chosen])[:, None]
+    times, weights = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
     starts = np.cumsum([0, *(len(rule.times) for rule in chosen)])
     total = np.zeros((3, *one.z_order.shape), np.float32)
-    moved = one.samples, other.samples
-    _integrate_smooth(*frames[0], *frames[1], *moved, near, kinds, times, weights, starts, total, *light.parameters())
+    splines, samples = (*before.spline, *after.spline), (one.samples, other.samples)
+    parameters = to_light.parameters()
+    integrate_smooth(
+        before.pixels, after.pixels, *splines, *samples, near, kinds, times, weights, starts, total, *parameters
+    )
     if near.any():
-        z_orders, last = (one.z_order, other.z_order), slice(starts[-2], starts[-1])
-        _integrate_splatted(
-            *frames[0][1:], *frames[1][1:], *moved, *z_orders, near, speed,
-            times[last], weights[last], total, *light.parameters(),
-        )  # fmt: skip
+        last = slice(starts[-2], starts[-1])
+        integrate_splatted(
+            *splines, *samples, one.z_order, other.z_order, near, speed, times[last], weights[last], total, *parameters
+        )
     return total

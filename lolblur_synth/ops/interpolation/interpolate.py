@@ -5,14 +5,16 @@ Darkened frames are too dark to match, and an interpolator that works on 8 bits 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
+from lolblur_synth.ops.linearization import Linearization
+from lolblur_synth.ops.motion import GapNote
 
-Note = Callable[[float], None]  # told of each gap in turn its flow inconsistency, a share of the picture
+Note = Callable[[GapNote], None]  # told of each gap in turn how it moves, where that is seen
 
 
 class Gap(NamedTuple):
@@ -29,6 +31,28 @@ class Interpolator(Protocol):
     """Makes the frames at the moments of each gap, in order and as they are asked for; at 0 it is the first frame."""
 
     def __call__(self, gaps: Iterable[Gap], each: Map, note: Note, /) -> Iterator[Tensor]: ...  # noqa: D102
+
+
+class ExposureRule(NamedTuple):
+    """How an exposure adds up: sub-frames in a gap, and how light is had of them."""
+
+    factor: int
+    to_light: Linearization
+
+
+@runtime_checkable
+class Integrator(Interpolator, Protocol):
+    """An interpolator that adds up light without making sub-frames, of frames on the CPU."""
+
+    def integrals(  # noqa: D102
+        self,
+        frames: Sequence[Tensor],
+        guides: Sequence[Tensor],
+        rule: ExposureRule,
+        each: Map,
+        note: Note,
+        /,
+    ) -> Iterator[Tensor]: ...
 
 
 def _check(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int) -> None:
@@ -49,8 +73,8 @@ def by_blending(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
     return each(lambda blend: torch.lerp(*blend), blends)
 
 
-def _ignore(inconsistency: float) -> None:
-    del inconsistency
+def _ignore(told: GapNote) -> None:
+    del told
 
 
 def interpolate(
@@ -78,3 +102,17 @@ def interpolate(
     times = [step / factor for step in range(factor)]
     pairs = zip(dark, dark[1:], guide, guide[1:], strict=False)
     return chain(interpolator((Gap(*pair, times) for pair in pairs), each, note), dark[-1:])
+
+
+def integrate_exposure(
+    dark: Sequence[Tensor], guide: Sequence[Tensor], rule: ExposureRule, integrator: Integrator, each: Map, note: Note
+) -> Tensor:
+    """The mean of the light of all frames that `interpolate` would make, (3, H, W), in one pass over each gap.
+
+    Frames as there, on the CPU, and two at least.
+    """
+    _check(dark, guide, rule.factor)
+    total = (rule.to_light(dark[0]) + rule.to_light(dark[-1])).mul_(0.5)  # each gap counts its own ends half
+    for part in integrator.integrals(dark, guide, rule, each, note):
+        total += part
+    return total.div_((len(dark) - 1) * rule.factor + 1)

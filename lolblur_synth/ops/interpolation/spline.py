@@ -12,16 +12,13 @@ from torch import Tensor
 
 from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Real, clamp, jit, round_half_up
 from lolblur_synth.kernels.simd import (
-    WIDTH,
     Vec8,
     broadcast8,
     concat_high,
     concat_low,
     load8,
-    load_n,
     maximum,
     minimum,
-    store,
 )
 
 EDGE = 5  # pixels, by which the border is repeated
@@ -43,7 +40,6 @@ _WEIGHTS = _weights()
 class SplineFrame(NamedTuple):
     """A frame that can be sampled anywhere; each array flat, four samples a pixel, with `EDGE` pixels of border."""
 
-    pixels: Floats
     coefficients: Floats
     low: Floats  # the least of the 4x4 pixels, of which the first one is here
     high: Floats
@@ -56,10 +52,9 @@ def spline_frame(frame: Tensor) -> SplineFrame:
     pixels = cv2.copyMakeBorder(merged, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)
     block = np.ones((4, 4), np.uint8)
     low, high = (limit(pixels, block, anchor=(0, 0)) for limit in (cv2.erode, cv2.dilate))
-    coefficients = pixels.copy()
-    _filter_rows(coefficients)
-    _filter_columns(coefficients.reshape(len(pixels), -1))
-    return SplineFrame(pixels.ravel(), coefficients.ravel(), low.ravel(), high.ravel())
+    _filter_rows(pixels)
+    _filter_columns(pixels.reshape(len(pixels), -1))
+    return SplineFrame(pixels.ravel(), low.ravel(), high.ravel())
 
 
 @jit

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, clamp, jit
-from lolblur_synth.kernels.simd import Vec8, extract_lane, load8
+from lolblur_synth.kernels.simd import extract_lane, load8
 from lolblur_synth.ops.interpolation.occlusion import NEAR, MotionField
 from lolblur_synth.ops.interpolation.spline import SplineFrame, add_halves, concat_broadcast, sample_spline
 
@@ -176,7 +176,15 @@ def backward_maps(one: MotionField, other: MotionField, time: float) -> tuple[Fl
 
 @jit
 def _blend_frames(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, at: Floats, weight: Floats, out: Floats
+    c0: Floats,
+    low0: Floats,
+    high0: Floats,
+    c1: Floats,
+    low1: Floats,
+    high1: Floats,
+    at: Floats,
+    weight: Floats,
+    out: Floats,
 ) -> None:
     height, width = weight.shape
     for i in range(height):
@@ -194,5 +202,5 @@ def _blend_frames(
 def blend(one: SplineFrame, other: SplineFrame, at: Floats, weight: Floats) -> Tensor:
     """Backward warp: two frames, sampled at `at` (2, 2, H, W) and blended, (3, H, W)."""
     out = np.empty((3, *weight.shape), np.float32)
-    _blend_frames(*one[1:], *other[1:], at, weight, out)
+    _blend_frames(*one, *other, at, weight, out)
     return torch.from_numpy(out)

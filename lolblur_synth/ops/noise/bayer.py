@@ -5,15 +5,18 @@
     -> white balance -> demosaicing -> colour matrix -> clip -> sRGB                         (`develop`)
 
 Raw light is 1 where the converter saturates. Nothing is clipped before the noise: light above 1 has noise too, and is
-white after it. The order of Brooks et al. (CVPR 2019) and RSBlur (ECCV 2022), who clip first.
+white after it. The order of Brooks et al. (CVPR 2019) and RSBlur (ECCV 2022), who clip first. A full well clips counts
+beyond the converter's white, which are white anyway. Another curve than sRGB's replaces it at last (`ops/response.py`).
 """
 
 import torch
 from torch import Tensor
 
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
-from lolblur_synth.ops.noise.camera import Matrix, Sensor
-from lolblur_synth.ops.noise.demosaic import demosaic, mosaic, sites
+from lolblur_synth.mosaic.color import Matrix
+from lolblur_synth.mosaic.demosaic import demosaic
+from lolblur_synth.mosaic.pattern import mosaic, sites
+from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.levels import tukey_lambda_variance
 from lolblur_synth.ops.noise.poisson import poisson
 

@@ -74,18 +74,20 @@ class CountedLevel:
     """Noise in digital numbers over the system gain K, in numbers an electron (ELD, CVPR 2020; PMN, MM 2022).
 
     `log_gain` is drawn uniformly; `read` is the scale of a Tukey-lambda distribution where the camera has one, else a
-    standard deviation.
+    standard deviation; `row` None is no row noise.
     """
 
     log_gain: Interval
     read: LogLine
-    row: LogLine
+    row: LogLine | None
 
     def draw(self, rng: np.random.Generator, span: int, tukey_lambda: float | None) -> NoiseLevel:
         """Draw gain, read and row noise; `span` is the number of levels from black to white."""
         log_gain = float(rng.uniform(*self.log_gain))
         read, row = (
             exp(2 * (line.slope * log_gain + line.offset + line.spread * rng.standard_normal())) / span**2
+            if line
+            else 0.0
             for line in (self.read, self.row)
         )
         shape = 1.0 if tukey_lambda is None else tukey_lambda_variance(tukey_lambda)

@@ -23,6 +23,7 @@ from lolblur_synth.ops.interpolation.flow import by_flow
 from lolblur_synth.ops.interpolation.interpolate import Gap, by_blending, interpolate
 from lolblur_synth.ops.interpolation.ncnn import PROCESSOR, RifeNcnn
 from lolblur_synth.ops.interpolation.rife import Rife
+from lolblur_synth.ops.motion import GapNote
 from tests.ops.interpolation.test_ncnn import needs_ncnn
 from tests.support.rife_files import VERSIONS, random_rife, smooth_frames
 
@@ -105,7 +106,7 @@ def test_what_is_opened_is_what_was_chosen(weights):
         assert sha256 == choose_backend("rife", str(weights), CPU).weights["rife"]
 
 
-def frames_at(factor: int, by, count: int = 3, threads: int = 1, note=lambda share: None) -> list[Tensor]:
+def frames_at(factor: int, by, count: int = 3, threads: int = 1, note=lambda told: None) -> list[Tensor]:
     frames = list(smooth_frames((40, 50), count=count))
     dark = [frame * 0.05 for frame in frames]
     with ordered_map(threads) as each:
@@ -116,12 +117,12 @@ def frames_at(factor: int, by, count: int = 3, threads: int = 1, note=lambda sha
 @pytest.mark.parametrize("threads", [1, 2])
 def test_rife_makes_the_moments_between_untouched_frames(version, threads):
     net = random_rife(version)
-    shares: list[float] = []
-    made = frames_at(3, by_rife(Rife(net, pytest.fail)), threads=threads, note=shares.append)
+    notes: list[GapNote] = []
+    made = frames_at(3, by_rife(Rife(net, pytest.fail)), threads=threads, note=notes.append)
     frames = list(smooth_frames((40, 50), count=3))
     assert len(made) == 7
-    assert len(shares) == 2
-    assert min(shares) > 0.1  # these frames have nothing to do with each other
+    assert len(notes) == 2
+    assert min(note.inconsistency for note in notes) > 0.1  # these frames have nothing to do with each other
     for gap in (0, 1):
         dark = frames[gap] * 0.05, frames[gap + 1] * 0.05
         assert torch.equal(made[3 * gap], dark[0])
@@ -137,11 +138,11 @@ def test_many_moments_of_a_gap_are_made_in_pieces():
             pieces.append(len(arguments[-1]))
             return super().subframes(*arguments)
 
-    shares: list[float] = []
-    made = frames_at(2 * MOMENTS_AT_ONCE + 3, by_rife(Watched(net, pytest.fail)), count=2, note=shares.append)
+    notes: list[GapNote] = []
+    made = frames_at(2 * MOMENTS_AT_ONCE + 3, by_rife(Watched(net, pytest.fail)), count=2, note=notes.append)
     assert len(made) == 2 * MOMENTS_AT_ONCE + 4
     assert pieces == [MOMENTS_AT_ONCE - 1, MOMENTS_AT_ONCE, 3]
-    assert len(shares) == 1
+    assert len(notes) == 1
 
 
 def still_gap() -> Gap:
@@ -151,10 +152,11 @@ def still_gap() -> Gap:
 
 def test_equal_frames_stay_equal():
     """A network alone would not promise it."""
-    shares: list[float] = []
+    notes: list[GapNote] = []
     gap = still_gap()
-    made = list(by_rife(Rife(random_rife("4.25"), pytest.fail))(iter([gap]), map, shares.append))
-    assert shares == [0]
+    made = list(by_rife(Rife(random_rife("4.25"), pytest.fail))(iter([gap]), map, notes.append))
+    assert [note.inconsistency for note in notes] == [0]
+    assert not notes[0].flow.forward.any()
     assert len(made) == 3
     assert all(torch.equal(frame, gap.before) for frame in made)
 
@@ -164,12 +166,12 @@ def test_ncnn_makes_the_moments_between_untouched_frames(folder):
     choice = choose_backend("rife-ncnn", str(folder), CPU, vulkan=False)
     assert choice.told == "RIFE v4.0 on ncnn, the processor"
     with RifeNcnn(folder, PROCESSOR) as ncnn:
-        shares: list[float] = []
-        made = frames_at(3, by_ncnn(ncnn), note=shares.append)
+        notes: list[GapNote] = []
+        made = frames_at(3, by_ncnn(ncnn), note=notes.append)
         frames = list(smooth_frames((40, 50), count=3) * 0.05)
         wanted = list(ncnn.subframes(frames[0], frames[1], [1 / 3, 2 / 3]))
-        still = list(by_ncnn(ncnn)(iter([still_gap()]), map, shares.append))
-    assert (len(made), len(shares), shares[2]) == (7, 3, 0)
+        still = list(by_ncnn(ncnn)(iter([still_gap()]), map, notes.append))
+    assert (len(made), len(notes), notes[2].inconsistency) == (7, 3, 0)
     assert all(torch.equal(made[3 * index], frames[index]) for index in range(3))
     assert torch.equal(torch.stack(made[1:3]), torch.stack(wanted))
     assert all(torch.equal(frame, still_gap().before) for frame in still)

@@ -21,6 +21,7 @@ from lolblur_synth.ops.interpolation.interpolate import (
     by_blending,
     interpolate,
 )
+from lolblur_synth.ops.motion import GapNote
 from lolblur_synth.scenes import Cutout, Lamp, Pose, Scene, glide, render, shake
 
 SIZE = (72, 96)
@@ -258,22 +259,23 @@ def test_gaps_may_want_any_moments():
     frames = film(Scene(texture(), glide(3, 1)), 3)
     pairs = pairwise(frames)
     gaps = [Gap(*pair, *pair, times) for pair, times in zip(pairs, ([0, 0.3], [0.1, 0.6, 0.9]), strict=True)]
-    out = list(by_flow(iter(gaps), map, lambda share: None))
+    out = list(by_flow(iter(gaps), map, lambda told: None))
     assert torch.equal(out[0], frames[0])
     for made, moment in zip(out, (0, 0.3, 1.1, 1.6, 1.9), strict=True):
         assert psnr(made, render(Scene(texture(), glide(3, 1)), moment, SIZE)) > 40
     with ordered_map(2) as each:
-        assert all(torch.equal(a, b) for a, b in zip(out, by_flow(iter(gaps), each, lambda share: None), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(out, by_flow(iter(gaps), each, lambda told: None), strict=True))
 
 
 def test_each_gap_tells_its_flow_inconsistency():
     frames = [*film(Scene(texture(), glide(3, 1)), 3), render(Scene(texture(9)), 0, SIZE)]
-    shares: list[float] = []
+    notes: list[GapNote] = []
     with ordered_map(2) as each:
-        list(interpolate(frames, frames, 3, by_flow, each, shares.append))
+        list(interpolate(frames, frames, 3, by_flow, each, notes.append))
+    shares = [note.inconsistency for note in notes]
     assert len(shares) == 3
     assert max(shares[:2]) < 0.02
     assert shares[2] > 0.7
-    told: list[float] = []
+    told: list[GapNote] = []
     list(interpolate(frames, frames, 3, by_blending, note=told.append))
     assert not told

@@ -14,9 +14,10 @@ from torch import Tensor
 
 import lolblur_synth
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
+from lolblur_synth.mosaic.color import normalized
+from lolblur_synth.mosaic.pattern import PATTERNS, sites
 from lolblur_synth.ops.noise.bayer import add_bayer_noise, capture, develop, read_field, to_raw
-from lolblur_synth.ops.noise.camera import PATTERNS, Converter, Sensor, normalized
-from lolblur_synth.ops.noise.demosaic import sites
+from lolblur_synth.ops.noise.camera import Converter, Sensor
 from lolblur_synth.video.images import dequantize, read_pixels
 from tests.support.pictures import grey
 
@@ -85,6 +86,18 @@ def test_a_lamp_stays_white_and_its_surroundings_are_noisy():
         pixels = (noisy * 255).round()
         assert (pixels[:, 22:42, 22:42] == 255).all()
         assert pixels[:, :8].std() > 1
+
+
+@pytest.mark.parametrize("well", [1.1, 1.5])
+def test_a_full_well_beyond_white_changes_nothing_but_one_at_white_would(well):
+    """It clips before the noise what the converter clips after it: light must not end at white until then."""
+    raw = torch.rand(64, 64, generator=generator(3)) ** 4 * 8
+    whole = capture(raw, generator(1), SHOT / 10, READ, SENSOR)
+    assert torch.equal(capture(raw.clamp(max=well), generator(1), SHOT / 10, READ, SENSOR), whole)
+    lamps = raw > well
+    assert (whole[lamps] == 1).all()
+    clipped = capture(raw.clamp(max=1), generator(1), SHOT / 10, READ, SENSOR)
+    assert 0.4 < (clipped[lamps] < 1).float().mean() < 0.6  # half of its noise falls below white
 
 
 def test_a_coloured_lamp_above_saturation_is_not_magenta():

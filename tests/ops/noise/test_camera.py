@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lolblur_synth.ops.noise.camera import Camera, Converter, Gains, draw_color, draw_level, normalized
+from lolblur_synth.mosaic.color import normalized
+from lolblur_synth.ops.noise.camera import Camera, Converter, Gains, draw_color, draw_level
 from lolblur_synth.ops.noise.levels import CountedLevel, LogLine, ScaledLevel
 
 A7R3 = ((6640.0, -1847.0, -503.0), (-5238.0, 13010.0, 2474.0), (-993.0, 1673.0, 6527.0))

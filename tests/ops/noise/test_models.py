@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lolblur_synth.ops.noise.camera import Sensor, normalized
+from lolblur_synth.mosaic.color import normalized
+from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.noise.shot_read import add_noise
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.kernels.jit import HALF, Flags, Floats, Real, jit
-from lolblur_synth.ops.noise.menon import PAD
+from lolblur_synth.mosaic.menon import PAD
 
 _QUARTER, _THIRD, _THREE = np.float32(0.25), np.float32(1 / 3), np.float32(3)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lolblur_synth.ops.noise.menon import menon
+from lolblur_synth.mosaic.menon import menon
 
 
 @pytest.mark.parametrize("dim", [0, 1])

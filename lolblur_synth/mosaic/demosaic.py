@@ -1,21 +1,21 @@
 """Demosaicing of Bayer mosaics: bilinear, Malvar and others (ICASSP 2004), Menon and others (TIP 2007).
 
 A mosaic is (H, W), linear and white-balanced, of any range; a picture (3, H, W). Borders are mirrored about their
-pixels, which keeps the pattern. A pattern is read in rows: RGGB has red at (0, 0) and blue at (1, 1).
+pixels, which keeps the pattern.
 """
 
-from collections.abc import Iterator
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lolblur_synth.kernels.switch import runs_compiled
-from lolblur_synth.ops.noise.camera import Demosaic, Pattern
-from lolblur_synth.ops.noise.menon import menon
-from lolblur_synth.ops.noise.menon_compiled import menon_compiled
+from lolblur_synth.mosaic.menon import menon
+from lolblur_synth.mosaic.menon_compiled import menon_compiled
+from lolblur_synth.mosaic.pattern import Pattern, sites
 
-Sites = tuple[slice, slice]
+Demosaic = Literal["bilinear", "malvar", "menon"]
 _SMALLEST = 16  # pixels of a side: Menon's window, mirrored
 _CROSS = ((0, 1, 0), (1, 4, 1), (0, 1, 0))
 _SQUARE = ((1, 2, 1), (2, 4, 2), (1, 2, 1))
@@ -25,29 +25,6 @@ _GREEN = ((0, 0, -2, 0, 0), (0, 0, 4, 0, 0), (-2, 4, 8, 4, -2), (0, 0, 4, 0, 0),
 _BESIDE = ((0, 0, 1, 0, 0), (0, -2, 0, -2, 0), (-2, 8, 10, 8, -2), (0, -2, 0, -2, 0), (0, 0, 1, 0, 0))
 _ABOVE = tuple(zip(*_BESIDE, strict=True))
 _ACROSS = ((0, 0, -3, 0, 0), (0, 4, 0, 4, 0), (-3, 0, 12, 0, -3), (0, 4, 0, 4, 0), (0, 0, -3, 0, 0))
-
-
-def sites(pattern: Pattern) -> Iterator[tuple[int, Sites]]:
-    """The four sites of a pattern: the channel (0 is red), and the slices of a picture that have it.
-
-    >>> [channel for channel, _ in sites("GRBG")]
-    [1, 0, 2, 1]
-    """
-    for at, letter in enumerate(pattern):
-        yield "RGB".index(letter), (slice(at // 2, None, 2), slice(at % 2, None, 2))
-
-
-def mosaic(rgb: Tensor, pattern: Pattern) -> Tensor:
-    """Bayer mosaic of (3, H, W), as (H, W).
-
-    >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1).expand(3, 2, 2), "GRBG")
-    tensor([[2., 1.],
-            [3., 2.]])
-    """
-    raw = rgb.new_empty(rgb.shape[1:])
-    for channel, (rows, columns) in sites(pattern):
-        raw[rows, columns] = rgb[channel, rows, columns]
-    return raw
 
 
 def demosaic(raw: Tensor, pattern: Pattern, method: Demosaic) -> Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lolblur_synth.ops.noise.menon import menon
-from lolblur_synth.ops.noise.menon_compiled import menon_compiled
+from lolblur_synth.mosaic.menon import menon
+from lolblur_synth.mosaic.menon_compiled import menon_compiled
 
 
 @pytest.mark.parametrize("red", [(0, 0), (0, 1), (1, 0), (1, 1)])

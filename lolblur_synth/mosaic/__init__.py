@@ -1,0 +1,1 @@
+"""Bayer mosaics: patterns, demosaicing, and the colours of a camera."""
