@@ -25,7 +25,7 @@ class Linearization:
         """Light of sRGB (3, H, W), from 0 upwards, in the space in which it is averaged.
 
         >>> Linearization(0.25, 98, "linear")(torch.tensor([0.5, 1.0]).expand(3, 1, 2))[0]
-        tensor([[0.2140, 1.6687]])
+        tensor([[0.2140, 1.6659]])
         """
         if not runs_compiled(rgb):
             return space_of(self.space)[0](unclip(rgb, self.saturation_boost, self.threshold))

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from lolblur_synth.core.threads import Map
 from lolblur_synth.kernels.jit import Flags, Floats
-from lolblur_synth.ops.interpolation.integral import Moving, integrate
+from lolblur_synth.ops.interpolation.integral import integrate
 from lolblur_synth.ops.interpolation.interpolate import ExposureRule, Gap, Note
 from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
-from lolblur_synth.ops.interpolation.spline import SplineFrame, spline_frame
-from lolblur_synth.ops.interpolation.warp import backward_maps, blend
+from lolblur_synth.ops.interpolation.warp import Moving, backward_maps, blend, moving
 from lolblur_synth.ops.motion import GapNote, coarse_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
 
@@ -31,15 +30,15 @@ class OpenGap:
     before: Tensor
     after: Tensor
     motion: tuple[MotionField, MotionField]
-    splines: tuple[SplineFrame, SplineFrame] | None  # of frames on the CPU
+    moving: tuple[Moving, Moving] | None  # of frames on the CPU
     note: GapNote
 
 
 def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: Tensor) -> OpenGap:
     """Estimate the motion from one guide frame to the next, for frames that move alike; all (3, H, W)."""
     told, motion = see_motion(guide_before, guide_after)
-    splines = (spline_frame(before), spline_frame(after)) if before.device.type == "cpu" else None
-    return OpenGap(before, after, motion, splines, told)
+    frames = (moving(before), moving(after)) if before.device.type == "cpu" else None
+    return OpenGap(before, after, motion, frames, told)
 
 
 def see_motion(before: Tensor, after: Tensor) -> tuple[GapNote, tuple[MotionField, MotionField]]:
@@ -74,8 +73,8 @@ def subframe(gap: OpenGap, time: float) -> Tensor:
     if time == 0:
         return gap.before
     at, weight = backward_maps(*gap.motion, time)
-    if gap.splines:
-        return blend(*gap.splines, at, weight)
+    if gap.moving:
+        return blend(*gap.moving, at, weight)
     places, share = (torch.from_numpy(array).to(gap.before.device) for array in (at, weight))
     return torch.lerp(_warp_bicubic(gap.before, places[0]), _warp_bicubic(gap.after, places[1]), share)
 
@@ -109,8 +108,8 @@ class Flow:
             told, motion = see_motion(*gap[1])
             return told, torch.from_numpy(integrate(*gap[0], motion, rule.factor, rule.to_light))
 
-        moving = each(lambda frame: Moving(frame.contiguous().numpy(), spline_frame(frame)), frames)
-        for told, total in each(integral, zip(pairwise(moving), pairwise(guides), strict=True)):
+        ready = each(moving, frames)
+        for told, total in each(integral, zip(pairwise(ready), pairwise(guides), strict=True)):
             note(told)
             yield total
 

@@ -23,7 +23,7 @@ from lolblur_synth.ops.interpolation.integral_compiled import (
     survey,
 )
 from lolblur_synth.ops.interpolation.occlusion import MotionField
-from lolblur_synth.ops.interpolation.spline import SplineFrame
+from lolblur_synth.ops.interpolation.warp import Moving
 from lolblur_synth.ops.linearization import Linearization
 
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # into which a gap may be cut
@@ -100,13 +100,6 @@ def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light
             find_range(frame, lowest, highest)
         keep_thresholds(lowest, highest, speed, to_light.clipped_from(), kinds, len(parts) - 1)
     return _Tiles(kinds, near, speed)
-
-
-class Moving(NamedTuple):
-    """A frame on the CPU, for `integrate`."""
-
-    pixels: Floats  # (3, H, W)
-    spline: SplineFrame
 
 
 def integrate(

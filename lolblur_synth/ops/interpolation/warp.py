@@ -5,7 +5,7 @@ where it goes in the other, are the backward maps, along which both frames are s
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +15,13 @@ from torch import Tensor
 from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, clamp, jit
 from lolblur_synth.kernels.simd import extract_lane, load8
 from lolblur_synth.ops.interpolation.occlusion import NEAR, MotionField
-from lolblur_synth.ops.interpolation.spline import SplineFrame, add_halves, concat_broadcast, sample_spline
+from lolblur_synth.ops.interpolation.spline import (
+    SplineFrame,
+    add_halves,
+    concat_broadcast,
+    sample_spline,
+    spline_frame,
+)
 
 _HIDDEN = np.float32(0.01)  # weight of an inconsistent pixel: decides where there is no other
 _LEAST = np.float32(1e-3)  # of one from beyond the border, or behind something else
@@ -175,32 +181,47 @@ def backward_maps(one: MotionField, other: MotionField, time: float) -> tuple[Fl
 
 
 @jit
+def _is_pixel(x: Real, y: Real, height: int, width: int) -> Any:
+    inside = ZERO <= x <= np.float32(width - 1) and ZERO <= y <= np.float32(height - 1)
+    return inside and x == math.floor(x) and y == math.floor(y)
+
+
+@jit
 def _blend_frames(
-    c0: Floats,
-    low0: Floats,
-    high0: Floats,
-    c1: Floats,
-    low1: Floats,
-    high1: Floats,
-    at: Floats,
-    weight: Floats,
-    out: Floats,
-) -> None:
+    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, before: Floats, after: Floats,
+    at: Floats, weight: Floats, out: Floats,
+) -> None:  # fmt: skip
     height, width = weight.shape
     for i in range(height):
         for j in range(width):
-            before = sample_spline(c0, low0, high0, height, width, at[0, 0, i, j], at[0, 1, i, j])
-            after = sample_spline(c1, low1, high1, height, width, at[1, 0, i, j], at[1, 1, i, j])
-            pixel = before + weight[i, j] * (after - before)
-            out[0, i, j], out[1, i, j], out[2, i, j] = (
-                extract_lane(pixel, 0),
-                extract_lane(pixel, 1),
-                extract_lane(pixel, 2),
-            )
+            x0, y0, x1, y1, share = at[0, 0, i, j], at[0, 1, i, j], at[1, 0, i, j], at[1, 1, i, j], weight[i, j]
+            if _is_pixel(x0, y0, height, width) and _is_pixel(x1, y1, height, width):  # what stands still is untouched
+                for k in range(3):
+                    one, other = before[k, int(y0), int(x0)], after[k, int(y1), int(x1)]
+                    out[k, i, j] = one + share * (other - one)
+                continue
+            first = sample_spline(c0, low0, high0, height, width, x0, y0)
+            second = sample_spline(c1, low1, high1, height, width, x1, y1)
+            pixel = first + share * (second - first)
+            out[0, i, j] = extract_lane(pixel, 0)
+            out[1, i, j] = extract_lane(pixel, 1)
+            out[2, i, j] = extract_lane(pixel, 2)
 
 
-def blend(one: SplineFrame, other: SplineFrame, at: Floats, weight: Floats) -> Tensor:
+class Moving(NamedTuple):
+    """A frame on the CPU that can be sampled anywhere."""
+
+    pixels: Floats  # (3, H, W)
+    spline: SplineFrame
+
+
+def moving(frame: Tensor) -> Moving:
+    """A frame (3, H, W) on the CPU, made ready."""
+    return Moving(frame.contiguous().numpy(), spline_frame(frame))
+
+
+def blend(one: Moving, other: Moving, at: Floats, weight: Floats) -> Tensor:
     """Backward warp: two frames, sampled at `at` (2, 2, H, W) and blended, (3, H, W)."""
     out = np.empty((3, *weight.shape), np.float32)
-    _blend_frames(*one, *other, at, weight, out)
+    _blend_frames(*one.spline, *other.spline, one.pixels, other.pixels, at, weight, out)
     return torch.from_numpy(out)

@@ -5,10 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolblur_synth.ops.interpolation.occlusion import MotionField, motion_fields, pack_samples
-from lolblur_synth.ops.interpolation.warp import backward_maps, blend, fixed_point_flow, interleave
-from lolblur_synth.ops.lanczos import lanczos
-from lolblur_synth.ops.optical_flow import pixel_grid
-from tests.ops.interpolation.test_interpolate import texture
+from lolblur_synth.ops.interpolation.warp import backward_maps, blend, fixed_point_flow, moving
 from tests.ops.interpolation.test_occlusion import HEIGHT, WIDTH, bar, still
 
 
@@ -61,12 +58,6 @@ def test_the_border_of_one_frame_is_taken_from_the_other():
     assert np.allclose(weight[:, 6:-6], 0.5, atol=1e-3)
 
 
-def sampled(frame: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """A frame (3, H, W) at positions (2, H, W), x and y."""
-    pixels, nothing = interleave(torch.from_numpy(frame)), np.zeros(frame.shape[1:], np.float32)
-    return blend(pixels, pixels, np.stack((at, at)), nothing).numpy()
-
-
 @given(st.floats(0, 1), st.floats(-0.1, 0.1), st.floats(-5, 5))
 @settings(max_examples=20, deadline=None)
 def test_where_nothing_arrives_one_traces_back(time: float, gradient: float, shift: float):
@@ -81,47 +72,13 @@ def test_where_nothing_arrives_one_traces_back(time: float, gradient: float, shi
     assert (found[:, 1] == 7).all()
 
 
-def test_frames_are_sampled_by_a_windowed_sinc():
-    frame = texture()[:, :30, :40].contiguous().numpy()
-    rng = np.random.default_rng(0)
-    at = pixel_grid(torch.zeros(30, 40)).numpy() + rng.integers(-256, 256, (2, 30, 40)).astype(np.float32) / 128
-    at = at.clip(-1, np.array([40, 30])[:, None, None]).astype(np.float32)  # who comes from farther has left
-
-    def kernel(positions: np.ndarray, samples: int) -> np.ndarray:
-        """(N, samples), with repeated borders."""
-        first = np.floor(positions).astype(int) - 2
-        places = np.clip(first[:, None] + np.arange(6), 0, samples - 1)
-        parts = lanczos(3, 128)[((positions - np.floor(positions)) * 128).round().astype(int)]
-        weights = np.zeros((len(positions), samples))
-        np.add.at(weights, (np.arange(len(positions))[:, None], places), parts)
-        return weights
-
-    columns, rows = kernel(at[0].ravel(), 40), kernel(at[1].ravel(), 30)
-    expected = np.einsum("nh,chw,nw->cn", rows, frame, columns).reshape(frame.shape)
-    near = [frame[:, (w > 0) | (w < 0)][:, :, (v > 0) | (v < 0)] for w, v in zip(rows, columns, strict=True)]
-    low, high = (np.stack([f(n, axis=(1, 2)) for n in near], 1).reshape(frame.shape) for f in (np.min, np.max))
-    whole = (at[0] % 1 == 0) | (at[1] % 1 == 0)  # weights of zero hide what else limits the range
-    np.testing.assert_allclose(sampled(frame, at)[:, ~whole], expected.clip(low, high)[:, ~whole], atol=2e-6)
-
-
-@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 1), st.floats(-0.02, 0.02))
-@settings(max_examples=20, deadline=None)
-def test_constants_and_ramps_are_kept(right: float, down: float, level: float, slope: float):
-    right, down = (round(part * 128) / 128 for part in (right, down))
-    x = np.broadcast_to(np.arange(30, dtype=np.float32), (3, 20, 30))
-    at = pixel_grid(torch.zeros(20, 30)).numpy() + np.array([right, down], np.float32)[:, None, None]
-    found = sampled(np.ascontiguousarray(level + np.float32(slope) * x, np.float32), at)
-    inner = (slice(None), slice(4, -4), slice(4, -4))
-    np.testing.assert_allclose(found[inner], (level + slope * (x + right))[inner], atol=2e-6)
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (2, 3)])
 def test_frames_of_any_size(size: tuple[int, int]):
     frame = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     flow = np.zeros((2, *size), np.float32)
     pixels = frame.numpy()
     at, weight = backward_maps(*motion_fields(pixels, pixels, flow, flow), 0.5)
-    assert torch.equal(blend(interleave(frame), interleave(frame), at, weight), frame)
+    assert torch.equal(blend(moving(frame), moving(frame), at, weight), frame)
 
 
 def test_a_thin_wire_leaves_little_of_itself_where_it_was_and_will_be():
@@ -142,6 +99,6 @@ def test_a_thin_wire_leaves_little_of_itself_where_it_was_and_will_be():
     (before, cover), (after, also_cover), (truth, true_cover) = (frame(time) for time in (0, 1, 0.5))
     one, other = motion_fields(before, after, flow(cover, 1), flow(also_cover, -1))
     at, weight = backward_maps(one, other, 0.5)
-    made = blend(interleave(torch.from_numpy(before)), interleave(torch.from_numpy(after)), at, weight).numpy()
+    made = blend(moving(torch.from_numpy(before)), moving(torch.from_numpy(after)), at, weight).numpy()
     off = (made - truth)[0, 12:-12, 12:-12][true_cover[12:-12, 12:-12] == 0]
     assert np.sqrt(np.square(off).mean()) < 0.024  # 0.032 when a frame counts in full where the wire hides the ground
