@@ -14,6 +14,7 @@ from lolblur_synth.apps.outputs import check_file
 from lolblur_synth.apps.raw_series import Progress, RawSeries
 from lolblur_synth.apps.transfer_plot import plot_transfer
 from lolblur_synth.config.cameras import cameras, known
+from lolblur_synth.config.yaml_reader import parse_yaml
 from lolblur_synth.core.errors import UserError, listed, setting
 from lolblur_synth.core.files import write_text
 from lolblur_synth.mosaic.color import Matrix
@@ -81,7 +82,7 @@ def calibrate(dark: Path, flat: Path | None, preset: str | None, name: str, prog
             f"its RAW files have no colour matrix: write one into its matrices, or give a preset by {setting('camera')}"
         )
     return Calibration(
-        name=re.sub(r"[^\w.-]", "-", name) or "camera",
+        name=_as_word(name),
         first=darks.first,
         dark=noise,
         darks=len(darks.paths),
@@ -94,6 +95,13 @@ def calibrate(dark: Path, flat: Path | None, preset: str | None, name: str, prog
         matrix_source=source,
         notes=tuple(notes),
     )
+
+
+def _as_word(name: str) -> str:
+    """A name as a word of YAML that stands for itself."""
+    word = re.sub(r"[^\w.-]", "-", name)
+    plain = re.match(r"\w", word) and parse_yaml(word, "name") == word
+    return word if plain else f"camera-{word}"
 
 
 def _dark_noise(darks: RawSeries) -> DarkNoise:

@@ -6,8 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from lolblur_synth.config.cameras import CameraSettings, known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
-from lolblur_synth.mosaic.demosaic import Demosaic
-from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.mosaic.pattern import Demosaic, Pattern
 from lolblur_synth.ops.noise.camera import Model
 from lolblur_synth.ops.response_table import Name, Response, check_table
 from lolblur_synth.video.metadata import MAX_PIXELS, ColorMatrix, Primaries, Subsampling, Transfer

@@ -1,10 +1,8 @@
-"""Demosaicing of Bayer mosaics: bilinear, Malvar and others (ICASSP 2004), Menon and others (TIP 2007).
+"""Bayer mosaics and their demosaicing: bilinear, Malvar and others (ICASSP 2004), Menon and others (TIP 2007).
 
 A mosaic is (H, W), linear and white-balanced, of any range; a picture (3, H, W). Borders are mirrored about their
 pixels, which keeps the pattern.
 """
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +11,8 @@ from torch import Tensor
 from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.mosaic.menon import menon
 from lolblur_synth.mosaic.menon_compiled import menon_compiled
-from lolblur_synth.mosaic.pattern import Pattern, sites
+from lolblur_synth.mosaic.pattern import Demosaic, Pattern, sites
 
-Demosaic = Literal["bilinear", "malvar", "menon"]
 _SMALLEST = 16  # pixels of a side: Menon's window, mirrored
 _CROSS = ((0, 1, 0), (1, 4, 1), (0, 1, 0))
 _SQUARE = ((1, 2, 1), (2, 4, 2), (1, 2, 1))
@@ -25,6 +22,19 @@ _GREEN = ((0, 0, -2, 0, 0), (0, 0, 4, 0, 0), (-2, 4, 8, 4, -2), (0, 0, 4, 0, 0),
 _BESIDE = ((0, 0, 1, 0, 0), (0, -2, 0, -2, 0), (-2, 8, 10, 8, -2), (0, -2, 0, -2, 0), (0, 0, 1, 0, 0))
 _ABOVE = tuple(zip(*_BESIDE, strict=True))
 _ACROSS = ((0, 0, -3, 0, 0), (0, 4, 0, 4, 0), (-3, 0, 12, 0, -3), (0, 4, 0, 4, 0), (0, 0, -3, 0, 0))
+
+
+def mosaic(rgb: Tensor, pattern: Pattern) -> Tensor:
+    """Bayer mosaic of (3, H, W), as (H, W).
+
+    >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1).expand(3, 2, 2), "GRBG")
+    tensor([[2., 1.],
+            [3., 2.]])
+    """
+    raw = rgb.new_empty(rgb.shape[1:])
+    for channel, (rows, columns) in sites(pattern):
+        raw[rows, columns] = rgb[channel, rows, columns]
+    return raw
 
 
 def demosaic(raw: Tensor, pattern: Pattern, method: Demosaic) -> Tensor:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from torch import Tensor
-
 Pattern = Literal["RGGB", "BGGR", "GRBG", "GBRG"]
 PATTERNS: tuple[Pattern, ...] = ("RGGB", "BGGR", "GRBG", "GBRG")
+Demosaic = Literal["bilinear", "malvar", "menon"]  # the sharpest last
 Sites = tuple[slice, slice]
 
 
@@ -18,17 +17,3 @@ def sites(pattern: Pattern) -> Iterator[tuple[int, Sites]]:
     """
     for at, letter in enumerate(pattern):
         yield "RGB".index(letter), (slice(at // 2, None, 2), slice(at % 2, None, 2))
-
-
-def mosaic(rgb: Tensor, pattern: Pattern) -> Tensor:
-    """Bayer mosaic of (3, H, W), as (H, W).
-
-    >>> import torch
-    >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1).expand(3, 2, 2), "GRBG")
-    tensor([[2., 1.],
-            [3., 2.]])
-    """
-    raw = rgb.new_empty(rgb.shape[1:])
-    for channel, (rows, columns) in sites(pattern):
-        raw[rows, columns] = rgb[channel, rows, columns]
-    return raw

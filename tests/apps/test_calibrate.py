@@ -287,6 +287,18 @@ def test_the_command_writes_all_and_replaces_nothing_unasked(filmed, tmp_path):
     assert CliRunner().invoke(cli, alone).exit_code == 0
 
 
-def test_names_that_are_no_words_of_yaml_are_made_ones(filmed):
-    found = replace(measure(filmed, "phone", flat=False), notes=("a\nb",))
-    assert "\n# Mind: a\\nb." in as_yaml(found)
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("my camera", "my-camera"),
+        ("2026", "camera-2026"),
+        ("null", "camera-null"),
+        ("-a", "camera--a"),
+        ("a: b#", "a--b-"),
+    ],
+)
+def test_names_that_are_no_words_of_yaml_are_made_ones(filmed, tmp_path, name, word):
+    found = calibrate(filmed / "dark", None, "phone", name, quiet)
+    (tmp_path / "a.yaml").write_text(as_yaml(replace(found, notes=("a\nb",))))
+    assert read_camera(tmp_path / "a.yaml").name == word
+    assert "\n# Mind: a\\nb." in (tmp_path / "a.yaml").read_text()

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolblur_synth.mosaic.demosaic import demosaic
-from lolblur_synth.mosaic.pattern import PATTERNS, mosaic, sites
+from lolblur_synth.mosaic.demosaic import demosaic, mosaic
+from lolblur_synth.mosaic.pattern import PATTERNS, sites
 
 METHODS = ("bilinear", "malvar", "menon")
 REFERENCE = """

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.mosaic.color import Matrix
-from lolblur_synth.mosaic.demosaic import demosaic
-from lolblur_synth.mosaic.pattern import mosaic, sites
+from lolblur_synth.mosaic.demosaic import demosaic, mosaic
+from lolblur_synth.mosaic.pattern import sites
 from lolblur_synth.ops.noise.camera import Sensor
 from lolblur_synth.ops.noise.levels import tukey_lambda_variance
 from lolblur_synth.ops.noise.poisson import poisson

@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 
 from lolblur_synth.mosaic.color import Matrix, normalized
-from lolblur_synth.mosaic.demosaic import Demosaic
-from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.mosaic.pattern import Demosaic, Pattern
 from lolblur_synth.ops.noise.levels import CountedLevel, Interval, LogLinearLevel, NoiseLevel, ScaledLevel
 
 Model = Literal["linear", "bayer", "none"]
