@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
 from lolblur_synth.kernels.jit import Floats, Ints
@@ -28,7 +29,6 @@ from lolblur_synth.ops.linearization import Linearization
 
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # into which a gap may be cut
 _STILL = 0.02  # pixels in a gap: below, all there is to add up is a blend of the two frames
-_DEGREE = 5  # of the polynomials of time that fewer moments add up exactly
 _Motion = tuple[MotionField, MotionField]
 
 
@@ -44,8 +44,8 @@ def rules(factor: int) -> tuple[Rule, ...]:
     """Quadrature rules from one part to all `factor` sub-frames, each of more moments than the one before.
 
     The last one is the sum that they stand for, T(f) = f(0)/2 + f(1/m) + ... + f(1 - 1/m) + f(1)/2. The weights of the
-    others are those of the trapezoidal rule, changed as little as makes them equal T for polynomials up to degree 5, or
-    up to the number of parts where that is less (Gregory's and Newton and Cotes' rules are of this kind).
+    others are those of the trapezoidal rule, changed as little as makes them equal T for polynomials up to `degree_of`
+    (Gregory's and Newton and Cotes' rules are of this kind).
 
     >>> [len(rule.times) for rule in rules(8)]
     [2, 3, 4, 5, 7, 9]
@@ -63,16 +63,27 @@ def _trapezoid(parts: int, factor: int) -> tuple[Floats, Floats]:
     return times.astype(np.float32), weights.astype(np.float32)
 
 
+def degree_of(parts: int) -> int:
+    """The degree of the polynomials of time that a rule adds up exactly: 2 to 11."""
+    return min(parts, parts // 4 * 2 + 3, 11)
+
+
 def _rule(parts: int, factor: int) -> Rule:
     nodes, fine = np.arange(parts + 1) / parts, np.arange(factor + 1) / factor
     weights, wanted = np.full(parts + 1, factor / parts), np.ones(factor + 1)
     weights[[0, -1]] /= 2
     wanted[[0, -1]] /= 2
-    degrees = range(min(parts, _DEGREE) + 1)
-    powers = np.stack([(2 * nodes - 1) ** degree for degree in degrees])
-    sums = np.stack([(2 * fine - 1) ** degree for degree in degrees]) @ wanted
-    weights += np.linalg.pinv(powers) @ (sums - powers @ weights)
+    powers, sums = (legvander(2 * places - 1, degree_of(parts)).T for places in (nodes, fine))
+    weights += np.linalg.pinv(powers) @ (sums @ wanted - powers @ weights)
     return Rule(nodes.astype(np.float32), weights.astype(np.float32))
+
+
+def parts_at(speed: Floats) -> NDArray[np.float32]:
+    """Parts into which a gap is cut at a speed, in pixels a gap.
+
+    What waves of up to 0.2 cycles a pixel add up to is then wrong by less than 0.3 % of their amplitude, up to 12 pixels.
+    """
+    return np.ceil(np.float32(1.5) * speed + 1)
 
 
 class _Tiles(NamedTuple):
@@ -93,7 +104,7 @@ def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light
     mark(speed, apart, near)
     fastest = np.sqrt(speed)
     parts = np.array([len(rule.times) - 1 for rule in rules(factor)])
-    wanted = np.where(fastest < _STILL, 1, np.ceil(fastest) + 1)
+    wanted = np.where(fastest < _STILL, 1, parts_at(fastest))
     kinds = np.searchsorted(parts, wanted).clip(max=len(parts) - 1).astype(np.int64).ravel()
     if to_light.saturation_boost > 0:
         for frame in (before, after):
