@@ -38,8 +38,7 @@ def count_microseconds(path: Path) -> None:
 def dolby_vision(path: Path) -> bytes:
     """The first bytes of the configuration of Dolby Vision beside a track, or nothing. Raises `OSError`."""
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    found = _DOLBY_VISION.search(head) if head.startswith(_MAGIC) else None
+        found = _DOLBY_VISION.search(file.read(_HEAD)) if file.read(len(_MAGIC)) == _MAGIC else None
     return found[1] if found else b""
 
 

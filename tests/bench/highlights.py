@@ -105,7 +105,7 @@ def main() -> None:
             print(f"\n{share:.1%} above white, up to {speed:g} pixels a source frame, {len(rows)} panoramas")
             print(f"{'PSNR in dB':26} around lights, whole picture")
             for name in rows[0]:
-                near, whole = np.mean([row[name] for row in rows], 0)
+                near, whole = np.nanmean([row[name] for row in rows], 0)  # some show no light here
                 print(f"{name:26} {near:6.2f} {whole:6.2f}", flush=True)
 
 
