@@ -271,8 +271,8 @@ def _directions(blur: BlurSummary | None) -> list[str]:
         _row("pairs", *map(str, blur.directions.values()), str(blur.undirected)),
         "",
         f"Path: how far things go while the shutter is open, over the picture, by the flow that made the sub-frames of "
-        f"{blur.pairs} pairs. Straightness: chord over path. Directions are axes, counted from the horizontal to the "
-        "left, by the nearest; concentration: 1 where all of a picture is one, 0 where they are spread evenly.",
+        f"{blur.pairs} pairs. Straightness: chord over path. Directions are axes, counter-clockwise from the "
+        "horizontal, by the nearest; concentration: 1 where all of a picture is one, 0 where they are spread evenly.",
         "",
     ]
 

@@ -20,6 +20,7 @@ _Array = NDArray[np.float64]
 _SIDE = 64  # pixels of a patch
 SLOWEST = 3.0  # pixels a frame, of a patch that tells
 _SPREAD = 0.25  # of the speed: what flow may vary within a patch
+_LARGE = 640 * 640  # pixels, from which on patches do not overlap
 _FLAT = 3.0  # of 255: standard deviation of a patch without detail
 _FEWEST = 24  # patches
 _ANGLES = 16  # of motion, over half a turn
@@ -55,28 +56,30 @@ def moving_patches(picture: Tensor, flow: Tensor) -> list[Patch]:
     """Spectra of the patches of an 8-bit picture (H, W) that move evenly by its flow (H, W, 2), x and y in pixels."""
     grey, motion = picture.numpy().astype(np.float64), flow.numpy()
     noise = _noise(grey) ** 2
-    found = list[tuple[float, int, _Array]]()
-    for top in range(0, grey.shape[0] - _SIDE + 1, _SIDE // 2):
-        for left in range(0, grey.shape[1] - _SIDE + 1, _SIDE // 2):
-            area = np.s_[top : top + _SIDE, left : left + _SIDE]
-            middle = np.median(motion[area].reshape(-1, 2), 0)
-            speed = math.hypot(*middle)
-            if speed < SLOWEST or np.median(np.abs(motion[area] - middle)) > _SPREAD * speed:
-                continue
-            detail = grey[area] - grey[area].mean()
-            if detail.std() >= _FLAT:
-                angle = round(math.atan2(middle[1], middle[0]) / math.pi * _ANGLES) % _ANGLES
-                found.append((speed, angle, detail))
-    if not found:
-        return []
-    power = np.abs(np.fft.fft2(np.stack([detail for *_, detail in found]) * _WINDOW)) ** 2 / np.square(_WINDOW).sum()
-    bands = (power.reshape(len(found), -1) @ _SECTORS.T).reshape(len(found), _ANGLES, -1)
-    patches = []
-    for (speed, angle, _), spectrum in zip(found, bands, strict=True):
-        along, across = spectrum[angle], spectrum[(angle + _ANGLES // 2) % _ANGLES]
-        total = along.sum() + across.sum()
-        patches.append(Patch(speed, angle, along / total, across / total, noise / total))
-    return patches
+    step = _SIDE if grey.size > _LARGE else _SIDE // 2
+    return [
+        patch
+        for top in range(0, grey.shape[0] - _SIDE + 1, step)
+        for left in range(0, grey.shape[1] - _SIDE + 1, step)
+        if (patch := _patch(grey[area := _area(top, left)], motion[area], noise))
+    ]
+
+
+def _area(top: int, left: int) -> tuple[slice, slice]:
+    return slice(top, top + _SIDE), slice(left, left + _SIDE)
+
+
+def _patch(grey: _Array, motion: NDArray[np.float32], noise: float) -> Patch | None:
+    """The spectra of a patch; None where it moves slowly or unevenly, or has no detail."""
+    middle = np.median(motion[::4, ::4].reshape(-1, 2), 0)
+    speed = math.hypot(*middle)
+    if speed < SLOWEST or np.median(np.abs(motion[::4, ::4] - middle)) > _SPREAD * speed or grey.std() < _FLAT:
+        return None
+    angle = round(math.atan2(middle[1], middle[0]) / math.pi * _ANGLES) % _ANGLES
+    power = np.abs(np.fft.fft2((grey - grey.mean()) * _WINDOW)).ravel() ** 2 / np.square(_WINDOW).sum()
+    along, across = _SECTORS[angle] @ power, _SECTORS[(angle + _ANGLES // 2) % _ANGLES] @ power
+    total = float(along.sum() + across.sum())
+    return Patch(speed, angle, along / total, across / total, noise / total)
 
 
 def exposure_ratio(patches: Sequence[Patch]) -> SourceBlur | None:
@@ -126,7 +129,7 @@ def _noise(grey: _Array) -> float:
 
 
 def _sectors() -> _Array:
-    """For each angle and band the weights of a mean over the sector: (angles * bands, pixels)."""
+    """For each angle and band the weights of a mean over the sector: (angles, bands, pixels)."""
     x, y = np.fft.fftfreq(_SIDE)[None], np.fft.fftfreq(_SIDE)[:, None]
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     rows = []
@@ -135,7 +138,7 @@ def _sectors() -> _Array:
         for low, high in pairwise(_EDGES):
             inside = near & (radius >= low) & (radius < high)
             rows.append(inside.ravel() / inside.sum())
-    return np.stack(rows)
+    return np.stack(rows).reshape(_ANGLES, len(_EDGES) - 1, -1)
 
 
 _WINDOW = np.outer(np.hanning(_SIDE), np.hanning(_SIDE))

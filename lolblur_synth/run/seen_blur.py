@@ -17,7 +17,7 @@ from lolblur_synth.video.reader import read_frames
 
 _GAPS = 8  # that are looked at
 _LARGEST = 1080, 1920  # pixels of the middle of a frame, rows and columns
-_RATIO, _EVIDENCE = 0.4, 0.05  # from which on blur is told: see docs/method.md
+RATIO, EVIDENCE = 0.4, 0.05  # from which on blur is told: tests/bench/source_blur.py counts how often it is
 
 
 def seen_exposure(scan: VideoScan, spans: Sequence[range]) -> float | None:
@@ -29,7 +29,7 @@ def seen_exposure(scan: VideoScan, spans: Sequence[range]) -> float | None:
     options = {"rendering": str(scan.info.rendering), "spans": str(spans), "code": code}
     found = scan_cache.recall_or_measure(scan, options, lambda: _measure(scan, spans))
     ratio, evidence = found if len(found) == 2 else (0.0, 0.0)
-    return min(1.0, ratio) if ratio >= _RATIO and evidence >= _EVIDENCE else None
+    return min(1.0, ratio) if ratio >= RATIO and evidence >= EVIDENCE else None
 
 
 def _measure(scan: VideoScan, spans: Sequence[range]) -> list[float]:
