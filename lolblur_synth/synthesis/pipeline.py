@@ -46,7 +46,7 @@ from lolblur_synth.synthesis.clip import Clip, Frame
 from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
-VERSION = 13  # raised whenever the same input and configuration give other pixels
+VERSION = 14  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,9 @@ def _rule(parts: int, factor: int) -> Rule:
 def parts_at(speed: Floats) -> NDArray[np.float32]:
     """Parts into which a gap is cut at a speed, in pixels a gap.
 
-    What waves of up to 0.2 cycles a pixel add up to is then wrong by less than 0.3 % of their amplitude, up to 12 pixels.
+    Waves of up to 0.2 cycles a pixel then add up wrongly by less than 0.3 % of their amplitude, up to 12 pixels.
     """
-    return np.ceil(np.float32(1.5) * speed + 1)
+    return np.asarray(np.ceil(1 + 1.5 * speed), np.float32)
 
 
 class _Tiles(NamedTuple):
