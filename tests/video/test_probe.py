@@ -82,7 +82,7 @@ def headless(folder: Path) -> Path:
 
 
 def encrypted(folder: Path) -> Path:
-    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0f" * 16, "encryption_kid": "1e" * 16}
+    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "77" * 16, "encryption_kid": "1e" * 16}
     options["fflags"] = "+bitexact"  # else its random vector makes a frame of one in sixty that looks sound
     return encode(folder / "a.mp4", scene(9), container_options=options)
 
