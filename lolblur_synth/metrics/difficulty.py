@@ -37,7 +37,7 @@ def psnr_in_light(blurred: Tensor, sharp: Tensor, truth: Tensor) -> float:
     >>> truth = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> blurred = truth.roll(3, 2)
     >>> round(psnr_in_light(blurred, truth, truth), 2), round(psnr_in_light(blurred / 4, truth / 4, truth), 2)
-    (7.8, 7.8)
+    (7.82, 7.82)
     """
     step = max(1, truth.shape[-2] // _ROWS)
     blurred, sharp, truth = (picture[:, ::step, ::step].contiguous() for picture in (blurred, sharp, truth))

