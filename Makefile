@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 LOCK := .ci/lock.txt
 OUT ?= demo
 
-.PHONY: demo test test-newest test-oldest slow faults lint lock bench learn weights clean
+.PHONY: demo test test-newest test-oldest slow faults lint lock bench learn ablation weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
@@ -44,11 +44,16 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/bench/darkening.py
 	$(BIN)/python tests/bench/lednet.py
 	$(BIN)/python tests/bench/loader.py
+	$(BIN)/python -m tests.bench.highlights
 
 # From real clips to a network that has learned from their pairs: about a quarter of an hour on two cores.
 learn: $(INSTALLED)
 	mkdir -p build/learning
 	$(BIN)/python tests/bench/learning.py build/learning
+
+# What each step of the synthesis is worth to a network: about three hours on two cores, and it goes on where it was.
+ablation: $(INSTALLED)
+	$(BIN)/python -m tests.bench.ablation build/ablation
 
 # Trains the bundled darkening weights again, on the photographs that lolblur_synth/nets/weights/bundled/ec_zero_dce.md lists:
 # those of Debian's package under CC0 and CC BY, and scikit-image's.

@@ -51,6 +51,8 @@ VARIANTS = {  # settings beside those of the first
     "averaged in sRGB": ["average.space=srgb"],
     "no reverse clipping": ["unclip.strength=0"],
     "no interpolation": ["interpolate.fps=60"],
+    "rolling shutter": ["camera.rolling_ms=[5,15]"],
+    "JPEG": ["isp.jpeg_quality=[60,95]"],
 }
 JUDGED, OF_EACH, SIZE, FPS = "judged", 3, (192, 384), 2000
 SUB_FRAMES = {24: 49, 32: 65}  # by shutter time

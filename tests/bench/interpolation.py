@@ -11,7 +11,8 @@ device against the best.
 Frames are not darkened, but for `dark`: there they are moved at exposure 0.05 and brightened again to be compared.
 Noise stays in what is moved, but for `denoised`: there it is measured and removed first, as in the pipeline.
 Lamps that cross are brightened beyond clipping, as the pipeline does, before they are averaged. Rows of RIFE need its
-weights in the cache (`lolblur-synth weights pull rife-v4.0`, with `--ncnn` for those of ncnn).
+weights in the cache (`lolblur-synth weights pull rife-v4.0`, with `--ncnn` for those of ncnn). `flow, integral` adds
+up the blur without sub-frames, as the pipeline does.
 
 By default the scenes that matter most, and RIFE v4.0 where motion is large; with `--all` every scene and every backend.
 `python tests/bench/interpolation.py [--all] [--case NAME ...] [--backend NAME ...] [--photo FILE] [--size HxW]`
@@ -43,7 +44,9 @@ from lolblur_synth.nets.weights.catalogue import entry
 from lolblur_synth.nets.weights.ncnn import BIN, ncnn_folder
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.interpolation.backends import choose_backend, open_interpolator
-from lolblur_synth.ops.interpolation.interpolate import Interpolator, interpolate
+from lolblur_synth.ops.interpolation.flow import by_flow
+from lolblur_synth.ops.interpolation.interpolate import ExposureRule, Interpolator, integrate_exposure, interpolate
+from lolblur_synth.ops.linearization import Linearization
 from lolblur_synth.ops.motion import GapNote
 from lolblur_synth.ops.unclip import unclip
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Path, Pose, Scene, as_photo, glide, render, shake
@@ -55,7 +58,8 @@ MIDDLE = 4  # source frame in the middle of the exposure: there, objects that cr
 DENSITY = 1.25
 STREAK = 60 / 255
 RIFE = ("rife-v4.0", "rife-v4.25")
-BACKENDS = ("alone", "linear", "flow", *RIFE, *(f"{name}-ncnn" for name in RIFE))
+INTEGRAL = "flow, integral"
+BACKENDS = ("alone", "linear", "flow", INTEGRAL, *RIFE, *(f"{name}-ncnn" for name in RIFE))
 FIRST_OF_ALL = (
     *("shake 0.5 px", "shake 8 px", "rotation 0.5 deg", "zoom 1 %", "object 2 px", "object 8 px", "object 20 px"),
     *("object 60 px", "wires 3 px", "wires 8 px", "lamp 20 px, streak", "object 8 px, noise 8"),
@@ -130,7 +134,7 @@ def cases(picture: Tensor) -> dict[str, Callable[[], Case]]:
 def psnr(one: Tensor, other: Tensor, border: int = BORDER) -> float:
     """PSNR in dB for a peak of 1; 99 for equal pictures."""
     error = (one - other)[:, border : one.shape[1] - border, border : one.shape[2] - border].double().square().mean()
-    return min(99.0, -10 * math.log10(max(float(error), 1e-12)))
+    return min(-10 * math.log10(max(float(error), 1e-12)), 99.0)
 
 
 def worst_block(one: Tensor, other: Tensor) -> float:
@@ -138,7 +142,7 @@ def worst_block(one: Tensor, other: Tensor) -> float:
     inside = (one - other)[:, BORDER:-BORDER, BORDER:-BORDER].square().mean(0, keepdim=True)
     side = min(BLOCK, *inside.shape[1:])
     error = F.avg_pool2d(inside[None], side, side // 2).max()
-    return min(99.0, -10 * math.log10(max(float(error), 1e-12)))
+    return min(-10 * math.log10(max(float(error), 1e-12)), 99.0)
 
 
 @dataclass
@@ -201,6 +205,8 @@ def ready(backend: str, device: torch.device, threads: int):
     """The interpolator of a row."""
     if backend == "alone":
         return nullcontext((None, None))
+    if backend == INTEGRAL:
+        return nullcontext((by_flow, None))
     name = backend.removesuffix("-ncnn")
     kind = backend if not backend.startswith("rife") else "rife" if name == backend else "rife-ncnn"
     return open_interpolator(kind, name, device, threads, print, vulkan=device.type == "cuda")
@@ -230,25 +236,50 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     frames = [linear_to_srgb(srgb_to_linear(g.clamp(min=0)) * gain) for g in guides] if case.dark else guides
     guides, frames = ([frame.to(device) for frame in stack] for stack in (guides, frames))
     truth, sums, spent, notes = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[GapNote]()
+    for index in range(GAPS * FACTOR + 1):
+        truth.add(truth_of(folder, index))
+    if backend == INTEGRAL:
+        return integral_score(name, frames, guides, truth, gain if case.dark else 1, threads)
     with torch.inference_mode(), ordered_map(threads) as each, ready(backend, device, threads) as (by, _):
         list(rebuild(by, frames[:2], guides[:2], each, []))  # what is compiled or loaded once is no part of the time
         step = FACTOR if backend == "alone" else 1
         for index, made in enumerate(timed(rebuild(by, frames, guides, each, notes), spent)):
             frame = linear_to_srgb(srgb_to_linear(made) / gain) if case.dark else made
             sums.add(frame, None if index * step % FACTOR == 0 else truth_of(folder, index))
-    for index in range(GAPS * FACTOR + 1):
-        truth.add(truth_of(folder, index))
-    (srgb, linear), (true_srgb, true_linear) = sums.blur(), truth.blur()
-    scores = sums.scores or [math.nan]
-    blur = psnr(srgb, true_srgb)
-    cells = (sum(scores) / len(scores), min(scores), blur, psnr(linear, true_linear))
+    return line_of(name, backend, sums.blur(), truth.blur(), sums.scores or [math.nan], notes, spent, device)
+
+
+def integral_score(
+    name: str, frames: list[Tensor], guides: list[Tensor], truth: Sums, gain: float, threads: int
+) -> tuple[str, str, str, float]:
+    """The line of the exposure without sub-frames, as the pipeline makes it."""
+    boost, blurs, notes, spent = STREAK if truth.streaks else 0, [], list[GapNote](), [0.0, 0.0]
+    with torch.inference_mode(), ordered_map(threads) as each:
+        for space in ("srgb", "linear"):
+            rule = ExposureRule(FACTOR, Linearization(boost, 98, space))
+            integrate_exposure(frames[:2], guides[:2], rule, by_flow, each, lambda told: None)
+            notes.clear()
+            wall, cpu = time.perf_counter(), time.process_time()
+            light = integrate_exposure(frames, guides, rule, by_flow, each, notes.append)
+            spent = [time.perf_counter() - wall, time.process_time() - cpu]
+            blurs.append((light if space == "srgb" else light / gain).clamp(0, 1))
+    none = [math.nan] * (GAPS * (FACTOR - 1))
+    if gain != 1:  # the mean of what is dark does not tell that of what is bright
+        blurs[0] = torch.full_like(blurs[0], math.nan)
+    return line_of(name, INTEGRAL, (blurs[0], blurs[1]), truth.blur(), none, notes, spent, torch.device("cpu"))
+
+
+def line_of(name, backend, blur, true, scores, notes, spent, device) -> tuple[str, str, str, float]:
+    """A line of the table."""
+    (srgb, linear), (true_srgb, true_linear) = blur, true
+    found = psnr(srgb, true_srgb)
+    cells = (sum(scores) / len(scores), min(scores), found, psnr(linear, true_linear))
     worst = max((note.inconsistency for note in notes), default=math.nan)
     cells = (*cells, worst_block(srgb, true_srgb), psnr(srgb, true_srgb, 0), 100 * worst)
     cost = [1000 * seconds / len(scores) for seconds in spent]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 if device.type == "cpu" else memory_used(device)
     figures = "".join(f"{cell:8.1f}" for cell in cells)
-    line = f"{name:32s}{backend:16s}{figures}{cost[0]:8.0f}{cost[1]:8.0f}{memory / 2**20:8.0f}"
-    return name, backend, line, blur
+    return name, backend, f"{name:32s}{backend:16s}{figures}{cost[0]:8.0f}{cost[1]:8.0f}{memory / 2**20:8.0f}", found
 
 
 def compare(blurs: dict[tuple[str, str], float], taken: str) -> None:
@@ -277,7 +308,7 @@ def main() -> None:
     device = torch.device(arguments.device)
 
     def rows(name: str) -> list[str]:
-        some = BACKENDS[: 4 if name in LARGE else 3]
+        some = BACKENDS[: 5 if name in LARGE else 4]
         wanted = arguments.backend or (BACKENDS if arguments.all or arguments.case else some)
         return [backend for backend in wanted if is_here(backend)]
 

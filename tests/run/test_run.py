@@ -108,7 +108,7 @@ def test_the_record_explains_a_pair(made):
         assert pair.last - pair.first + 1 == record.shutter.frames
         assert 2 * pair.center == pair.first + pair.last
         assert pair.seconds == pair.center / 250
-    assert {"decode", "darken", "interpolate", "average", "noise", "write"} <= set(record.seconds)
+    assert {"decode", "darken", "expose", "noise", "write"} <= set(record.seconds)
     assert yaml.safe_load((made / "dataset.yaml").read_text())["seed"] == 0
 
 
