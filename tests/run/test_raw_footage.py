@@ -72,7 +72,7 @@ def test_what_is_exposed_below_saturation_holds_its_lights_up_to_that(root, tmp_
     for record in read_records(tmp_path / "out").values():
         assert (record.source.white, record.source.saturation, record.source.holds_light) == (0.25, 1, True)
         assert record.draws.streak == 0
-    assert "whose scene-linear footage holds its highlights" in (tmp_path / "out/README.md").read_text()
+    assert "whose footage holds its highlights" in (tmp_path / "out/README.md").read_text()
 
 
 def test_white_above_saturation_is_told(root, tmp_path):
