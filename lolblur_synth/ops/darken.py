@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.core.colorimetry import lightness as lightness_of
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
+from lolblur_synth.ops.lightness import lightness as lightness_of
 
 SATURATED = 0.97  # lightness above which a pixel is a light
 _KNEES = (0.80, 0.95)  # lightness at which pinning sets in: at the first where few pixels are bright, else later

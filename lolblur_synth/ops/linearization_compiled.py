@@ -15,7 +15,7 @@ _RED, _GREEN, _BLUE = (np.float32(weight) for weight in LUMINANCE)
 
 
 @jit
-def _decode(srgb: Real) -> Real:
+def decode(srgb: Real) -> Real:
     """Linear light of an sRGB value, by a table up to white."""
     if ZERO <= srgb <= ONE:
         at = srgb * np.float32(_STEPS)
@@ -29,11 +29,11 @@ def _decode(srgb: Real) -> Real:
 @jit
 def light_of_pixel(red: Real, green: Real, blue: Real, boost: Real, clipped: Real, linear: Any) -> Any:
     """Light of one pixel, by `Linearization.parameters`."""
-    x, y, z = _decode(red), _decode(green), _decode(blue)
+    x, y, z = decode(red), decode(green), decode(blue)
     if boost > ZERO and _RED * x + _GREEN * y + _BLUE * z > clipped:
         red, green, blue = red + boost, green + boost, blue + boost
         if linear:
-            x, y, z = _decode(red), _decode(green), _decode(blue)
+            x, y, z = decode(red), decode(green), decode(blue)
     return (x, y, z) if linear else (red, green, blue)
 
 

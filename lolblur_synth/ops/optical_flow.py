@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.kernels.switch import runs_compiled
+from lolblur_synth.ops.optical_flow_compiled import inconsistent_share
+
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, of encoded values
 _SMALLEST = 32  # pixels: DIS needs a few patches of 8 at half resolution
 _OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
@@ -105,6 +108,9 @@ def flow_inconsistency(before: Tensor, after: Tensor, forward: Tensor, backward:
     >>> flow_inconsistency(frame, frame, still, still)
     0.0
     """
+    if runs_compiled(before, after, forward, backward):
+        first, second, flow, return_ = (x.contiguous().numpy() for x in (before, after, forward, backward))
+        return inconsistent_share(first, second, flow, return_, _VISIBLE)
     wrong, seen = forward.new_zeros(()), forward.new_zeros(())
     for frame, other, there, return_flow in ((before, after, forward, backward), (after, before, backward, forward)):
         at = pixel_grid(there) + there

@@ -83,7 +83,7 @@ def parts_at(speed: Floats) -> NDArray[np.float32]:
 
     Waves of up to 0.2 cycles a pixel then add up wrongly by less than 0.3 % of their amplitude, up to 12 pixels.
     """
-    return np.asarray(np.ceil(1 + 1.5 * speed), np.float32)
+    return np.asarray(np.ceil(1 + 1.25 * speed), np.float32)
 
 
 class _Tiles(NamedTuple):

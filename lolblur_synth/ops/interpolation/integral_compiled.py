@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, jit
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, jit
 from lolblur_synth.kernels.simd import Vec8, extract_lane
 from lolblur_synth.ops.interpolation.spline import sample_spline
 from lolblur_synth.ops.interpolation.warp import (
@@ -22,9 +22,9 @@ from lolblur_synth.ops.linearization_compiled import light_of_pixel
 
 TILE = 16  # pixels
 _STEP = 4  # pixels, between which smooth motion is linear
-_SURE = np.float32(0.8)  # consistency
+_SURE = HALF  # consistency
 _RAISED = np.float32(1.1)  # z-order from which on a pixel occludes something
-_BEND = np.float32(0.3)  # pixels, by which motions of neighbours may differ
+_BEND = HALF  # pixels, by which motions of neighbours may differ
 
 
 @jit
@@ -212,6 +212,15 @@ def _add_splatted(
 
 
 @jit
+def _empty(zbuffers: Ints, place: Any) -> None:
+    """Empty the z-buffers of a tile and of the pixels next to it, which are all that is read."""
+    _, height, width = zbuffers.shape
+    for i in range(max(place[0] - 1, 0), min(place[2] + 1, height)):
+        for j in range(max(place[1] - 1, 0), min(place[3] + 1, width)):
+            zbuffers[0, i, j] = zbuffers[1, i, j] = -1
+
+
+@jit
 def _place(tile: int, columns: int, height: int, width: int) -> tuple[int, int, int, int]:
     top, left = TILE * (tile // columns), TILE * (tile % columns)
     return top, left, min(top + TILE, height), min(left + TILE, width)
@@ -251,7 +260,9 @@ def integrate_splatted(
     columns = near.shape[1]
     zbuffers = np.empty((2, height, width), np.int64)
     for k in range(1, times.size - 1):
-        zbuffers[:] = -1
+        for tile in range(near.size):
+            if near[tile // columns, tile % columns] > ZERO:
+                _empty(zbuffers, _place(tile, columns, height, width))
         for tile in range(near.size):
             row, column = tile // columns, tile % columns
             if _reaches(near, speed[row, column], row, column):
