@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lolblur_synth.kernels.jit import Floats, Ints
 from lolblur_synth.ops.interpolation.integral_compiled import (
     TILE,
+    find_change,
     find_range,
     integrate_smooth,
     integrate_splatted,
@@ -29,6 +30,7 @@ from lolblur_synth.ops.linearization import Linearization
 
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # into which a gap may be cut
 _STILL = 0.02  # pixels in a gap: below, all there is to add up is a blend of the two frames
+_ALIKE = 0.02  # in sRGB: so near, the light of their blends is the blend of their light, to 1e-4
 _Motion = tuple[MotionField, MotionField]
 
 
@@ -98,13 +100,14 @@ def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light
     one, other = motion
     height, width = one.z_order.shape
     shape = -(-height // TILE), -(-width // TILE)
-    speed, apart, near, highest = (np.zeros(shape, np.float32) for _ in range(4))
+    speed, apart, near, change, highest = (np.zeros(shape, np.float32) for _ in range(5))
     lowest = np.full(shape, np.inf, np.float32)
     survey(one.samples, other.samples, one.z_order, other.z_order, speed, apart)
     mark(speed, apart, near)
+    find_change(before, after, change)
     fastest = np.sqrt(speed)
     parts = np.array([len(rule.times) - 1 for rule in rules(factor)])
-    wanted = np.where(fastest < _STILL, 1, parts_at(fastest))
+    wanted = np.where((fastest < _STILL) & (change < _ALIKE), 1, parts_at(fastest))
     kinds = np.searchsorted(parts, wanted).clip(max=len(parts) - 1).astype(np.int64).ravel()
     if to_light.saturation_boost > 0:
         for frame in (before, after):

@@ -59,6 +59,16 @@ def find_range(frame: Floats, lowest: Floats, highest: Floats) -> None:
 
 
 @jit
+def find_change(before: Floats, after: Floats, change: Floats) -> None:
+    """Of each tile the largest difference of the two frames (3, H, W) at one place."""
+    for i in range(before.shape[1]):
+        for j in range(before.shape[2]):
+            red, green = abs(after[0, i, j] - before[0, i, j]), abs(after[1, i, j] - before[1, i, j])
+            most = max(red, max(green, abs(after[2, i, j] - before[2, i, j])))
+            change[i // TILE, j // TILE] = max(change[i // TILE, j // TILE], most)
+
+
+@jit
 def _reach(speed: Real) -> int:
     """Tiles that motion reaches, of its square."""
     return int(math.ceil((math.sqrt(speed) + np.float32(3)) / np.float32(TILE)))  # noqa: RUF046 - a float to mypy

@@ -96,6 +96,16 @@ def test_what_stands_still_is_the_frame():
     torch.testing.assert_close(total / 8, PLAIN(frame), atol=1e-6, rtol=0)
 
 
+def test_what_stands_still_and_changes_its_brightness_is_blended_as_sub_frames_are():
+    """The light of a blend is less than the blend of the light."""
+    before = texture()[:, :60, :90].contiguous() * 0.2
+    after = before + 0.5
+    for factor in (8, 32):
+        one_by_one, whole = exposures([before, after], factor, PLAIN)
+        torch.testing.assert_close(whole, one_by_one, atol=1e-3, rtol=0)
+    assert (PLAIN(before) + PLAIN(after) - 2 * whole).mean() > 0.01
+
+
 @pytest.mark.parametrize("size", [(40, 33), (35, 70), (16, 48)])
 def test_pictures_of_any_size_are_whole_to_their_borders(size: tuple[int, int]):
     scene = Scene(texture(), glide(1.5, -0.7))
