@@ -28,6 +28,7 @@ from typing import Annotated
 import av
 from pydantic import Field, TypeAdapter, ValidationError
 
+from lolblur_synth import mosaic
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.video.find import file_stamp
@@ -91,7 +92,9 @@ def fingerprint_of(digest: str, options: dict[str, str]) -> str:
 @cache
 def made_by() -> list[str]:
     """Our code by its text, so that nobody has to raise a number, and the versions of what it builds on."""
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    wings = Path(__file__).parent, Path(mosaic.__file__).parent
+    files = (path for wing in wings for path in sorted(wing.glob("*.py")))
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in files))
     names = ("av", "numpy", "openexr", "opencv-python", "rawpy", "scenedetect", "tifffile")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     return [code.hexdigest(), *versions, str(av.library_versions), platform.machine()]

@@ -7,6 +7,8 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from statistics import median, median_low
 
+import numpy as np
+
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.metadata import RateOrigin, VideoInfo
@@ -14,6 +16,8 @@ from lolblur_synth.video.metadata import RateOrigin, VideoInfo
 REORDER = 16  # frames by which H.264 and HEVC may show a frame ahead of one that it refers to
 _NEAR = 2  # gaps on each side whose median tells at which speed frames are played
 _DRIFT = 0.02  # of its pace by which a camera's clock may run slower or faster than on average
+_COARSE = 2  # units of a time base in a step: one of two may be a step that was rounded
+_REGULAR = 8  # steps of two, from which on it is told whether they come evenly
 _ALIKE = 1 / 3  # by which steps of one speed may differ
 
 
@@ -54,7 +58,8 @@ def lay_out(
     if not timed:
         numbers = list(range(len(pts)))
         return info, Timeline(numbers, numbers, [1.0] * len(pts))
-    step, headers_step = usual_step(info, times), 1 / (info.stored_fps * time_base)
+    even = even_step(times, time_base)
+    step, headers_step = even or usual_step(info, times), 1 / (info.stored_fps * time_base)
     if abs(step - headers_step) <= headers_step / 1000 + Fraction(1, len(times)):  # time bases round
         step = headers_step
     else:
@@ -66,7 +71,8 @@ def lay_out(
     told = info.capture_origin.is_told and not info.path.is_dir()  # numbers of pictures are counted, not played
     if told:
         steps, unclear = local_steps(shown, float(step), float(1 / (info.capture_fps * time_base)))
-    return info, Timeline(shown, place(info, times, steps, each=told), steps, unclear)
+    slots = list(range(len(times))) if even else place(info, times, steps, each=told)
+    return info, Timeline(shown, slots, steps, unclear)
 
 
 def refuse_sparse(info: VideoInfo, timeline: Timeline) -> None:
@@ -106,6 +112,28 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> Fraction:
     mean = Fraction(sum(near), len(near))
     counted = [(gap, count) for gap in gaps if 1 <= (count := round(gap / mean)) <= 3]
     return Fraction(sum(gap for gap, _ in counted), sum(count for _, count in counted))
+
+
+def even_step(pts: Sequence[int], time_base: Fraction) -> Fraction | None:
+    """The step of frames none of which is missing, though a time base rounds some steps to two (960 fps in ms).
+
+    Rounded times of equal steps lie within one unit of the time base about a line; those of frames that are missing
+    here and there do not. None for these, and where a step is of several units, which tells itself.
+    """
+    gaps = np.diff(pts)
+    if not len(gaps) or np.median(gaps) > _COARSE or (gaps > np.median(gaps)).sum() < _REGULAR:
+        return None
+    numbers, times = np.arange(len(pts)), np.asarray(pts, np.float64)
+
+    def spread(step: Fraction) -> float:
+        return float(np.ptp(times - float(step) * numbers))
+
+    fitted = Fraction(float(np.polyfit(numbers, times, 1)[0]))
+    tens = Fraction(round(1 / (fitted * time_base) / 10) * 10)
+    usual = [1 / (rate * time_base) for rate in (tens, tens * Fraction(1000, 1001)) if rate]
+    best = min(usual, key=spread, default=fitted)
+    step = best if spread(best) <= 1 else fitted
+    return step if spread(step) <= 1 + 1 / _REGULAR else None
 
 
 def local_steps(pts: Sequence[int], usual: float, filmed: float) -> tuple[list[float], list[int]]:

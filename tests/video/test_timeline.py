@@ -1,5 +1,7 @@
 """Told slow motion that is played at several speeds: each frame is one step of the sensor, or no window crosses it."""
 
+import math
+import random
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -22,6 +24,10 @@ def ramp(gaps: list[int], capture_fps: int = 240, base: Fraction = BASE) -> tupl
     mean = len(gaps) / (sum(gaps) * base)
     info = VideoInfo(Path("v"), 2, 2, mean, Fraction(capture_fps), RateOrigin.GIVEN, "", *CODED)
     return lay_out(info, list(accumulate(gaps, initial=0)), base, timed=True)
+
+
+def info_of(fps: int) -> VideoInfo:
+    return VideoInfo(Path("v"), 2, 2, Fraction(fps), Fraction(fps), RateOrigin.STREAM, "", *CODED)
 
 
 def test_what_is_played_as_filmed_and_what_is_slowed_are_one_step_a_frame(tmp_path):
@@ -106,3 +112,22 @@ def test_without_a_told_rate_time_is_what_the_timestamps_say(tmp_path):
     found = scan(probe(path))
     assert found.frames == 74 + 3 * 7
     assert {flaw.kind for flaw in found.flaws} == {FlawKind.MISSING_FRAME}
+
+
+@pytest.mark.parametrize("fps", [960, Fraction(960_000, 1001), 720, 900])
+def test_rates_near_the_time_base_are_told_from_missing_frames(fps):
+    """In Matroska without a default duration FFmpeg takes 960 fps for 1000: 23 steps of 1 ms, then one of 2."""
+    times = [math.floor(number * 1000 / fps + 0.5) for number in range(300)]
+    info, line = lay_out(info_of(1000), times, Fraction(1, 1000), timed=True)
+    assert info.stored_fps == fps
+    assert line.slots == list(range(300))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_that_are_missing_here_and_there_are_missed(seed):
+    rng = random.Random(seed)
+    missing = set(rng.sample(range(1, 299), rng.randint(1, 60)))
+    times = [number for number in range(300) if number not in missing]
+    info, line = lay_out(info_of(1000), times, Fraction(1, 1000), timed=True)
+    assert info.stored_fps == 1000
+    assert line.slots == times
