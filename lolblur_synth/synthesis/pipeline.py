@@ -20,23 +20,15 @@ from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map
-from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
-from lolblur_synth.ops.exposure import expose, space_of
+from lolblur_synth.ops.exposure import space_of
 from lolblur_synth.ops.highlights import add_highlights, beside_highlights, clip_highlights, highlights
-from lolblur_synth.ops.interpolation.interpolate import (
-    ExposureRule,
-    Integrator,
-    Interpolator,
-    Note,
-    integrate_exposure,
-    interpolate,
-)
+from lolblur_synth.ops.interpolation.interpolate import Interpolator
 from lolblur_synth.ops.isp import process
 from lolblur_synth.ops.linearization import Linearization
 from lolblur_synth.ops.motion import GapNote, MotionBlur, motion_blur
@@ -44,6 +36,7 @@ from lolblur_synth.ops.noise.models import noise_model
 from lolblur_synth.ops.response import response_curve
 from lolblur_synth.synthesis.clip import Clip, Frame
 from lolblur_synth.synthesis.draws import noise_generator
+from lolblur_synth.synthesis.exposure import AS_THEY_ARE, Exposed, expose_window
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
 VERSION = 14  # raised whenever the same input and configuration give other pixels
@@ -129,8 +122,10 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 
         notes: list[GapNote] = []
         with profiler("expose"):
-            exposed = expose_window(light, bright, shutter, to_light, tools, notes.append)
-            original, low_sharp = (middle(frames, bright, shutter, tools) for frames in (clipped, dark))
+            truths = [Exposed(frames, AS_THEY_ARE, 1) for frames in (clipped, dark)] if shutter.readout else []
+            wanted = [Exposed(light, to_light, shutter.exposed), *truths]
+            exposed, *sharp = expose_window(wanted, bright, shutter, tools.interpolator, tools.map, notes.append)
+            original, low_sharp = sharp or (clipped[shutter.half], dark[shutter.half])
             scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half]
 
         with profiler("defocus"):
@@ -146,39 +141,6 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
         motion = motion_blur([note.flow for note in notes[shutter.margin :][: shutter.gaps]])
         shares = tuple(note.inconsistency for note in notes)
         yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
-
-
-def expose_window(
-    frames: Sequence[Tensor],
-    guides: Sequence[Tensor],
-    shutter: Shutter,
-    to_light: Linearization,
-    tools: Tools,
-    note: Note,
-) -> Tensor:
-    """Interpolation, reverse clipping and averaging: the light of a window, (3, H, W).
-
-    By sub-frames, or in one pass over each gap where the interpolator can, which is the same but for rounding.
-    """
-    interpolator, factor = tools.interpolator, shutter.factor
-    if isinstance(interpolator, Integrator) and factor > 1 and not shutter.readout and runs_compiled(*frames):
-        return integrate_exposure(frames, guides, ExposureRule(factor, to_light), interpolator, tools.map, note)
-    sub_frames = interpolate(frames, guides, factor, interpolator, tools.map, note)
-    lit: Iterator[Tensor] = tools.map(to_light, tools.profiler.each("interpolate", sub_frames))
-    return expose(lit, shutter.sub_frames, shutter.exposed, shutter.readout)
-
-
-def middle(frames: Sequence[Tensor], guides: Sequence[Tensor], shutter: Shutter, tools: Tools) -> Tensor:
-    """The middle frame of a window; under a rolling shutter, each row at the middle of its own exposure.
-
-    That lies between sub-frames, of which the two nearest are blended: they are interpolated for it.
-    """
-    if not shutter.readout:
-        return frames[shutter.half]
-    near = slice(shutter.half - shutter.margin, shutter.half + shutter.margin + 1)
-    moments = interpolate(frames[near], guides[near], shutter.factor, tools.interpolator, tools.map)
-    timed = tools.profiler.each("interpolate", moments)
-    return expose(timed, 2 * shutter.margin * shutter.factor + 1, 1, shutter.readout)
 
 
 def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:

@@ -45,7 +45,7 @@ from lolblur_synth.nets.weights.ncnn import BIN, ncnn_folder
 from lolblur_synth.ops.denoise.denoise import denoise, find_noise
 from lolblur_synth.ops.interpolation.backends import choose_backend, open_interpolator
 from lolblur_synth.ops.interpolation.flow import by_flow
-from lolblur_synth.ops.interpolation.interpolate import ExposureRule, Interpolator, integrate_exposure, interpolate
+from lolblur_synth.ops.interpolation.interpolate import Exposure, Interpolator, integrate_exposures, interpolate
 from lolblur_synth.ops.linearization import Linearization
 from lolblur_synth.ops.motion import GapNote
 from lolblur_synth.ops.unclip import unclip
@@ -256,11 +256,12 @@ def integral_score(
     boost, blurs, notes, spent = STREAK if truth.streaks else 0, [], list[GapNote](), [0.0, 0.0]
     with torch.inference_mode(), ordered_map(threads) as each:
         for space in ("srgb", "linear"):
-            rule = ExposureRule(FACTOR, Linearization(boost, 98, space))
-            integrate_exposure(frames[:2], guides[:2], rule, by_flow, each, lambda told: None)
+            to_light = Linearization(boost, 98, space)
+            integrate_exposures([Exposure(frames[:2], to_light)], guides[:2], FACTOR, by_flow, each, notes.append)
             notes.clear()
             wall, cpu = time.perf_counter(), time.process_time()
-            light = integrate_exposure(frames, guides, rule, by_flow, each, notes.append)
+            exposures = [Exposure(frames, to_light)]
+            (light,) = integrate_exposures(exposures, guides, FACTOR, by_flow, each, notes.append)
             spent = [time.perf_counter() - wall, time.process_time() - cpu]
             blurs.append((light if space == "srgb" else light / gain).clamp(0, 1))
     none = [math.nan] * (GAPS * (FACTOR - 1))

@@ -91,8 +91,9 @@ def test_the_truth_stays_sharp_and_scaled_is_the_original_dimmed():
 @pytest.mark.parametrize("interpolator", [by_flow, by_blending])
 def test_what_stands_still_is_as_without_it(interpolator):
     rolling, at_once = (pair(still, rolling_ms, interpolator) for rolling_ms in (17.3, 0.0))
-    for name in SHARP:
-        assert torch.equal(getattr(rolling, name), getattr(at_once, name))
+    for name in SHARP:  # to the bit where sub-frames are averaged, to rounding where light is added up
+        atol = 1e-6 if interpolator is by_flow else 0
+        torch.testing.assert_close(getattr(rolling, name), getattr(at_once, name), atol=atol, rtol=0)
     torch.testing.assert_close(rolling.low_blur, at_once.low_blur, atol=3e-6, rtol=0)
 
 

@@ -13,13 +13,14 @@ from torch import Tensor
 from lolblur_synth.core.threads import Map
 from lolblur_synth.kernels.jit import Flags, Floats
 from lolblur_synth.ops.interpolation.integral import integrate
-from lolblur_synth.ops.interpolation.interpolate import ExposureRule, Gap, Note
+from lolblur_synth.ops.interpolation.interpolate import Exposure, Gap, Note
 from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
 from lolblur_synth.ops.interpolation.warp import Moving, backward_maps, blend, moving
 from lolblur_synth.ops.motion import GapNote, coarse_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
 
+_Ready = list[Moving | None]  # a frame of each exposure, where it is used
 _AROUND, _STEP = 15, 7  # pixels: within so many, motions at a boundary differ by as much, |x| + |y|
 
 
@@ -95,23 +96,44 @@ class Flow:
         return each(lambda moment: subframe(*moment), moments())
 
     def integrals(
-        self,
-        frames: Sequence[Tensor],
-        guides: Sequence[Tensor],
-        rule: ExposureRule,
-        each: Map,
-        note: Note,
-    ) -> Iterator[Tensor]:
-        """The sum of the light (3, H, W) of each gap's sub-frames, frames counting half, on the CPU."""
+        self, exposures: Sequence[Exposure], guides: Sequence[Tensor], factor: int, each: Map, note: Note
+    ) -> Iterator[list[Tensor | None]]:
+        """The sum of the light (3, H, W) of each gap's sub-frames, frames counting half; None where no row is exposed.
 
-        def integral(gap: tuple[tuple[Moving, Moving], tuple[Tensor, Tensor]]) -> tuple[GapNote, Tensor]:
-            told, motion = see_motion(*gap[1])
-            return told, torch.from_numpy(integrate(*gap[0], motion, rule.factor, rule.to_light))
+        Of each exposure, on the CPU; all share the motion.
+        """
+        wanted = [exposed_gaps(exposure.rows, factor, len(guides) - 1) for exposure in exposures]
 
-        ready = each(moving, frames)
-        for told, total in each(integral, zip(pairwise(ready), pairwise(guides), strict=True)):
+        def prepare(number: int) -> _Ready:
+            around = slice(max(number - 1, 0), number + 1)
+            used = (any(gaps[around]) for gaps in wanted)
+            return [moving(e.frames[number]) if use else None for e, use in zip(exposures, used, strict=True)]
+
+        def integral(gap: tuple[int, tuple[_Ready, _Ready]]) -> tuple[GapNote, list[Tensor | None]]:
+            number, ends = gap
+            told, motion = see_motion(guides[number], guides[number + 1])
+            totals = list[Tensor | None]()
+            for exposure, before, after, gaps in zip(exposures, *ends, wanted, strict=True):
+                if not gaps[number] or before is None or after is None:
+                    totals.append(None)
+                    continue
+                part = slice(number * factor, (number + 1) * factor + 1)
+                rows = None if exposure.rows is None else exposure.rows[part].float().contiguous().numpy()
+                light = integrate(before, after, motion, factor, exposure.to_light, rows)
+                totals.append(torch.from_numpy(light))
+            return told, totals
+
+        ready = each(prepare, range(len(guides)))
+        for told, totals in each(integral, enumerate(pairwise(ready))):
             note(told)
-            yield total
+            yield totals
+
+
+def exposed_gaps(rows: Tensor | None, factor: int, gaps: int) -> list[bool]:
+    """In which gaps some row is exposed, by weights of all sub-frames and rows (gaps * factor + 1, H)."""
+    if rows is None:
+        return [True] * gaps
+    return [bool((rows[number * factor : (number + 1) * factor + 1] > 0).any()) for number in range(gaps)]
 
 
 by_flow = Flow()

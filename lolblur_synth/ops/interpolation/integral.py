@@ -117,22 +117,34 @@ def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light
 
 
 def integrate(
-    before: Moving, after: Moving, motion: _Motion, factor: int, to_light: Linearization
+    before: Moving,
+    after: Moving,
+    motion: _Motion,
+    factor: int,
+    to_light: Linearization,
+    rows: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """The sum of the light (3, H, W) of a gap's sub-frames, the two frames counting half."""
+    """The sum of the light (3, H, W) of a gap's sub-frames, the two frames counting half.
+
+    `rows` are weights of sub-frames and rows (factor + 1, H) under a rolling shutter: 0 where a row is not exposed.
+    """
     one, other = motion
     kinds, near, speed = _tiles(before.pixels, after.pixels, motion, factor, to_light)
-    chosen = rules(factor)
-    times, weights = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
-    starts = np.cumsum([0, *(len(rule.times) for rule in chosen)])
+    height = len(one.z_order)
+    times = np.concatenate([rule.times for rule in rules(factor)])
+    starts = np.cumsum([0, *(len(rule.times) for rule in rules(factor))])
+    last = slice(starts[-2], starts[-1])
+    weights = np.repeat(np.concatenate([rule.weights for rule in rules(factor)])[:, None], height, 1)
+    if rows is not None:
+        weights[last] *= rows
     total = np.zeros((3, *one.z_order.shape), np.float32)
     splines, samples = (*before.spline, *after.spline), (one.samples, other.samples)
     parameters = to_light.parameters()
     integrate_smooth(
-        before.pixels, after.pixels, *splines, *samples, near, kinds, times, weights, starts, total, *parameters
-    )
+        before.pixels, after.pixels, *splines, *samples, near, kinds, times, weights, starts,
+        rows is not None, total, *parameters,
+    )  # fmt: skip
     if near.any():
-        last = slice(starts[-2], starts[-1])
         integrate_splatted(
             *splines, *samples, one.z_order, other.z_order, near, speed, times[last], weights[last], total, *parameters
         )

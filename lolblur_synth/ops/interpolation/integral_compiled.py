@@ -140,17 +140,18 @@ def _trace(one: Floats, other: Floats, height: int, width: int, place: Any, time
 
 @jit
 def _add_ends(
-    before: Floats, after: Floats, total: Floats, place: Any, weights: Floats, boost: Real, clipped: Real, linear: Any
-) -> None:
-    """Add both frames as they are."""
-    last = weights.size - 1
+    before: Floats, after: Floats, total: Floats, place: Any, first: Floats, last: Floats,
+    boost: Real, clipped: Real, linear: Any,
+) -> None:  # fmt: skip
+    """Add both frames as they are, by weights of their rows."""
     for i in range(place[0], place[2]):
+        one, other = first[i], last[i]
         for j in range(place[1], place[3]):
             x, y, z = light_of_pixel(before[0, i, j], before[1, i, j], before[2, i, j], boost, clipped, linear)
             u, v, w = light_of_pixel(after[0, i, j], after[1, i, j], after[2, i, j], boost, clipped, linear)
-            total[0, i, j] += weights[0] * x + weights[last] * u
-            total[1, i, j] += weights[0] * y + weights[last] * v
-            total[2, i, j] += weights[0] * z + weights[last] * w
+            total[0, i, j] += one * x + other * u
+            total[1, i, j] += one * y + other * v
+            total[2, i, j] += one * z + other * w
 
 
 @jit
@@ -168,14 +169,14 @@ def _leave(grid: Floats, height: int, width: int) -> Any:
 @jit
 def _add_smooth(
     c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, grid: Floats, leaves: Any,
-    total: Floats, place: Any, time: Real, weight: Real, boost: Real, clipped: Real, linear: Any,
+    total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
-    """Add a tile that moves smoothly at a moment: `grid` has its places."""
+    """Add a tile that moves smoothly at a moment: `grid` has its places, `weights` are of rows."""
     height, width = total.shape[1:]
     top, left, bottom, right = place
     for i in range(top, bottom):
         p, down = (i - top) // _STEP, np.float32((i - top) % _STEP) / np.float32(_STEP)
-        up = ONE - down
+        up, weight = ONE - down, weights[i]
         for q in range((right - left + _STEP - 1) // _STEP):
             x0, y0 = up * grid[p, q, 0] + down * grid[p + 1, q, 0], up * grid[p, q, 1] + down * grid[p + 1, q, 1]
             x1, y1 = up * grid[p, q, 2] + down * grid[p + 1, q, 2], up * grid[p, q, 3] + down * grid[p + 1, q, 3]
@@ -196,7 +197,7 @@ def _add_smooth(
 @jit
 def _add_splatted(
     c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, one: Floats, other: Floats,
-    zbuffers: Ints, total: Floats, place: Any, time: Real, weight: Real, boost: Real, clipped: Real, linear: Any,
+    zbuffers: Ints, total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
     """Add a tile at a moment to which the pixels around it were splatted; `weights` are of the rows."""
     height, width = total.shape[1:]
@@ -208,6 +209,7 @@ def _add_splatted(
             found = blend_weight(one, other, zbuffers, i, j, time)
             maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3], shares[p, q] = found
     for i in range(top, bottom):
+        weight = weights[i]
         for j in range(left, right):
             p, q = i - top + 1, j - left + 1
             share = ZERO
@@ -237,21 +239,50 @@ def _place(tile: int, columns: int, height: int, width: int) -> tuple[int, int, 
 
 
 @jit
+def _any_row(weights: Floats, place: Any) -> Any:
+    """Whether any of a tile's rows is exposed."""
+    most = ZERO
+    for i in range(place[0], place[2]):
+        most = max(most, weights[i])
+    return most > ZERO
+
+
+@jit
+def _are_exposed(weights: Floats, place: Any) -> Any:
+    """Whether all of a tile's rows are exposed through a gap, by the weights of all its moments and rows."""
+    for k in range(weights.shape[0]):
+        usual = HALF if k in (0, weights.shape[0] - 1) else ONE
+        for i in range(place[0], place[2]):
+            if weights[k, i] != usual:
+                return False
+    return True
+
+
+@jit
 def integrate_smooth(
     before: Floats, after: Floats, c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats,
-    one: Floats, other: Floats, near: Floats, kinds: Ints, times: Floats, weights: Floats, starts: Ints,
+    one: Floats, other: Floats, near: Floats, kinds: Ints, times: Floats, weights: Floats, starts: Ints, rolling: Any,
     total: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
-    """Both frames everywhere, and tiles of smooth motion at the moments of their rules."""
+    """Both frames everywhere, and tiles of smooth motion at the moments of their rules.
+
+    `weights` are of moments and rows. Under a rolling shutter those of the last rule tell which rows are exposed: tiles
+    whose rows all are take their own rule, the others every moment at which some are.
+    """
     height, width = total.shape[1:]
     grid = np.empty((TILE // _STEP + 1, TILE // _STEP + 1, 4), np.float32)
+    fine = starts.size - 2
     for tile in range(near.size):
         place = _place(tile, near.shape[1], height, width)
         splatted = near[tile // near.shape[1], tile % near.shape[1]] > ZERO
-        kind = starts.size - 2 if splatted else kinds[tile]
+        whole = not rolling or _are_exposed(weights[starts[fine] :], place)
+        kind = kinds[tile] if whole and not splatted else fine
         begin, end = starts[kind], starts[kind + 1]
-        _add_ends(before, after, total, place, weights[begin:end], boost, clipped, linear)
+        if _any_row(weights[begin], place) or _any_row(weights[end - 1], place):
+            _add_ends(before, after, total, place, weights[begin], weights[end - 1], boost, clipped, linear)
         for k in range(begin + 1, begin + 1 if splatted else end - 1):
+            if not whole and not _any_row(weights[k], place):
+                continue
             _trace(one, other, height, width, place, times[k], grid)
             _add_smooth(
                 c0, low0, high0, c1, low1, high1, grid, _leave(grid, height, width),
@@ -260,27 +291,41 @@ def integrate_smooth(
 
 
 @jit
+def _choose(near: Floats, weights: Floats, height: int, width: int, chosen: Floats) -> Any:
+    """Tiles where motions meet and rows are exposed at a moment; whether there are any."""
+    found = False
+    for tile in range(near.size):
+        row, column = tile // near.shape[1], tile % near.shape[1]
+        wanted = near[row, column] > ZERO and _any_row(weights, _place(tile, near.shape[1], height, width))
+        chosen[row, column] = ONE if wanted else ZERO
+        found = found or wanted
+    return found
+
+
+@jit
 def integrate_splatted(
     c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats,
     one: Floats, other: Floats, z_order: Floats, back_z: Floats, near: Floats, speed: Floats,
     times: Floats, weights: Floats, total: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
-    """Tiles where motions meet, at every moment."""
+    """Tiles where motions meet, at every moment at which some of their rows are exposed; `weights` are of rows."""
     height, width = total.shape[1:]
     columns = near.shape[1]
-    zbuffers = np.empty((2, height, width), np.int64)
+    zbuffers, chosen = np.empty((2, height, width), np.int64), np.empty(near.shape, np.float32)
     for k in range(1, times.size - 1):
+        if not _choose(near, weights[k], height, width, chosen):
+            continue
         for tile in range(near.size):
-            if near[tile // columns, tile % columns] > ZERO:
+            if chosen[tile // columns, tile % columns] > ZERO:
                 _empty(zbuffers, _place(tile, columns, height, width))
         for tile in range(near.size):
             row, column = tile // columns, tile % columns
-            if _reaches(near, speed[row, column], row, column):
+            if _reaches(chosen, speed[row, column], row, column):
                 place = _place(tile, columns, height, width)
                 splat_rectangle(one, z_order, times[k], zbuffers[0], place)
                 splat_rectangle(other, back_z, ONE - times[k], zbuffers[1], place)
         for tile in range(near.size):
-            if near[tile // columns, tile % columns] > ZERO:
+            if chosen[tile // columns, tile % columns] > ZERO:
                 _add_splatted(
                     c0, low0, high0, c1, low1, high1, one, other, zbuffers,
                     total, _place(tile, columns, height, width), times[k], weights[k], boost, clipped, linear,

@@ -33,11 +33,12 @@ class Interpolator(Protocol):
     def __call__(self, gaps: Iterable[Gap], each: Map, note: Note, /) -> Iterator[Tensor]: ...  # noqa: D102
 
 
-class ExposureRule(NamedTuple):
-    """How an exposure adds up: sub-frames in a gap, and how light is had of them."""
+class Exposure(NamedTuple):
+    """Frames (3, H, W) that are exposed, how light is had of them, and what each row averages."""
 
-    factor: int
+    frames: Sequence[Tensor]
     to_light: Linearization
+    rows: Tensor | None = None  # weights of all sub-frames and rows (N, H) under a rolling shutter; None: all are 1
 
 
 @runtime_checkable
@@ -45,14 +46,8 @@ class Integrator(Interpolator, Protocol):
     """An interpolator that adds up light without making sub-frames, of frames on the CPU."""
 
     def integrals(  # noqa: D102
-        self,
-        frames: Sequence[Tensor],
-        guides: Sequence[Tensor],
-        rule: ExposureRule,
-        each: Map,
-        note: Note,
-        /,
-    ) -> Iterator[Tensor]: ...
+        self, exposures: Sequence[Exposure], guides: Sequence[Tensor], factor: int, each: Map, note: Note, /
+    ) -> Iterator[list[Tensor | None]]: ...
 
 
 def _check(dark: Sequence[Tensor], guide: Sequence[Tensor], factor: int) -> None:
@@ -73,7 +68,8 @@ def by_blending(gaps: Iterable[Gap], each: Map, note: Note) -> Iterator[Tensor]:
     return each(lambda blend: torch.lerp(*blend), blends)
 
 
-def _ignore(told: GapNote) -> None:
+def ignore(told: GapNote) -> None:
+    """Note nothing."""
     del told
 
 
@@ -83,7 +79,7 @@ def interpolate(
     factor: int,
     interpolator: Interpolator,
     each: Map = map,
-    note: Note = _ignore,
+    note: Note = ignore,
 ) -> Iterator[Tensor]:
     """Yield `factor` - 1 sub-frames in every gap of `dark` and, untouched, the frames themselves: gaps * factor + 1.
 
@@ -104,15 +100,30 @@ def interpolate(
     return chain(interpolator((Gap(*pair, times) for pair in pairs), each, note), dark[-1:])
 
 
-def integrate_exposure(
-    dark: Sequence[Tensor], guide: Sequence[Tensor], rule: ExposureRule, integrator: Integrator, each: Map, note: Note
-) -> Tensor:
+def integrate_exposures(
+    exposures: Sequence[Exposure], guides: Sequence[Tensor], factor: int, integrator: Integrator, each: Map, note: Note
+) -> list[Tensor]:
     """The mean of the light of all frames that `interpolate` would make, (3, H, W), in one pass over each gap.
 
-    Frames as there, on the CPU, and two at least.
+    Of each exposure, whose frames move as the guides do; frames as there, on the CPU, and two at least. Under a rolling
+    shutter the mean of each row, by its weights.
     """
-    _check(dark, guide, rule.factor)
-    total = (rule.to_light(dark[0]) + rule.to_light(dark[-1])).mul_(0.5)  # each gap counts its own ends half
-    for part in integrator.integrals(dark, guide, rule, each, note):
-        total += part
-    return total.div_((len(dark) - 1) * rule.factor + 1)
+    totals = list[Tensor]()
+    for frames, to_light, rows in exposures:
+        _check(frames, guides, factor)
+        ends = [to_light(frames[at]) * 0.5 for at in (0, -1)]  # each gap counts its own ends half
+        if rows is not None:
+            ends = [end * rows[at].to(end)[:, None] for end, at in zip(ends, (0, -1), strict=True)]
+        totals.append(ends[0].add_(ends[1]))
+    for parts in integrator.integrals(exposures, guides, factor, each, note):
+        for total, part in zip(totals, parts, strict=True):
+            if part is not None:
+                total += part
+    return [total.div_(_exposed(exposure, factor)) for total, exposure in zip(totals, exposures, strict=True)]
+
+
+def _exposed(exposure: Exposure, factor: int) -> float:
+    """Sub-frames that a row averages, of all rows alike."""
+    if exposure.rows is None:
+        return (len(exposure.frames) - 1) * factor + 1
+    return float(exposure.rows[:, 0].sum())

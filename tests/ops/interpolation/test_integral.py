@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lolblur_synth.core.threads import ordered_map
-from lolblur_synth.ops.exposure import average
+from lolblur_synth.core.threads import Map, ordered_map
+from lolblur_synth.ops.exposure import average, expose, row_weights
 from lolblur_synth.ops.interpolation.flow import by_flow, see_motion
 from lolblur_synth.ops.interpolation.integral import Rule, degree_of, integrate, parts_at, rules
-from lolblur_synth.ops.interpolation.interpolate import ExposureRule, integrate_exposure, interpolate
+from lolblur_synth.ops.interpolation.interpolate import Exposure, integrate_exposures, interpolate
 from lolblur_synth.ops.interpolation.warp import moving
 from lolblur_synth.ops.linearization import Linearization
 from lolblur_synth.scenes import Cutout, Fence, Lamp, Pose, Scene, glide
@@ -25,8 +25,12 @@ PLAIN, BOOSTED = Linearization(0, 98, "linear"), Linearization(80 / 255, 98, "li
 def exposures(frames: list[Tensor], factor: int, to_light: Linearization) -> tuple[Tensor, Tensor]:
     """By sub-frames, and as integrals."""
     one_by_one = average(map(to_light, interpolate(frames, frames, factor, by_flow)))
-    rule = ExposureRule(factor, to_light)
-    return one_by_one, integrate_exposure(frames, frames, rule, by_flow, map, lambda told: None)
+    return one_by_one, integrated(frames, factor, to_light)
+
+
+def integrated(frames: list[Tensor], factor: int, to_light: Linearization, each: Map = map, rows=None) -> Tensor:
+    (light,) = integrate_exposures([Exposure(frames, to_light, rows)], frames, factor, by_flow, each, lambda told: None)
+    return light
 
 
 @given(st.integers(1, 70))
@@ -87,6 +91,18 @@ def test_lamps_leave_the_same_streaks():
     assert psnr(unboosted, whole) < 45
 
 
+@pytest.mark.parametrize("exposed", [1, 17, 33])
+@pytest.mark.parametrize("readout", [3.0, 11.7])
+def test_rows_of_a_rolling_shutter_are_those_of_the_sub_frames(exposed: int, readout: float):
+    thing = Cutout(texture(1), 25, glide(4, 1, start=Pose(-12, -4)))
+    frames = film(Scene(texture(), glide(1.3, -0.6), cutouts=(thing,)), 7)
+    height = frames[0].shape[1]
+    sub_frames = map(BOOSTED, interpolate(frames, frames, 8, by_flow))
+    one_by_one = expose(sub_frames, 49, exposed, readout)
+    whole = integrated(frames, 8, BOOSTED, rows=row_weights(49, exposed, readout, height))
+    assert psnr(one_by_one, whole) > 65
+
+
 def test_what_stands_still_is_the_frame():
     frame = texture()[:, :60, :90].contiguous()
     told, motion = see_motion(frame, frame)
@@ -116,13 +132,12 @@ def test_pictures_of_any_size_are_whole_to_their_borders(size: tuple[int, int]):
 
 def test_threads_change_nothing():
     frames = film(Scene(texture(), glide(1.4, 0.8)), 5)
-    rule = ExposureRule(8, BOOSTED)
-    alone = integrate_exposure(frames, frames, rule, by_flow, map, lambda told: None)
+    alone = integrated(frames, 8, BOOSTED)
     with ordered_map(3) as each:
-        assert torch.equal(integrate_exposure(frames, frames, rule, by_flow, each, lambda told: None), alone)
+        assert torch.equal(integrated(frames, 8, BOOSTED, each), alone)
 
 
 def test_each_gap_is_told_of_in_order():
     frames, told = film(Scene(texture(), glide(1.4, 0.8)), 4), []
-    integrate_exposure(frames, frames, ExposureRule(4, PLAIN), by_flow, map, told.append)
+    integrate_exposures([Exposure(frames, PLAIN)], frames, 4, by_flow, map, told.append)
     assert [round(float(note.flow.forward[0].mean()), 1) for note in told] == [-1.4] * 3
