@@ -269,7 +269,9 @@ def test_sensors_and_files_that_are_not_read(tmp_path):
     tags = [(33421, "H", 2, (6, 6), True), (33422, "B", 36, x_trans, True), (50706, "B", 4, bytes((1, 4, 0, 0)), True)]
     tifffile.imwrite(dark / "0.dng", frame, photometric="CFA", extratags=tags)
     assert "its mosaic is no Bayer pattern (X-Trans or another, 6x6)" in fails(tmp_path)
-    tifffile.imwrite(dark / "0.dng", np.dstack([frame] * 3), photometric=34892, extratags=tags[2:])
+    tifffile.imwrite(
+        dark / "0.dng", np.dstack([frame] * 3), photometric=34892, planarconfig="contig", extratags=tags[2:]
+    )
     assert "it has no mosaic, but several colours a pixel" in fails(tmp_path)
 
 

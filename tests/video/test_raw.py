@@ -89,7 +89,9 @@ def test_what_is_refused(tmp_path):
     preview = [(50706, "B", 4, bytes((1, 4, 0, 0)), True)]
     tifffile.imwrite(tmp_path / "p.dng", np.zeros((64, 96, 3), np.uint8), photometric="rgb", extratags=preview)
     assert "not a RAW file that can be decoded (Unsupported file format" in refusal(tmp_path / "p.dng")
-    tifffile.imwrite(tmp_path / "l.dng", np.dstack([FRAME] * 3), photometric=34892, extratags=preview)
+    tifffile.imwrite(
+        tmp_path / "l.dng", np.dstack([FRAME] * 3), photometric=34892, planarconfig="contig", extratags=preview
+    )
     assert re.search("several colours a pixel", refusal(tmp_path / "l.dng"))
     tifffile.imwrite(tmp_path / "m.dng", FRAME, photometric="minisblack", extratags=preview)
     assert "not a RAW file" in refusal(tmp_path / "m.dng")
