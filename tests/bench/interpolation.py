@@ -235,7 +235,7 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     gain = 0.0055 / float(srgb_to_linear(guides[0]).mean())  # to L* = 5
     frames = [linear_to_srgb(srgb_to_linear(g.clamp(min=0)) * gain) for g in guides] if case.dark else guides
     guides, frames = ([frame.to(device) for frame in stack] for stack in (guides, frames))
-    truth, sums, spent, notes = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[GapNote]()
+    truth, sums, spent, shares = Sums(case.streaks), Sums(case.streaks), [0.0, 0.0], list[float]()
     for index in range(GAPS * FACTOR + 1):
         truth.add(truth_of(folder, index))
     if backend == INTEGRAL:
@@ -243,10 +243,10 @@ def score(backend: str, name: str, folder: str, device: torch.device, threads: i
     with torch.inference_mode(), ordered_map(threads) as each, ready(backend, device, threads) as (by, _):
         list(rebuild(by, frames[:2], guides[:2], each, []))  # what is compiled or loaded once is no part of the time
         step = FACTOR if backend == "alone" else 1
-        for index, made in enumerate(timed(rebuild(by, frames, guides, each, notes), spent)):
+        for index, made in enumerate(timed(rebuild(by, frames, guides, each, shares), spent)):
             frame = linear_to_srgb(srgb_to_linear(made) / gain) if case.dark else made
             sums.add(frame, None if index * step % FACTOR == 0 else truth_of(folder, index))
-    return line_of(name, backend, sums.blur(), truth.blur(), sums.scores or [math.nan], notes, spent, device)
+    return line_of(name, backend, sums.blur(), truth.blur(), sums.scores or [math.nan], shares, spent, device)
 
 
 def integral_score(
@@ -267,15 +267,16 @@ def integral_score(
     none = [math.nan] * (GAPS * (FACTOR - 1))
     if gain != 1:  # the mean of what is dark does not tell that of what is bright
         blurs[0] = torch.full_like(blurs[0], math.nan)
-    return line_of(name, INTEGRAL, (blurs[0], blurs[1]), truth.blur(), none, notes, spent, torch.device("cpu"))
+    shares = [note.inconsistency for note in notes]
+    return line_of(name, INTEGRAL, (blurs[0], blurs[1]), truth.blur(), none, shares, spent, torch.device("cpu"))
 
 
-def line_of(name, backend, blur, true, scores, notes, spent, device) -> tuple[str, str, str, float]:
+def line_of(name, backend, blur, true, scores, shares, spent, device) -> tuple[str, str, str, float]:
     """A line of the table."""
     (srgb, linear), (true_srgb, true_linear) = blur, true
     found = psnr(srgb, true_srgb)
     cells = (sum(scores) / len(scores), min(scores), found, psnr(linear, true_linear))
-    worst = max((note.inconsistency for note in notes), default=math.nan)
+    worst = max(shares, default=math.nan)
     cells = (*cells, worst_block(srgb, true_srgb), psnr(srgb, true_srgb, 0), 100 * worst)
     cost = [1000 * seconds / len(scores) for seconds in spent]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 if device.type == "cpu" else memory_used(device)

@@ -41,7 +41,7 @@ class SplineFrame(NamedTuple):
     """A frame that can be sampled anywhere; each array flat, four samples a pixel, with `EDGE` pixels of border."""
 
     coefficients: Floats
-    low: Floats  # the least of the 4x4 pixels, of which the first one is here
+    low: Floats  # the least of the 6x6 pixels around the 4x4, of which the first one is here
     high: Floats
 
 
@@ -50,8 +50,8 @@ def spline_frame(frame: Tensor) -> SplineFrame:
     red, green, blue = frame.contiguous().numpy()
     merged = cv2.merge((red, green, blue, red))
     pixels = cv2.copyMakeBorder(merged, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)
-    block = np.ones((4, 4), np.uint8)
-    low, high = (limit(pixels, block, anchor=(0, 0)) for limit in (cv2.erode, cv2.dilate))
+    block = np.ones((6, 6), np.uint8)
+    low, high = (limit(pixels, block, anchor=(1, 1)) for limit in (cv2.erode, cv2.dilate))
     _filter_rows(pixels)
     _filter_columns(pixels.reshape(len(pixels), -1))
     return SplineFrame(pixels.ravel(), low.ravel(), high.ravel())
@@ -122,7 +122,7 @@ def add_halves(value: Vec8) -> Vec8:
 
 @jit
 def sample_spline(coefficients: Floats, low: Floats, high: Floats, height: int, width: int, x: Real, y: Real) -> Vec8:
-    """A frame's pixel at a position, in the first four lanes, within the range of the 4x4 pixels around.
+    """A frame's pixel at a position, in the first four lanes, within the range of the 6x6 pixels around.
 
     Without this it rings: beside a lamp there would be a ring blacker than anything in the frame.
     """
