@@ -51,7 +51,7 @@ learn: $(INSTALLED)
 	mkdir -p build/learning
 	$(BIN)/python tests/bench/learning.py build/learning
 
-# What each step of the synthesis is worth to a network: about three hours on two cores, and it goes on where it was.
+# What each step of the synthesis is worth to a network: it takes hours, and goes on where it was stopped.
 ablation: $(INSTALLED)
 	$(BIN)/python -m tests.bench.ablation build/ablation
 

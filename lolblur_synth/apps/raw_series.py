@@ -22,6 +22,8 @@ class RawSeries:
 
     def __init__(self, folder: Path, parameter: str, progress: Progress, passes: int = 1):
         self.where = f"{setting(parameter)} {folder}"
+        if not folder.is_dir():
+            raise UserError("no such folder", where=self.where)
         self.paths = sorted(path for path in folder.glob("*") if is_raw(path) and path.is_file())
         if len(self.paths) < 2:
             what = "one RAW file alone" if self.paths else "no RAW files (.dng, .arw, .nef, .cr3, ...)"

@@ -315,7 +315,7 @@ def _plan_sequence(
             "config": pixel_settings(config),
             "weights": weights,
             "pipeline": VERSION,
-            # flow samples by Lanczos's kernel on the CPU, by a cubic one elsewhere
+            # flow samples by splines on the CPU, by cubic convolution elsewhere
             "device": choose_device(config.run.device).type if config.interpolate.backend == "flow" else None,
         }
     )

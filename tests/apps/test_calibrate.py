@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from lolblur_synth.apps.calibrate import Calibration, calibrate, check_outputs, write_calibration
 from lolblur_synth.apps.camera_file import as_yaml, describe
+from lolblur_synth.apps.raw_series import RawSeries
 from lolblur_synth.cli.main import cli
 from lolblur_synth.config.cameras import camera_of, cameras, read_camera
 from lolblur_synth.config.loading import load
@@ -304,3 +305,10 @@ def test_names_that_are_no_words_of_yaml_are_made_ones(filmed, tmp_path, name, w
     (tmp_path / "a.yaml").write_text(as_yaml(replace(found, notes=("a\nb",))))
     assert read_camera(tmp_path / "a.yaml").name == word
     assert "\n# Mind: a\\nb." in (tmp_path / "a.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["absent", "file.dng"])
+def test_what_is_no_folder_is_told(tmp_path, name):
+    (tmp_path / "file.dng").write_bytes(b"x")
+    with pytest.raises(UserError, match="no such folder"):
+        RawSeries(tmp_path / name, "dark", lambda *_: None)

@@ -4,7 +4,7 @@
 them; a dataset of the same clips for each variant; `train_lednet_small` on each, two at a time; and scores on pairs
 that another simulation made: panoramas of scene-linear light with true motion at 2000 fps, exposed by physical light,
 a sensor of other noise, pattern and demosaicing, nothing of it by this package's chain. Each step is done only if its
-result is not there, so that it goes on where it was stopped. About three hours on two cores, as a whole.
+result is not there, so that it goes on where it was stopped. It takes hours.
 
 PSNR and SSIM in RGB are of what the network makes, and after the best gain of each picture, which a network has to
 guess; `blotches` is what it leaves on surfaces without detail that is larger than grain (RMS of errors between 2 and 16

@@ -42,7 +42,7 @@ def panoramas(folder: Path) -> list[Path]:
 
 def panorama(path: Path, above_white: float = ABOVE_WHITE) -> Tensor:
     """A panorama as sRGB (3, H, W) whose curve goes on above 1, where this share of its pixels is."""
-    light = torch.from_numpy(read_exr(path, lambda *_: None)).permute(2, 0, 1).clamp(min=0)  # DWAB overshoots
+    light = torch.from_numpy(read_exr(path, lambda *_: None)).permute(2, 0, 1).clamp(min=0)  # some samples are negative
     white = torch.quantile(light.max(0).values.flatten(), 1 - above_white)
     return linear_to_srgb(light / white)
 

@@ -55,14 +55,13 @@ def rules(factor: int) -> tuple[Rule, ...]:
     [1.375, 5.25, 1.375]
     """
     parts = [number for number in _PARTS if number < factor]
-    return *(_rule(number, factor) for number in parts), Rule(*_trapezoid(factor, factor))
+    return tuple(_rule(number, factor) for number in (*parts, factor))
 
 
-def _trapezoid(parts: int, factor: int) -> tuple[Floats, Floats]:
-    times = np.arange(parts + 1) / parts
+def _trapezoid(parts: int, factor: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     weights = np.full(parts + 1, factor / parts)
     weights[[0, -1]] /= 2
-    return times.astype(np.float32), weights.astype(np.float32)
+    return np.arange(parts + 1) / parts, weights
 
 
 def degree_of(parts: int) -> int:
@@ -71,12 +70,10 @@ def degree_of(parts: int) -> int:
 
 
 def _rule(parts: int, factor: int) -> Rule:
-    nodes, fine = np.arange(parts + 1) / parts, np.arange(factor + 1) / factor
-    weights, wanted = np.full(parts + 1, factor / parts), np.ones(factor + 1)
-    weights[[0, -1]] /= 2
-    wanted[[0, -1]] /= 2
-    powers, sums = (legvander(2 * places - 1, degree_of(parts)).T for places in (nodes, fine))
-    weights += np.linalg.pinv(powers) @ (sums @ wanted - powers @ weights)
+    (nodes, weights), (fine, wanted) = _trapezoid(parts, factor), _trapezoid(factor, factor)
+    if parts < factor:
+        powers, sums = (legvander(2 * places - 1, degree_of(parts)).T for places in (nodes, fine))
+        weights += np.linalg.pinv(powers) @ (sums @ wanted - powers @ weights)
     return Rule(nodes.astype(np.float32), weights.astype(np.float32))
 
 

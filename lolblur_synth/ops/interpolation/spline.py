@@ -1,7 +1,7 @@
 """Cubic B-spline interpolation of frames, within the range of the pixels around; compiled for the CPU.
 
 Unser, Aldroubi and Eden, "B-Spline Signal Processing: Part II", IEEE TSP 1993: coefficients by a recursive filter, then
-16 of them for a sample, as true as 36 by Lanczos's kernel.
+16 of them for a sample.
 """
 
 from typing import NamedTuple
