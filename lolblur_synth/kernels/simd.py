@@ -1,12 +1,12 @@
 """SIMD vectors in compiled code: several floats that are loaded, added, multiplied and stored as one value.
 
 Loops over arrays become vector instructions only where the compiler knows that what is written does not overlap what is
-read, and of parts of the same plane it seldom does. A `Vec8` leaves it nothing to prove. Where the processor has
-narrower registers it takes several of them. A `VecN` is the same of as many floats as a register holds, 16 with
+read, and of parts of the same plane it seldom does. A `Vec8`, or `Vec16`, leaves it nothing to prove. Where the processor
+has narrower registers it takes several of them. A `VecN` is the same of as many floats as a register holds, 16 with
 AVX-512, for code that does not care how many.
 
-Both are numba types of their own, an LLVM vector each. Functions that end in `8` make the one, in `_n` the other; the
-rest take either. Positions are in samples of an array taken as flat, which is float32 and contiguous.
+All are numba types of their own, an LLVM vector each. Functions that end in `8` or `16` make these, in `_n` the other;
+the rest take any. Positions are in samples of an array taken as flat, which is float32 and contiguous.
 """
 
 import operator
@@ -24,8 +24,9 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from lolblur_synth.kernels.jit import FAST_MATH, ZERO, Floats, Ints, Real, jit
 
 Vec8 = Any  # eight floats, one behind the other where they come from and go to
+Vec16 = Any  # sixteen
 VecN = Any  # WIDTH floats, likewise
-Vec = Any  # either
+Vec = Any  # any of these
 Vec8x8 = tuple[Vec8, Vec8, Vec8, Vec8, Vec8, Vec8, Vec8, Vec8]
 _OPERATORS = {
     operator.add: "fadd",
@@ -59,7 +60,7 @@ def _native_width() -> int:
 
 
 WIDTH = _native_width()
-_VEC8, _VECN = _VecType(8), _VecType(WIDTH)
+_VEC8, _VEC16, _VECN = _VecType(8), _VecType(16), _VecType(WIDTH)
 
 
 def _shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
@@ -86,7 +87,7 @@ def _define_arithmetic(vec: _VecType) -> None:
             lower_builtin(function, *pair)(lower)
 
 
-for _vec in {_VEC8, _VECN}:  # one where they are the same
+for _vec in {_VEC8, _VEC16, _VECN}:  # of those that are the same one
     _define_arithmetic(_vec)
 
 
@@ -194,6 +195,14 @@ def _shuffle_halves(order: list[int]) -> Any:
     return typed
 
 
+def _fold(_: Any, value: Any) -> Any:
+    def lower(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        halves = [_shuffle(builder, args[0], args[0], [*range(start, start + 8)]) for start in (0, 8)]
+        return builder.fadd(*halves, flags=FAST_MATH)
+
+    return _VEC8(_VEC16), lower
+
+
 def _transpose(_: Any, rows: Any) -> Any:
     """Pairs of rows are merged by single floats, by two, and by four."""
 
@@ -213,7 +222,9 @@ def _transpose(_: Any, rows: Any) -> Any:
 
 Load = Callable[[Floats, int], Vec]
 load8 = cast(Load, intrinsic(_load(_VEC8)))  # from sample `at` on, aligned or not
+load16 = cast(Load, intrinsic(_load(_VEC16)))
 load_n = cast(Load, intrinsic(_load(_VECN)))
+load_broadcast16 = cast(Load, intrinsic(_load_broadcast(_VEC16)))
 load_broadcast_n = cast(Load, intrinsic(_load_broadcast(_VECN)))  # sample `at` in all lanes
 store = cast(Callable[[Vec, Floats, int], None], intrinsic(_store))
 store_rows = cast(Callable[[tuple[Vec, ...], Floats, int, int], None], intrinsic(_store_rows))  # all, strided by `step`
@@ -228,6 +239,7 @@ minimum = cast(Callable[[Vec, Real], Vec], intrinsic(_minimum))
 select_greater = cast(Callable[[Vec, Real, Vec, Vec], Vec], intrinsic(_select_greater))
 concat_low = cast(Callable[[Vec8, Vec8], Vec8], intrinsic(_shuffle_halves([*range(4), *range(8, 12)])))
 concat_high = cast(Callable[[Vec8, Vec8], Vec8], intrinsic(_shuffle_halves([*range(4, 8), *range(12, 16)])))
+fold = cast(Callable[[Vec16], Vec8], intrinsic(_fold))  # the sum of both halves
 transpose8x8 = cast(Callable[[Vec8x8], Vec8x8], intrinsic(_transpose))
 
 

@@ -14,8 +14,9 @@ from lolblur_synth.core.threads import Map
 from lolblur_synth.kernels.jit import Flags, Floats
 from lolblur_synth.ops.interpolation.integral import integrate
 from lolblur_synth.ops.interpolation.interpolate import Exposure, Gap, Note
-from lolblur_synth.ops.interpolation.occlusion import MotionField, fill_occluded, flow_consistency, motion_fields
+from lolblur_synth.ops.interpolation.occlusion import Motion, fill_occluded, motion_fields, update_consistency
 from lolblur_synth.ops.interpolation.patchmatch import patchmatch
+from lolblur_synth.ops.interpolation.tiles import restore, tiles_of
 from lolblur_synth.ops.interpolation.warp import Moving, backward_maps, blend, moving
 from lolblur_synth.ops.motion import GapNote, coarse_flow
 from lolblur_synth.ops.optical_flow import estimate_flow, flow_inconsistency, sample
@@ -30,7 +31,7 @@ class OpenGap:
 
     before: Tensor
     after: Tensor
-    motion: tuple[MotionField, MotionField]
+    motion: Motion
     moving: tuple[Moving, Moving] | None  # of frames on the CPU
     note: GapNote
 
@@ -42,7 +43,7 @@ def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: T
     return OpenGap(before, after, motion, frames, told)
 
 
-def see_motion(before: Tensor, after: Tensor) -> tuple[GapNote, tuple[MotionField, MotionField]]:
+def see_motion(before: Tensor, after: Tensor) -> tuple[GapNote, Motion]:
     """What is told of the motion between two guides (3, H, W), and what it is."""
     forward, backward = estimate_flow(before, after)
     inconsistency = flow_inconsistency(before, after, forward, backward)
@@ -73,7 +74,7 @@ def subframe(gap: OpenGap, time: float) -> Tensor:
     """
     if time == 0:
         return gap.before
-    at, weight = backward_maps(*gap.motion, time)
+    at, weight = backward_maps(gap.motion, time)
     if gap.moving:
         return blend(*gap.moving, at, weight)
     places, share = (torch.from_numpy(array).to(gap.before.device) for array in (at, weight))
@@ -146,10 +147,8 @@ def _motion_boundaries(flow: Floats) -> Flags:
     return np.asarray(x + y >= _STEP)
 
 
-def estimate_motion(
-    before: Tensor, after: Tensor, forward: Tensor, backward: Tensor
-) -> tuple[MotionField, MotionField]:
-    """The motion fields of two frames (3, H, W), sRGB in [0, 1], from flows (2, H, W) that are right off boundaries.
+def estimate_motion(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> Motion:
+    """The motion of two frames (3, H, W), sRGB in [0, 1], from flows (2, H, W) that are right off boundaries.
 
     At motion boundaries: PatchMatch, and what is occluded moves as what is behind. Tensors on other devices visit the
     CPU.
@@ -157,14 +156,15 @@ def estimate_motion(
     one, other = (frame.contiguous().cpu().numpy() for frame in (before, after))
     smooth, back_smooth = (flow.contiguous().cpu().numpy() for flow in (forward, backward))
     there, back = smooth.copy(), back_smooth.copy()
-    patchmatch(one, other, there, back)
+    consistency, back_consistency = patchmatch(one, other, there, back)
     boundaries, back_boundaries = _motion_boundaries(there), _motion_boundaries(back)
-    np.copyto(there, smooth, where=~boundaries)
-    np.copyto(back, back_smooth, where=~back_boundaries)
-    consistency, back_consistency = (np.empty(one.shape[1:], np.float32) for _ in range(2))
-    flow_consistency(there, back, consistency)
-    flow_consistency(back, there, back_consistency)
-    there, back = fill_occluded(there, consistency), fill_occluded(back, back_consistency)
-    np.copyto(there, smooth, where=~boundaries)
-    np.copyto(back, back_smooth, where=~back_boundaries)
-    return motion_fields(one, other, there, back)
+    changed, back_changed = tiles_of(*one.shape[1:]), tiles_of(*one.shape[1:])
+    restore(there, smooth, boundaries, changed)
+    restore(back, back_smooth, back_boundaries, back_changed)
+    update_consistency(there, back, changed, back_changed, consistency)
+    update_consistency(back, there, back_changed, changed, back_consistency)
+    changed = fill_occluded(there, consistency, boundaries)
+    back_changed = fill_occluded(back, back_consistency, back_boundaries)
+    update_consistency(there, back, changed, back_changed, consistency)
+    update_consistency(back, there, back_changed, changed, back_consistency)
+    return motion_fields(one, other, there, back, (consistency, back_consistency))

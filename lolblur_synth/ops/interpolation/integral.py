@@ -2,8 +2,8 @@
 
 Each tile of the picture adds up light at as many moments as its motion needs: what moves smoothly is traced back along
 the flow at the nodes of a quadrature, and only where things meet at motion boundaries is every moment splatted, as
-`warp` does it. The rule at fewer moments gives what the sum over all of them would, exactly for light that is a
-polynomial of time.
+`warp` does it. A rule of few moments gives what the sum over all of them would, exactly for light that is a polynomial
+of time.
 """
 
 from functools import cache
@@ -15,23 +15,21 @@ from numpy.typing import NDArray
 
 from lolblur_synth.kernels.jit import Floats, Ints
 from lolblur_synth.ops.interpolation.integral_compiled import (
-    TILE,
+    find_bright,
     find_change,
     find_range,
     integrate_smooth,
     integrate_splatted,
-    keep_thresholds,
-    mark,
-    survey,
 )
-from lolblur_synth.ops.interpolation.occlusion import MotionField
+from lolblur_synth.ops.interpolation.occlusion import Motion
+from lolblur_synth.ops.interpolation.tiles import tiles_of
 from lolblur_synth.ops.interpolation.warp import Moving
 from lolblur_synth.ops.linearization import Linearization
 
-_PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # into which a gap may be cut
+_MOST = 16  # moments within a gap that a rule has: 19 pixels
 _STILL = 0.02  # pixels in a gap: below, all there is to add up is a blend of the two frames
 _ALIKE = 0.02  # in sRGB: so near, the light of their blends is the blend of their light, to 1e-4
-_Motion = tuple[MotionField, MotionField]
+_Numbers = NDArray[np.float64]
 
 
 class Rule(NamedTuple):
@@ -43,80 +41,82 @@ class Rule(NamedTuple):
 
 @cache
 def rules(factor: int) -> tuple[Rule, ...]:
-    """Quadrature rules from one part to all `factor` sub-frames, each of more moments than the one before.
+    """Gauss-Lobatto quadrature rules of none to factor - 1 moments between the two frames.
 
-    The last one is the sum that they stand for, T(f) = f(0)/2 + f(1/m) + ... + f(1 - 1/m) + f(1)/2. The weights of the
-    others are those of the trapezoidal rule, changed as little as makes them equal T for polynomials up to `degree_of`
-    (Gregory's and Newton and Cotes' rules are of this kind).
+    The last one is the sum that they stand for, T(f) = f(0)/2 + f(1/m) + ... + f(1 - 1/m) + f(1)/2. One of n moments
+    within equals it for polynomials of time up to degree 2 n + 1, as this sum is an integral over a discrete measure
+    (Gautschi, "Orthogonal Polynomials: Computation and Approximation", 2004, 3.1.1). The ends cost nothing: there the
+    frames are what they are.
 
     >>> [len(rule.times) for rule in rules(8)]
-    [2, 3, 4, 5, 7, 9]
+    [2, 3, 4, 5, 6, 7, 8, 9]
     >>> [round(float(weight), 3) for weight in rules(8)[1].weights]
     [1.375, 5.25, 1.375]
     """
-    parts = [number for number in _PARTS if number < factor]
-    return tuple(_rule(number, factor) for number in (*parts, factor))
+    times, weights = np.arange(factor + 1) / factor, np.ones(factor + 1)
+    weights[[0, -1]] = 0.5
+    found = [_lobatto(within, times, weights) for within in range(min(factor - 1, _MOST))]
+    return tuple(Rule(*(side.astype(np.float32) for side in sides)) for sides in [*found, (times, weights)])
 
 
-def _trapezoid(parts: int, factor: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    weights = np.full(parts + 1, factor / parts)
-    weights[[0, -1]] /= 2
-    return np.arange(parts + 1) / parts, weights
+def _lobatto(within: int, times: _Numbers, weights: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Nodes are the zeros of the polynomial that is orthogonal to all lower ones by t (1 - t) times the measure.
 
-
-def degree_of(parts: int) -> int:
-    """The degree of the polynomials of time that a rule adds up exactly: 2 to 11."""
-    return min(parts, parts // 4 * 2 + 3, 11)
-
-
-def _rule(parts: int, factor: int) -> Rule:
-    (nodes, weights), (fine, wanted) = _trapezoid(parts, factor), _trapezoid(factor, factor)
-    if parts < factor:
-        powers, sums = (legvander(2 * places - 1, degree_of(parts)).T for places in (nodes, fine))
-        weights += np.linalg.pinv(powers) @ (sums @ wanted - powers @ weights)
-    return Rule(nodes.astype(np.float32), weights.astype(np.float32))
-
-
-def parts_at(speed: Floats) -> NDArray[np.float32]:
-    """Parts into which a gap is cut at a speed, in pixels a gap.
-
-    Waves of up to 0.2 cycles a pixel then add up wrongly by less than 0.3 % of their amplitude, up to 12 pixels.
+    They are the eigenvalues of the multiplication by t among lower polynomials (Golub and Welsch, 1969).
     """
-    return np.asarray(np.ceil(1 + 1.25 * speed), np.float32)
+    nodes = np.array([0.0, 1.0])
+    if within:
+        lower = legvander(2 * times - 1, within - 1) * np.sqrt(weights * times * (1 - times))[:, None]
+        basis, _ = np.linalg.qr(lower)
+        nodes = np.concatenate([nodes[:1], np.linalg.eigvalsh(basis.T * times @ basis), nodes[1:]])
+    powers, sums = (legvander(2 * places - 1, within + 1).T for places in (nodes, times))
+    return nodes, np.asarray(np.linalg.solve(powers, sums @ weights), np.float64)
+
+
+def moments_at(speed: Floats) -> Ints:
+    """Moments within a gap that a speed needs, in pixels a gap.
+
+    What is added up wrongly is then 66 dB below detail as a lens leaves it of pictures, whose power falls with the
+    square of frequency; it is less than 0.3 % of the amplitude of waves of up to 0.2 cycles a pixel.
+    """
+    return np.asarray(np.ceil(0.15 + 0.8 * speed), np.int64)
+
+
+def splats_at(speed: Floats) -> Ints:
+    """The same where motions meet: edges move by half a pixel from one to the next. 1, 3, 7, and so on."""
+    return np.asarray(2 ** np.ceil(np.log2(np.ceil(2.5 * speed).clip(1) + 1)) - 1, np.int64)
 
 
 class _Tiles(NamedTuple):
     """What is to be done for each tile."""
 
-    kinds: Ints  # its rule, flat
-    near: Floats  # 1 where motions meet, and about it
-    speed: Floats  # of its fastest motion, squared
+    rules: Ints  # of moments, flat
+    bright: Floats  # 1 where light may be clipped, or is beyond white
 
 
-def _tiles(before: Floats, after: Floats, motion: _Motion, factor: int, to_light: Linearization) -> _Tiles:
-    one, other = motion
-    height, width = one.z_order.shape
-    shape = -(-height // TILE), -(-width // TILE)
-    speed, apart, near, change, highest = (np.zeros(shape, np.float32) for _ in range(5))
-    lowest = np.full(shape, np.inf, np.float32)
-    survey(one.samples, other.samples, one.z_order, other.z_order, speed, apart)
-    mark(speed, apart, near)
+def _tiles(
+    before: Floats, after: Floats, motion: Motion, factor: int, to_light: Linearization, *, rolling: bool
+) -> _Tiles:
+    bright, change, highest = (tiles_of(*before.shape[1:]) for _ in range(3))
+    lowest = np.full_like(highest, np.inf)
     find_change(before, after, change)
-    fastest = np.sqrt(speed)
-    parts = np.array([len(rule.times) - 1 for rule in rules(factor)])
-    wanted = np.where((fastest < _STILL) & (change < _ALIKE), 1, parts_at(fastest))
-    kinds = np.searchsorted(parts, wanted).clip(max=len(parts) - 1).astype(np.int64).ravel()
-    if to_light.saturation_boost > 0:
-        for frame in (before, after):
-            find_range(frame, lowest, highest)
-        keep_thresholds(lowest, highest, speed, to_light.clipped_from(), kinds, len(parts) - 1)
-    return _Tiles(kinds, near, speed)
+    fastest, last = np.sqrt(motion.speed), len(rules(factor)) - 1
+    still = (fastest < _STILL) & (change < _ALIKE)
+    chosen = np.where(still, 0, moments_at(fastest)).clip(max=last)
+    near = motion.near > 0
+    chosen[near] = last if rolling else splats_at(fastest[near]).clip(max=last)
+    chosen = chosen.ravel()
+    for frame in (before, after):
+        find_range(frame, lowest, highest)
+    limit = to_light.clipped_from() if to_light.saturation_boost > 0 else np.float32(1)
+    find_bright(lowest, highest, motion.speed, limit, bright, chosen, last)
+    return _Tiles(chosen, bright)
 
 
 def integrate(
     before: Moving,
     after: Moving,
-    motion: _Motion,
+    motion: Motion,
     factor: int,
     to_light: Linearization,
     rows: NDArray[np.float32] | None = None,
@@ -125,8 +125,8 @@ def integrate(
 
     `rows` are weights of sub-frames and rows (factor + 1, H) under a rolling shutter: 0 where a row is not exposed.
     """
-    one, other = motion
-    kinds, near, speed = _tiles(before.pixels, after.pixels, motion, factor, to_light)
+    (one, other), near, speed = motion
+    chosen, bright = _tiles(before.pixels, after.pixels, motion, factor, to_light, rolling=rows is not None)
     height = len(one.z_order)
     times = np.concatenate([rule.times for rule in rules(factor)])
     starts = np.cumsum([0, *(len(rule.times) for rule in rules(factor))])
@@ -138,11 +138,13 @@ def integrate(
     splines, samples = (*before.spline, *after.spline), (one.samples, other.samples)
     parameters = to_light.parameters()
     integrate_smooth(
-        before.pixels, after.pixels, *splines, *samples, near, kinds, times, weights, starts,
-        rows is not None, total, *parameters,
+        before.pixels, after.pixels, *splines, *samples, near, bright, chosen, times, weights,
+        starts, rows is not None, total, *parameters,
     )  # fmt: skip
-    if near.any():
+    for rule in np.unique(chosen[near.ravel() > 0]):
+        part, wanted = slice(starts[rule], starts[rule + 1]), near * (chosen == rule).reshape(near.shape)
         integrate_splatted(
-            *splines, *samples, one.z_order, other.z_order, near, speed, times[last], weights[last], total, *parameters
-        )
+            *splines, *samples, one.z_order, other.z_order, wanted, bright, speed, times[part], weights[part], total,
+            *parameters,
+        )  # fmt: skip
     return total

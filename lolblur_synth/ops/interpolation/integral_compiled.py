@@ -1,16 +1,16 @@
 """Kernels of `integral`: what moves how in each tile, and the light that its pixels add up; compiled for the CPU.
 
-`c0`, `low0` and `high0` are the first frame's `SplineFrame`, `one` its motion samples; the others are the second's.
+`c0` and `limits0` are the first frame's `SplineFrame`, `one` its motion samples; the others are the second's.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
-from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, jit
-from lolblur_synth.kernels.simd import Vec8, extract_lane
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, clamp, jit
+from lolblur_synth.kernels.simd import Vec8, concat_low, extract_lane, load8, store
 from lolblur_synth.ops.interpolation.spline import sample_spline
+from lolblur_synth.ops.interpolation.tiles import TILE, is_reached, reach_of, tile_place
 from lolblur_synth.ops.interpolation.warp import (
     blend_weight,
     border_weight,
@@ -18,34 +18,9 @@ from lolblur_synth.ops.interpolation.warp import (
     splat_rectangle,
     weigh_by_border,
 )
-from lolblur_synth.ops.linearization_compiled import light_of_pixel
+from lolblur_synth.ops.linearization_compiled import decode, decode_lanes, light_of_pixel
 
-TILE = 16  # pixels
 _STEP = 4  # pixels, between which smooth motion is linear
-_SURE = HALF  # consistency
-_RAISED = np.float32(1.1)  # z-order from which on a pixel occludes something
-_BEND = HALF  # pixels, by which motions of neighbours may differ
-
-
-@jit
-def survey(one: Floats, other: Floats, z_order: Floats, back_z: Floats, speed: Floats, apart: Floats) -> None:
-    """Of each tile the fastest motion, in pixels, squared, and 1 where motions meet, in either frame; else 0."""
-    height, width = z_order.shape
-    for i in range(height):
-        for j in range(width):
-            at, row, column = 4 * (i * width + j), i // TILE, j // TILE
-            right, below = at + 4 * (j + 1 < width), at + 4 * width * (i + 1 < height)
-            for k in range(2):
-                motion = one if k == 0 else other
-                u, v = motion[at], motion[at + 1]
-                speed[row, column] = max(speed[row, column], u * u + v * v)
-                bend = abs(motion[right] - u) + abs(motion[right + 1] - v)
-                bend += abs(motion[below] - u) + abs(motion[below + 1] - v)
-                raised = z_order[i, j] if k == 0 else back_z[i, j]
-                x, y = np.float32(j) + u, np.float32(i) + v
-                leaves = x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1)
-                if bend > _BEND or raised > _RAISED or (motion[at + 2] < _SURE and not leaves):
-                    apart[row, column] = ONE
 
 
 @jit
@@ -69,48 +44,24 @@ def find_change(before: Floats, after: Floats, change: Floats) -> None:
 
 
 @jit
-def _reach(speed: Real) -> int:
-    """Tiles that motion reaches, of its square."""
-    return int(math.ceil((math.sqrt(speed) + np.float32(3)) / np.float32(TILE)))  # noqa: RUF046 - a float to mypy
+def find_bright(
+    lowest: Floats, highest: Floats, speed: Floats, limit: Real, bright: Floats, kinds: Ints, fine: int
+) -> None:
+    """Mark tiles about which some of the light is above a limit, and give them all moments where some is below.
 
-
-@jit
-def keep_thresholds(lowest: Floats, highest: Floats, speed: Floats, limit: Real, kinds: Ints, fine: int) -> None:
-    """Give all moments to tiles about which some of the light may be clipped and some not: there it has steps."""
+    There light may have steps.
+    """
     rows, columns = speed.shape
     for row in range(rows):
         for column in range(columns):
-            reach, low, high = _reach(speed[row, column]), lowest[row, column], highest[row, column]
+            reach, low, high = reach_of(speed[row, column]), lowest[row, column], highest[row, column]
             for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
                 for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
                     low, high = min(low, lowest[y, x]), max(high, highest[y, x])
-            if low <= limit < high:
-                kinds[row * columns + column] = fine
-
-
-@jit
-def mark(speed: Floats, apart: Floats, near: Floats) -> None:
-    """Mark what is as near to a tile, where motions meet, as these reach."""
-    rows, columns = speed.shape
-    for row in range(rows):
-        for column in range(columns):
-            if apart[row, column] > ZERO:
-                reach = _reach(speed[row, column])
-                for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
-                    for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
-                        near[y, x] = ONE
-
-
-@jit
-def _reaches(near: Floats, speed: Real, row: int, column: int) -> Any:
-    """Whether pixels of a tile may arrive where motions meet."""
-    rows, columns = near.shape
-    reach = _reach(speed)
-    for y in range(max(row - reach, 0), min(row + reach + 1, rows)):
-        for x in range(max(column - reach, 0), min(column + reach + 1, columns)):
-            if near[y, x] > ZERO:
-                return True
-    return False
+            if high > limit:
+                bright[row, column] = ONE
+                if low <= limit:
+                    kinds[row * columns + column] = fine
 
 
 @jit
@@ -140,10 +91,32 @@ def _trace(one: Floats, other: Floats, height: int, width: int, place: Any, time
 
 @jit
 def _add_ends(
+    before: Floats, after: Floats, total: Floats, place: Any, first: Floats, last: Floats, linear: Any
+) -> None:
+    """Add both frames as they are, where they are not bright, by weights of their rows."""
+    height, width = total.shape[1:]
+    for channel in range(3):
+        for i in range(place[0], place[2]):
+            at, end = (channel * height + i) * width + place[1], (channel * height + i) * width + place[3]
+            while at + 8 <= end:
+                one, other = load8(before, at), load8(after, at)
+                if linear:
+                    one, other = decode_lanes(one), decode_lanes(other)
+                store(load8(total, at) + (first[i] * one + last[i] * other), total, at)
+                at += 8
+            for j in range(place[3] - (end - at), place[3]):
+                u, v = before[channel, i, j], after[channel, i, j]
+                if linear:
+                    u, v = decode(u), decode(v)
+                total[channel, i, j] += first[i] * u + last[i] * v
+
+
+@jit
+def _add_bright_ends(
     before: Floats, after: Floats, total: Floats, place: Any, first: Floats, last: Floats,
     boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
-    """Add both frames as they are, by weights of their rows."""
+    """The same pixel by pixel, as some may be clipped."""
     for i in range(place[0], place[2]):
         one, other = first[i], last[i]
         for j in range(place[1], place[3]):
@@ -167,60 +140,129 @@ def _leave(grid: Floats, height: int, width: int) -> Any:
 
 
 @jit
+def _places(grid: Floats, p: int, q: int, down: Real) -> Any:
+    """Where four pixels of a row are: x and y of the first in both frames, and steps to the next."""
+    up = ONE - down
+    x0, y0 = up * grid[p, q, 0] + down * grid[p + 1, q, 0], up * grid[p, q, 1] + down * grid[p + 1, q, 1]
+    x1, y1 = up * grid[p, q, 2] + down * grid[p + 1, q, 2], up * grid[p, q, 3] + down * grid[p + 1, q, 3]
+    dx0 = (up * grid[p, q + 1, 0] + down * grid[p + 1, q + 1, 0] - x0) / np.float32(_STEP)
+    dy0 = (up * grid[p, q + 1, 1] + down * grid[p + 1, q + 1, 1] - y0) / np.float32(_STEP)
+    dx1 = (up * grid[p, q + 1, 2] + down * grid[p + 1, q + 1, 2] - x1) / np.float32(_STEP)
+    dy1 = (up * grid[p, q + 1, 3] + down * grid[p + 1, q + 1, 3] - y1) / np.float32(_STEP)
+    return x0, y0, x1, y1, dx0, dy0, dx1, dy1
+
+
+@jit
+def _blended(
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, places: Any, step: Real,
+    height: int, width: int, time: Real, leaves: Any,
+) -> Vec8:  # fmt: skip
+    """A pixel of smooth motion, a number of steps from the first of four."""
+    x0, y0, x1, y1, dx0, dy0, dx1, dy1 = places
+    x0, y0, x1, y1 = x0 + step * dx0, y0 + step * dy0, x1 + step * dx1, y1 + step * dy1
+    share = _border_share(time, x0, y0, x1, y1, height, width) if leaves else time
+    one = sample_spline(c0, limits0, height, width, x0, y0)
+    return one + share * (sample_spline(c1, limits1, height, width, x1, y1) - one)
+
+
+@jit
 def _add_smooth(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, grid: Floats, leaves: Any,
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, grid: Floats, leaves: Any,
+    sums: Floats, size: Any, place: Any, time: Real, weights: Floats, linear: Any,
+) -> None:  # fmt: skip
+    """Add a tile that moves smoothly, and is nowhere bright, at a moment to its `sums`, four samples a pixel.
+
+    `grid` has its places, `weights` are of rows.
+    """
+    height, width = size
+    top, left, bottom, right = place
+    for i in range(top, bottom):
+        p, down = (i - top) // _STEP, np.float32((i - top) % _STEP) / np.float32(_STEP)
+        for q in range((right - left + _STEP - 1) // _STEP):
+            places = _places(grid, p, q, down)
+            at = 4 * (TILE * (i - top) + _STEP * q)
+            for k in range(0, _STEP, 2):
+                pixels = concat_low(
+                    _blended(c0, limits0, c1, limits1, places, np.float32(k), height, width, time, leaves),
+                    _blended(c0, limits0, c1, limits1, places, np.float32(k + 1), height, width, time, leaves),
+                )
+                if linear:
+                    pixels = decode_lanes(pixels)
+                store(load8(sums, at + 4 * k) + weights[i] * pixels, sums, at + 4 * k)
+
+
+@jit
+def _add_sums(sums: Floats, place: Any, total: Floats) -> None:
+    """Add the sums of a tile to the picture, and empty them."""
+    top, left, bottom, right = place
+    for i in range(top, bottom):
+        for j in range(left, right):
+            at = 4 * (TILE * (i - top) + j - left)
+            total[0, i, j] += sums[at]
+            total[1, i, j] += sums[at + 1]
+            total[2, i, j] += sums[at + 2]
+    sums[:] = ZERO
+
+
+@jit
+def _add_bright(
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, grid: Floats, leaves: Any,
     total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
-    """Add a tile that moves smoothly at a moment: `grid` has its places, `weights` are of rows."""
+    """Add a tile that moves smoothly at a moment, pixel by pixel, as some may be clipped."""
     height, width = total.shape[1:]
     top, left, bottom, right = place
     for i in range(top, bottom):
         p, down = (i - top) // _STEP, np.float32((i - top) % _STEP) / np.float32(_STEP)
-        up, weight = ONE - down, weights[i]
         for q in range((right - left + _STEP - 1) // _STEP):
-            x0, y0 = up * grid[p, q, 0] + down * grid[p + 1, q, 0], up * grid[p, q, 1] + down * grid[p + 1, q, 1]
-            x1, y1 = up * grid[p, q, 2] + down * grid[p + 1, q, 2], up * grid[p, q, 3] + down * grid[p + 1, q, 3]
-            dx0 = (up * grid[p, q + 1, 0] + down * grid[p + 1, q + 1, 0] - x0) / np.float32(_STEP)
-            dy0 = (up * grid[p, q + 1, 1] + down * grid[p + 1, q + 1, 1] - y0) / np.float32(_STEP)
-            dx1 = (up * grid[p, q + 1, 2] + down * grid[p + 1, q + 1, 2] - x1) / np.float32(_STEP)
-            dy1 = (up * grid[p, q + 1, 3] + down * grid[p + 1, q + 1, 3] - y1) / np.float32(_STEP)
-            start = left + _STEP * q
-            for j in range(start, min(start + _STEP, right)):
-                k = np.float32(j - start)
-                u0, v0, u1, v1 = x0 + k * dx0, y0 + k * dy0, x1 + k * dx1, y1 + k * dy1
-                share = _border_share(time, u0, v0, u1, v1, height, width) if leaves else time
-                one = sample_spline(c0, low0, high0, height, width, u0, v0)
-                other = sample_spline(c1, low1, high1, height, width, u1, v1)
-                _add(total, i, j, weight, one + share * (other - one), boost, clipped, linear)
+            places = _places(grid, p, q, down)
+            for k in range(min(_STEP, right - left - _STEP * q)):
+                pixel = _blended(c0, limits0, c1, limits1, places, np.float32(k), height, width, time, leaves)
+                _add(total, i, left + _STEP * q + k, weights[i], pixel, boost, clipped, linear)
+
+
+@jit
+def _find_maps(
+    one: Floats, other: Floats, zbuffers: Ints, place: Any, time: Real, maps: Floats, shares: Floats
+) -> None:
+    """Backward maps of a tile and of the pixels next to it, and blend weights as they are and summed over three."""
+    height, width = zbuffers.shape[1:]
+    top, left, bottom, right = place
+    for i in range(top - 1, bottom + 1):
+        for j in range(left - 1, right + 1):
+            p, q = i - top + 1, j - left + 1
+            found = blend_weight(one, other, zbuffers, clamp(i, 0, height - 1), clamp(j, 0, width - 1), time)
+            maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3], shares[0, p, q] = found
+    for p in range(bottom - top + 2):
+        for q in range(1, right - left + 1):
+            shares[1, p, q] = shares[0, p, q - 1] + shares[0, p, q] + shares[0, p, q + 1]
 
 
 @jit
 def _add_splatted(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, one: Floats, other: Floats,
-    zbuffers: Ints, total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, one: Floats, other: Floats, zbuffers: Ints, plain: Any,
+    total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
     """Add a tile at a moment to which the pixels around it were splatted; `weights` are of the rows."""
     height, width = total.shape[1:]
     top, left, bottom, right = place
-    maps, shares = np.empty((TILE + 2, TILE + 2, 4), np.float32), np.empty((TILE + 2, TILE + 2), np.float32)
-    for i in range(max(top - 1, 0), min(bottom + 1, height)):
-        for j in range(max(left - 1, 0), min(right + 1, width)):
-            p, q = i - top + 1, j - left + 1
-            found = blend_weight(one, other, zbuffers, i, j, time)
-            maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3], shares[p, q] = found
+    maps, shares = np.empty((TILE + 2, TILE + 2, 4), np.float32), np.empty((2, TILE + 2, TILE + 2), np.float32)
+    _find_maps(one, other, zbuffers, place, time, maps, shares)
     for i in range(top, bottom):
         weight = weights[i]
         for j in range(left, right):
             p, q = i - top + 1, j - left + 1
-            share = ZERO
-            for y in (max(i - 1, 0), i, min(i + 1, height - 1)):
-                for x in (max(j - 1, 0), j, min(j + 1, width - 1)):
-                    share += shares[y - top + 1, x - left + 1]
+            share = (shares[1, p - 1, q] + shares[1, p, q] + shares[1, p + 1, q]) / np.float32(9)
             x0, y0, x1, y1 = maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3]
-            share = _border_share(share / np.float32(9), x0, y0, x1, y1, height, width)
-            before = sample_spline(c0, low0, high0, height, width, x0, y0)
-            after = sample_spline(c1, low1, high1, height, width, x1, y1)
-            _add(total, i, j, weight, before + share * (after - before), boost, clipped, linear)
+            share = _border_share(share, x0, y0, x1, y1, height, width)
+            before = sample_spline(c0, limits0, height, width, x0, y0)
+            pixel = before + share * (sample_spline(c1, limits1, height, width, x1, y1) - before)
+            if plain:
+                light = weight * (decode_lanes(pixel) if linear else pixel)
+                for channel in range(3):
+                    total[channel, i, j] += extract_lane(light, channel)
+            else:
+                _add(total, i, j, weight, pixel, boost, clipped, linear)
 
 
 @jit
@@ -230,12 +272,6 @@ def _empty(zbuffers: Ints, place: Any) -> None:
     for i in range(max(place[0] - 1, 0), min(place[2] + 1, height)):
         for j in range(max(place[1] - 1, 0), min(place[3] + 1, width)):
             zbuffers[0, i, j] = zbuffers[1, i, j] = -1
-
-
-@jit
-def _place(tile: int, columns: int, height: int, width: int) -> tuple[int, int, int, int]:
-    top, left = TILE * (tile // columns), TILE * (tile % columns)
-    return top, left, min(top + TILE, height), min(left + TILE, width)
 
 
 @jit
@@ -260,9 +296,9 @@ def _are_exposed(weights: Floats, place: Any) -> Any:
 
 @jit
 def integrate_smooth(
-    before: Floats, after: Floats, c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats,
-    one: Floats, other: Floats, near: Floats, kinds: Ints, times: Floats, weights: Floats, starts: Ints, rolling: Any,
-    total: Floats, boost: Real, clipped: Real, linear: Any,
+    before: Floats, after: Floats, c0: Floats, limits0: Floats, c1: Floats, limits1: Floats,
+    one: Floats, other: Floats, near: Floats, bright: Floats, kinds: Ints, times: Floats, weights: Floats,
+    starts: Ints, rolling: Any, total: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
     """Both frames everywhere, and tiles of smooth motion at the moments of their rules.
 
@@ -271,23 +307,38 @@ def integrate_smooth(
     """
     height, width = total.shape[1:]
     grid = np.empty((TILE // _STEP + 1, TILE // _STEP + 1, 4), np.float32)
+    sums = np.zeros(4 * TILE * TILE, np.float32)
     fine = starts.size - 2
     for tile in range(near.size):
-        place = _place(tile, near.shape[1], height, width)
-        splatted = near[tile // near.shape[1], tile % near.shape[1]] > ZERO
+        row, column = tile // near.shape[1], tile % near.shape[1]
+        place = tile_place(tile, near.shape[1], height, width)
+        splatted, plain = near[row, column] > ZERO, bright[row, column] == ZERO
         whole = not rolling or _are_exposed(weights[starts[fine] :], place)
-        kind = kinds[tile] if whole and not splatted else fine
+        kind = kinds[tile] if whole else fine
         begin, end = starts[kind], starts[kind + 1]
         if _any_row(weights[begin], place) or _any_row(weights[end - 1], place):
-            _add_ends(before, after, total, place, weights[begin], weights[end - 1], boost, clipped, linear)
+            ends = weights[begin], weights[end - 1]
+            if plain:
+                _add_ends(before, after, total, place, *ends, linear)
+            else:
+                _add_bright_ends(before, after, total, place, *ends, boost, clipped, linear)
         for k in range(begin + 1, begin + 1 if splatted else end - 1):
             if not whole and not _any_row(weights[k], place):
                 continue
             _trace(one, other, height, width, place, times[k], grid)
-            _add_smooth(
-                c0, low0, high0, c1, low1, high1, grid, _leave(grid, height, width),
-                total, place, times[k], weights[k], boost, clipped, linear,
-            )  # fmt: skip
+            leaves = _leave(grid, height, width)
+            if plain:
+                _add_smooth(
+                    c0, limits0, c1, limits1, grid, leaves, sums, (height, width), place, times[k], weights[k],
+                    linear,
+                )  # fmt: skip
+            else:
+                _add_bright(
+                    c0, limits0, c1, limits1, grid, leaves, total, place, times[k], weights[k],
+                    boost, clipped, linear,
+                )  # fmt: skip
+        if plain and not splatted:
+            _add_sums(sums, place, total)
 
 
 @jit
@@ -296,7 +347,7 @@ def _choose(near: Floats, weights: Floats, height: int, width: int, chosen: Floa
     found = False
     for tile in range(near.size):
         row, column = tile // near.shape[1], tile % near.shape[1]
-        wanted = near[row, column] > ZERO and _any_row(weights, _place(tile, near.shape[1], height, width))
+        wanted = near[row, column] > ZERO and _any_row(weights, tile_place(tile, near.shape[1], height, width))
         chosen[row, column] = ONE if wanted else ZERO
         found = found or wanted
     return found
@@ -304,8 +355,8 @@ def _choose(near: Floats, weights: Floats, height: int, width: int, chosen: Floa
 
 @jit
 def integrate_splatted(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats,
-    one: Floats, other: Floats, z_order: Floats, back_z: Floats, near: Floats, speed: Floats,
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats,
+    one: Floats, other: Floats, z_order: Floats, back_z: Floats, near: Floats, bright: Floats, speed: Floats,
     times: Floats, weights: Floats, total: Floats, boost: Real, clipped: Real, linear: Any,
 ) -> None:  # fmt: skip
     """Tiles where motions meet, at every moment at which some of their rows are exposed; `weights` are of rows."""
@@ -317,16 +368,17 @@ def integrate_splatted(
             continue
         for tile in range(near.size):
             if chosen[tile // columns, tile % columns] > ZERO:
-                _empty(zbuffers, _place(tile, columns, height, width))
+                _empty(zbuffers, tile_place(tile, columns, height, width))
         for tile in range(near.size):
             row, column = tile // columns, tile % columns
-            if _reaches(chosen, speed[row, column], row, column):
-                place = _place(tile, columns, height, width)
+            if is_reached(chosen, speed[row, column], row, column):
+                place = tile_place(tile, columns, height, width)
                 splat_rectangle(one, z_order, times[k], zbuffers[0], place)
                 splat_rectangle(other, back_z, ONE - times[k], zbuffers[1], place)
         for tile in range(near.size):
             if chosen[tile // columns, tile % columns] > ZERO:
+                plain = bright[tile // columns, tile % columns] == ZERO
                 _add_splatted(
-                    c0, low0, high0, c1, low1, high1, one, other, zbuffers,
-                    total, _place(tile, columns, height, width), times[k], weights[k], boost, clipped, linear,
+                    c0, limits0, c1, limits1, one, other, zbuffers, plain, total,
+                    tile_place(tile, columns, height, width), times[k], weights[k], boost, clipped, linear,
                 )  # fmt: skip

@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Real, jit
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Flags, Floats, Ints, Real, clamp, jit
+from lolblur_synth.ops.interpolation.tiles import (
+    TILE,
+    detail_of,
+    difference,
+    find_meetings,
+    find_speed,
+    flag_reaching,
+    mark,
+    tile_place,
+    tiles_of,
+)
 
 _SURE = 0.8  # consistency from which on a motion is taken over by pixels that have none
 _SAME = np.float32(2)  # pixels: motions closer than this, |x| + |y|, belong to one layer
@@ -30,29 +41,52 @@ _U0, _U1 = np.uint64(0), np.uint64(1)  # unsigned: numba would look for indices 
 
 
 @jit
-def flow_consistency(flow: Floats, back: Floats, consistency: Floats) -> None:
-    """Forward-backward consistency: how well the other flow leads back, at the best of the four pixels reached.
+def _consistency_of_tiles(flow: Floats, back: Floats, tiles: Floats, consistency: Floats) -> None:
+    height, width = consistency.shape
+    for tile in range(tiles.size):
+        if tiles[tile // tiles.shape[1], tile % tiles.shape[1]] == ZERO:
+            continue
+        top, left, bottom, right = tile_place(tile, tiles.shape[1], height, width)
+        for i in range(top, bottom):
+            for j in range(left, right):
+                consistency[i, j] = _consistency(flow, back, i, j)
+
+
+@jit
+def _consistency(flow: Floats, back: Floats, i: int, j: int) -> Real:
+    height, width = flow.shape[1:]
+    u, v = flow[0, i, j], flow[1, i, j]
+    x, y = np.float32(j) + u, np.float32(i) + v
+    if x < -HALF or y < -HALF or x > np.float32(width) - HALF or y > np.float32(height) - HALF:
+        return HALF
+    left, above = int(max(x, ZERO)), int(max(y, ZERO))
+    least = np.float32(1e9)
+    for dy in _PAIR:
+        for dx in _PAIR:
+            p, q = min(above + dy, height - 1), min(left + dx, width - 1)
+            r, s = back[0, p, q], back[1, p, q]
+            off = (u + r) * (u + r) + (v + s) * (v + s)
+            least = min(least, off / (np.float32(0.01) * (u * u + v * v + r * r + s * s) + HALF))
+    return ONE / (ONE + least * least)
+
+
+def flow_consistency(flow: Floats, back: Floats) -> Floats:
+    """Forward-backward consistency (H, W): how well the other flow leads back, at the best of the four pixels reached.
 
     1 / (1 + c^2) with c = |there + back|^2 / (0.01 (|there|^2 + |back|^2) + 0.5), the measure of Sundaram et al. (ECCV
     2010). The best of four, not what lies between them, because the motion of thin things has no inside.
     """
-    height, width = consistency.shape
-    for i in range(height):
-        for j in range(width):
-            u, v = flow[0, i, j], flow[1, i, j]
-            x, y = np.float32(j) + u, np.float32(i) + v
-            consistency[i, j] = HALF
-            if x < -HALF or y < -HALF or x > np.float32(width) - HALF or y > np.float32(height) - HALF:
-                continue
-            left, above = int(max(x, ZERO)), int(max(y, ZERO))
-            least = np.float32(1e9)
-            for dy in _PAIR:
-                for dx in _PAIR:
-                    p, q = min(above + dy, height - 1), min(left + dx, width - 1)
-                    r, s = back[0, p, q], back[1, p, q]
-                    off = (u + r) * (u + r) + (v + s) * (v + s)
-                    least = min(least, off / (np.float32(0.01) * (u * u + v * v + r * r + s * s) + HALF))
-            consistency[i, j] = ONE / (ONE + least * least)
+    consistency = np.empty(flow.shape[1:], np.float32)
+    _consistency_of_tiles(flow, back, tiles_of(*flow.shape[1:]) + 1, consistency)
+    return consistency
+
+
+def update_consistency(flow: Floats, back: Floats, changed: Floats, back_changed: Floats, consistency: Floats) -> None:
+    """The same, made again where a flow or what it leads to was changed in a tile."""
+    speed, tiles = tiles_of(*flow.shape[1:]), changed.copy()
+    find_speed(flow, speed)
+    flag_reaching(back_changed, speed, tiles)
+    _consistency_of_tiles(flow, back, tiles, consistency)
 
 
 @jit
@@ -119,46 +153,53 @@ def _leaves(flow: Floats, i: int, j: int, u: Real, v: Real) -> Any:
 
 
 @jit
-def _fill_by_rays(flow: Floats, consistency: Floats, reach: int, filled: Floats) -> None:
-    height, width = consistency.shape
-    far = np.zeros(_RAYS, np.float32)
-    us, vs = np.zeros(_RAYS + 1, np.float32), np.zeros(_RAYS + 1, np.float32)
-    for i in range(height):
-        for j in range(width):
-            if consistency[i, j] > HALF:
-                continue
-            count, most = 0, 0
-            for k in range(_RAYS):
-                distance, u, v = _cast_ray(flow, consistency, i, j, k, reach)
-                if distance > 0:
-                    far[count], us[count], vs[count] = np.float32(distance), u, v
-                    count += 1
-            for k in range(count):
-                votes, total, sum_u, sum_v = 0, ZERO, ZERO, ZERO
-                for m in range(count):
-                    if abs(us[k] - us[m]) + abs(vs[k] - vs[m]) < _SAME:
-                        weight = ONE / (far[m] * far[m])
-                        votes += 1
-                        total, sum_u, sum_v = total + weight, sum_u + weight * us[m], sum_v + weight * vs[m]
-                if votes > most:
-                    most = votes
-                    us[count], vs[count] = sum_u / total, sum_v / total
-            u, v = us[count], vs[count]
-            stays = not (_leaves(flow, i, j, flow[0, i, j], flow[1, i, j]) and _leaves(flow, i, j, u, v))
-            if most > 0 and stays:
-                filled[0, i, j], filled[1, i, j] = u, v
+def _vote(flow: Floats, consistency: Floats, i: int, j: int, reach: int, met: Floats) -> Any:
+    """The motion that most of the rays from a pixel meet, and whether there is one; `met` (3, rays) is for what is."""
+    far, us, vs = met[0], met[1], met[2]
+    count, most, u, v = 0, 0, ZERO, ZERO
+    for k in range(_RAYS):
+        distance, ray_u, ray_v = _cast_ray(flow, consistency, i, j, k, reach)
+        if distance > 0:
+            far[count], us[count], vs[count] = np.float32(distance), ray_u, ray_v
+            count += 1
+    for k in range(count):
+        votes, total, sum_u, sum_v = 0, ZERO, ZERO, ZERO
+        for m in range(count):
+            if abs(us[k] - us[m]) + abs(vs[k] - vs[m]) < _SAME:
+                weight = ONE / (far[m] * far[m])
+                votes += 1
+                total, sum_u, sum_v = total + weight, sum_u + weight * us[m], sum_v + weight * vs[m]
+        if votes > most:
+            most, u, v = votes, sum_u / total, sum_v / total
+    return most > 0, u, v
 
 
-def fill_occluded(flow: Floats, consistency: Floats) -> Floats:
-    """Fill occluded pixels: a flow that has the motion of the layer behind where its own is not consistent.
+@jit
+def _fill_by_rays(flow: Floats, consistency: Floats, places: Ints, reach: int) -> None:
+    width = consistency.shape[1]
+    met, filled = np.empty((3, _RAYS), np.float32), np.empty((2, places.size), np.float32)
+    for k in range(places.size):
+        i, j = places[k] // width, places[k] % width
+        found, u, v = _vote(flow, consistency, i, j, reach, met)
+        leaves = _leaves(flow, i, j, flow[0, i, j], flow[1, i, j]) and _leaves(flow, i, j, u, v)
+        filled[0, k], filled[1, k] = (u, v) if found and not leaves else (flow[0, i, j], flow[1, i, j])
+    for k in range(places.size):
+        i, j = places[k] // width, places[k] % width
+        flow[0, i, j], flow[1, i, j] = filled[0, k], filled[1, k]
+
+
+def fill_occluded(flow: Floats, consistency: Floats, where: Flags) -> Floats:
+    """Fill occluded pixels, in place: they get the motion of the layer behind. Flags of the tiles in which they are.
 
     From there one looks around: things in front are mostly convex, so that less than half of the rays meet them, and
-    most say how what is behind moves.
+    most say how what is behind moves. Pixels whose own motion is consistent, or that are not to be filled, keep it.
     """
-    filled = flow.copy()
-    occluded = int((consistency <= HALF).sum())
-    _fill_by_rays(flow, consistency, min(max(_STEPS // (_RAYS * max(occluded, 1)), 8), _FARTHEST), filled)
-    return filled
+    places = np.flatnonzero((consistency <= HALF) & where)
+    _fill_by_rays(flow, consistency, places, min(max(_STEPS // (_RAYS * max(places.size, 1)), 8), _FARTHEST))
+    tiles = tiles_of(*consistency.shape)
+    rows, columns = np.divmod(places, consistency.shape[1])
+    tiles[rows // TILE, columns // TILE] = 1
+    return tiles
 
 
 def photometric_error(one: Floats, other: Floats, flow: Floats) -> Floats:
@@ -173,18 +214,19 @@ def photometric_error(one: Floats, other: Floats, flow: Floats) -> Floats:
     return np.asarray(cv2.blur(off, (3, 3)))
 
 
-def _photometric_similarity(frame: Floats, other: Floats, flow: Floats) -> Floats:
-    off = photometric_error(frame, other, flow)
-    off *= np.float32(1 / (len(frame) * _SIMILAR))
-    off *= off
-    return np.float32(1) / (1 + off * off)
-
-
 class MotionField(NamedTuple):
     """The motion of a frame's pixels, and what is known of their occlusion."""
 
     samples: Floats  # flat, four a pixel: motion x and y, consistency, similarity
     z_order: Floats  # (H, W)
+
+
+class Motion(NamedTuple):
+    """The motion between two frames, and of their tiles where motions meet, and about it, and speed squared."""
+
+    fields: tuple[MotionField, MotionField]
+    near: Floats
+    speed: Floats
 
 
 def pack_samples(flow: Floats, consistency: Floats, similarity: Floats) -> Floats:
@@ -195,17 +237,51 @@ def pack_samples(flow: Floats, consistency: Floats, similarity: Floats) -> Float
     return samples.ravel()
 
 
-def motion_fields(before: Floats, after: Floats, forward: Floats, backward: Floats) -> tuple[MotionField, MotionField]:
-    """Motion fields of two frames (3, H, W), sRGB in [0, 1]: flows (2, H, W) with consistency, similarity, z-order."""
-    consistency, back_consistency = (np.empty(forward.shape[1:], np.float32) for _ in range(2))
-    flow_consistency(forward, backward, consistency)
-    flow_consistency(backward, forward, back_consistency)
-    z_order, back_z = consistency.copy(), back_consistency.copy()
-    _raise_occluders(forward, consistency, z_order, backward, back_consistency, back_z)
-    _raise_occluders(backward, back_consistency, back_z, forward, consistency, z_order)
-    similarity, back_similarity = (
-        _photometric_similarity(before, after, forward),
-        _photometric_similarity(after, before, backward),
-    )
-    first, second = (forward, consistency, similarity), (backward, back_consistency, back_similarity)
-    return MotionField(pack_samples(*first), z_order), MotionField(pack_samples(*second), back_z)
+@jit
+def _find_similarity(frame: Floats, other: Floats, tiles: Floats, motion: Floats) -> None:
+    """Photometric similarity of the pixels of some tiles, into their samples, by the mean error over 3x3 pixels."""
+    height, width = frame.shape[1:]
+    scale = ONE / np.float32(9 * frame.shape[0] * _SIMILAR)
+    off = np.empty((TILE + 2, TILE + 2), np.float32)
+    for tile in range(tiles.size):
+        if tiles[tile // tiles.shape[1], tile % tiles.shape[1]] == ZERO:
+            continue
+        top, left, bottom, right = tile_place(tile, tiles.shape[1], height, width)
+        for i in range(top - 1, bottom + 1):
+            for j in range(left - 1, right + 1):
+                p, q = clamp(i, 0, height - 1), clamp(j, 0, width - 1)
+                off[i - top + 1, j - left + 1] = difference(frame, other, motion, p, q)
+        for i in range(top, bottom):
+            for j in range(left, right):
+                total = ZERO
+                for p in range(i - top, i - top + 3):
+                    for q in range(j - left, j - left + 3):
+                        total += off[p, q]
+                total *= scale
+                motion[4 * (i * width + j) + 3] = ONE / (ONE + total * total * total * total)
+
+
+def motion_fields(
+    before: Floats, after: Floats, forward: Floats, backward: Floats, known: tuple[Floats, Floats] | None = None
+) -> Motion:
+    """The motion of two frames (3, H, W), sRGB in [0, 1]: flows (2, H, W) with consistency, similarity and z-order.
+
+    Where no motions meet, all is taken to be similar. `known` are the consistencies of the flows.
+    """
+    one, other = known or (flow_consistency(forward, backward), flow_consistency(backward, forward))
+    z_order, back_z = one.copy(), other.copy()
+    _raise_occluders(forward, one, z_order, backward, other, back_z)
+    _raise_occluders(backward, other, back_z, forward, one, z_order)
+    alike = np.ones_like(one)
+    samples, back_samples = pack_samples(forward, one, alike), pack_samples(backward, other, alike)
+    speed, near, reaching = (tiles_of(*one.shape) for _ in range(3))
+    sides = (before, after, forward, samples, z_order), (after, before, backward, back_samples, back_z)
+    for frame, next_frame, flow, motion, order in sides:
+        boxes = np.full((*near.shape, 4), (np.inf, np.inf, -np.inf, -np.inf), np.float32)
+        find_speed(flow, speed)
+        find_meetings(frame, next_frame, motion, order, detail_of(frame), boxes)
+        mark(boxes, near)
+    flag_reaching(near, speed, reaching)
+    _find_similarity(before, after, reaching, samples)
+    _find_similarity(after, before, reaching, back_samples)
+    return Motion((MotionField(samples, z_order), MotionField(back_samples, back_z)), near, speed)

@@ -21,7 +21,7 @@ from lolblur_synth.ops.interpolation.occlusion import flow_consistency, photomet
 _RADIUS = 3  # pixels: patches have three rows, every other one, and seven columns
 _COLUMNS = np.array([1] * (2 * _RADIUS + 1) + [0], np.float32)
 _EDGE = _RADIUS + 2  # pixels: what is nearer to the border is left as it is, for there are no patches
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 _BRIGHTNESS = np.float32(0.3)  # weight of luma among slopes
 _MOST = np.float32(0.1)  # difference, of slopes, beyond which it does not matter how different
 _MOST_LUMA = np.float32(0.4)  # and of luma
@@ -176,41 +176,59 @@ def _sweep(flow: Floats, back: Floats, one: Floats, other: Floats, guide: Floats
     return left
 
 
+@jit
+def _luma_and_slopes(frame: Floats, luma: Floats, planes: Floats) -> None:
+    height, width = luma.shape
+    for i in range(height):
+        for j in range(width):
+            luma[i, j] = _RED * frame[0, i, j] + _GREEN * frame[1, i, j] + _BLUE * frame[2, i, j]
+    for i in range(height):
+        above, row, below = luma[max(i - 1, 0)], luma[i], luma[min(i + 1, height - 1)]
+        for j in range(width):
+            planes[0, i, j] = _BRIGHTNESS * row[j]
+            planes[1, i, j] = HALF * (row[min(j + 1, width - 1)] - row[max(j - 1, 0)])
+            planes[2, i, j] = HALF * (below[j] - above[j])
+
+
 def _features(frame: Floats) -> Floats:
     """Luma and its slopes along x and y of a frame: (3, H, W)."""
-    height, width = frame.shape[1:]
-    luma = (_LUMA @ frame.reshape(3, -1)).reshape(height, width)
-    around = cv2.copyMakeBorder(luma, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     planes = np.empty_like(frame)
-    np.multiply(luma, _BRIGHTNESS, out=planes[0])
-    np.subtract(around[1:-1, 2:], around[1:-1, :-2], out=planes[1])
-    np.subtract(around[2:, 1:-1], around[:-2, 1:-1], out=planes[2])
-    planes[1:] *= HALF
+    _luma_and_slopes(frame, np.empty(frame.shape[1:], np.float32), planes)
     return planes
+
+
+@jit
+def _keep_within(flow: Floats, off: Floats) -> None:
+    """Errors of what leaves the picture, which cannot be found, become 0."""
+    height, width = off.shape
+    for i in range(height):
+        for j in range(width):
+            x, y = np.float32(j) + flow[0, i, j], np.float32(i) + flow[1, i, j]
+            if x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1):
+                off[i, j] = ZERO
 
 
 def _inconsistent(flow: Floats, consistency: Floats, one: Floats, other: Floats) -> Ints:
     """Pixels, with some about them, that differ from where they are said to go or that the other flow does not find."""
-    height, width = consistency.shape
     off = photometric_error(one, other, flow)
     limit = _DIFFERENT + _USUAL * float(np.median(off[::2, ::2]))
     off[consistency < HALF] += limit
-    x, y = flow[0] + np.arange(width, dtype=np.float32), flow[1] + np.arange(height, dtype=np.float32)[:, None]
-    off[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0  # what leaves cannot be found
+    _keep_within(flow, off)
     if (off > limit).mean() > _SHARE:
         limit = float(np.quantile(off[::2, ::2], 1 - _SHARE))
-    grains = cv2.morphologyEx((off > limit).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    grains = cv2.morphologyEx((off > limit).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     grains = cv2.dilate(grains, np.ones((5, 5), np.uint8))
     inner = np.zeros_like(grains)
     inner[_EDGE:-_EDGE, _EDGE:-_EDGE] = grains[_EDGE:-_EDGE, _EDGE:-_EDGE]
     return np.flatnonzero(inner)
 
 
-def patchmatch(before: Floats, after: Floats, forward: Floats, backward: Floats) -> None:
-    """PatchMatch where flows (2, H, W) between two frames (3, H, W), sRGB in [0, 1], are inconsistent; in place."""
-    consistency, back_consistency = (np.empty(before.shape[1:], np.float32) for _ in range(2))
-    flow_consistency(forward, backward, consistency)
-    flow_consistency(backward, forward, back_consistency)
+def patchmatch(before: Floats, after: Floats, forward: Floats, backward: Floats) -> tuple[Floats, Floats]:
+    """PatchMatch where flows (2, H, W) between two frames (3, H, W), sRGB in [0, 1], are inconsistent; in place.
+
+    Returns the consistency (H, W) that the flows had.
+    """
+    consistency, back_consistency = flow_consistency(forward, backward), flow_consistency(backward, forward)
     one, other = _features(before), _features(after)
     pending = _inconsistent(forward, consistency, one, other)
     also = _inconsistent(backward, back_consistency, other, one)
@@ -221,3 +239,4 @@ def patchmatch(before: Floats, after: Floats, forward: Floats, backward: Floats)
         for found, was, places in sides:  # neither direction sees the other's news within a sweep
             was.reshape(2, -1)[:, places] = found.reshape(2, -1)[:, places]
         pending, also = pending[:left], also[:also_left]
+    return consistency, back_consistency

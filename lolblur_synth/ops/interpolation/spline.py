@@ -10,39 +10,44 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Real, clamp, jit, round_half_up
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Real, clamp, jit
 from lolblur_synth.kernels.simd import (
     Vec8,
     broadcast8,
     concat_high,
     concat_low,
+    fold,
     load8,
+    load16,
+    load_broadcast16,
     maximum,
     minimum,
 )
 
 EDGE = 5  # pixels, by which the border is repeated
+_AROUND = 7  # pixels, which are one more around 4x4, wherever these begin in 2x2
 _POLE = np.float32(3**0.5 - 2)
 _HORIZON = 14  # pixels after which the pole's powers are nothing
-_FRACTIONS = 256  # of a pixel, to which positions are rounded
+_BITS = 8  # of a fraction of a pixel, to which positions are rounded
+_FRACTIONS = np.float32(1 << _BITS)
 
 
 def _weights() -> Floats:
-    """Cubic B-spline weights of the four pixels around a place, for each fraction of a pixel, 0 to 1."""
-    s = np.arange(_FRACTIONS + 1) / _FRACTIONS
+    """Cubic B-spline weights of the four pixels around a place, for each fraction of a pixel."""
+    s = np.arange(1 << _BITS) / (1 << _BITS)
     weights = (1 - s) ** 3, 3 * s**3 - 6 * s**2 + 4, -3 * s**3 + 3 * s**2 + 3 * s + 1, s**3
     return np.ascontiguousarray(np.stack(weights, 1).ravel() / 6, np.float32)
 
 
 _WEIGHTS = _weights()
+_ACROSS = np.repeat(_WEIGHTS, 4)  # of the samples of four pixels
 
 
 class SplineFrame(NamedTuple):
-    """A frame that can be sampled anywhere; each array flat, four samples a pixel, with `EDGE` pixels of border."""
+    """A frame that can be sampled anywhere; each array flat, with `EDGE` pixels of border."""
 
-    coefficients: Floats
-    low: Floats  # the least of the 6x6 pixels around the 4x4, of which the first one is here
-    high: Floats
+    coefficients: Floats  # four samples a pixel
+    limits: Floats  # four samples each of the least and the highest around, for 2x2 pixels together
 
 
 def spline_frame(frame: Tensor) -> SplineFrame:
@@ -50,11 +55,11 @@ def spline_frame(frame: Tensor) -> SplineFrame:
     red, green, blue = frame.contiguous().numpy()
     merged = cv2.merge((red, green, blue, red))
     pixels = cv2.copyMakeBorder(merged, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)
-    block = np.ones((6, 6), np.uint8)
-    low, high = (limit(pixels, block, anchor=(1, 1)) for limit in (cv2.erode, cv2.dilate))
+    block = np.ones((_AROUND, _AROUND), np.uint8)
+    limits = np.concatenate([limit(pixels, block, anchor=(1, 1))[::2, ::2] for limit in (cv2.erode, cv2.dilate)], 2)
     _filter_rows(pixels)
     _filter_columns(pixels.reshape(len(pixels), -1))
-    return SplineFrame(pixels.ravel(), low.ravel(), high.ravel())
+    return SplineFrame(pixels.ravel(), limits.ravel())
 
 
 @jit
@@ -121,20 +126,21 @@ def add_halves(value: Vec8) -> Vec8:
 
 
 @jit
-def sample_spline(coefficients: Floats, low: Floats, high: Floats, height: int, width: int, x: Real, y: Real) -> Vec8:
-    """A frame's pixel at a position, in the first four lanes, within the range of the 6x6 pixels around.
+def sample_spline(coefficients: Floats, limits: Floats, height: int, width: int, x: Real, y: Real) -> Vec8:
+    """A frame's pixel at a position, in the first four lanes, within the range of the 7x7 pixels around.
 
     Without this it rings: beside a lamp there would be a ring blacker than anything in the frame.
     """
-    x, y = clamp(x, -ONE, np.float32(width)) + ONE, clamp(y, -ONE, np.float32(height)) + ONE
-    j, i = int(x), int(y)
-    a, b = 4 * round_half_up((x - np.float32(j)) * _FRACTIONS), 4 * round_half_up((y - np.float32(i)) * _FRACTIONS)
-    stride = 4 * (width + 2 * EDGE)
-    first = (i - 2 + EDGE) * stride + 4 * (j - 2 + EDGE)
-    left, right = broadcast8(ZERO), broadcast8(ZERO)
-    for row in range(4):
-        at, weight = first + row * stride, _WEIGHTS[b + row]
-        left, right = left + weight * load8(coefficients, at), right + weight * load8(coefficients, at + 8)
-    found = concat_broadcast(_WEIGHTS[a], _WEIGHTS[a + 1]) * left
-    found = add_halves(found + concat_broadcast(_WEIGHTS[a + 2], _WEIGHTS[a + 3]) * right)
-    return minimum(maximum(found, load8(low, first)), load8(high, first))
+    at_x = int((clamp(x, -ONE, np.float32(width)) + ONE) * _FRACTIONS + HALF)  # of positive numbers: to the nearest
+    at_y = int((clamp(y, -ONE, np.float32(height)) + ONE) * _FRACTIONS + HALF)
+    j, i = at_x >> _BITS, at_y >> _BITS
+    a, b = 4 * (at_x & ((1 << _BITS) - 1)), 4 * (at_y & ((1 << _BITS) - 1))
+    row, column, stride = i - 2 + EDGE, j - 2 + EDGE, 4 * (width + 2 * EDGE)  # of the first of 4x4 pixels
+    first, cell = row * stride + 4 * column, (row >> 1) * ((width + 2 * EDGE + 1) >> 1) + (column >> 1)
+    rows = load_broadcast16(_WEIGHTS, b) * load16(coefficients, first)
+    rows += load_broadcast16(_WEIGHTS, b + 1) * load16(coefficients, first + stride)
+    rows += load_broadcast16(_WEIGHTS, b + 2) * load16(coefficients, first + 2 * stride)
+    rows += load_broadcast16(_WEIGHTS, b + 3) * load16(coefficients, first + 3 * stride)
+    found = add_halves(fold(load16(_ACROSS, 4 * a) * rows))
+    limit = load8(limits, 8 * cell)
+    return minimum(maximum(found, limit), concat_high(limit, limit))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lolblur_synth.kernels.jit import ONE, ZERO, Floats, Ints, Real, clamp, jit
 from lolblur_synth.kernels.simd import extract_lane, load8
-from lolblur_synth.ops.interpolation.occlusion import NEAR, MotionField
+from lolblur_synth.ops.interpolation.occlusion import NEAR, Motion, MotionField
 from lolblur_synth.ops.interpolation.spline import (
     SplineFrame,
     add_halves,
@@ -63,8 +63,7 @@ def splat_rectangle(motion: Floats, z_order: Floats, time: Real, zbuffer: Ints, 
                 off = max(dx, dy)
                 if off < ONE and 0 <= q < height and 0 <= p < width:
                     value = (int((z_orders[j] + ONE - _NEARER * off) * _FINE) << 32) | (i * width + j)
-                    if value > zbuffer[q, p]:
-                        zbuffer[q, p] = value
+                    zbuffer[q, p] = max(zbuffer[q, p], value)  # without a branch, which nothing could predict
 
 
 @jit
@@ -163,11 +162,12 @@ def _border_weights(at: Floats, weight: Floats) -> None:
             weight[i, j] = weigh_by_border(weight[i, j], inside, back_inside)
 
 
-def backward_maps(one: MotionField, other: MotionField, time: float) -> tuple[Floats, Floats]:
+def backward_maps(motion: Motion, time: float) -> tuple[Floats, Floats]:
     """Backward maps: positions in both frames (2, 2, H, W) of what is seen at a time, and the second's weight (H, W).
 
     What is seen in one frame only is looked for along its motion in the other, and counts there as it is similar.
     """
+    one, other = motion.fields
     height, width = one.z_order.shape
     zbuffers = np.full((2, height, width), -1, np.int64)
     at, weight = np.empty((2, 2, height, width), np.float32), np.empty((height, width), np.float32)
@@ -188,7 +188,7 @@ def _is_pixel(x: Real, y: Real, height: int, width: int) -> Any:
 
 @jit
 def _blend_frames(
-    c0: Floats, low0: Floats, high0: Floats, c1: Floats, low1: Floats, high1: Floats, before: Floats, after: Floats,
+    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, before: Floats, after: Floats,
     at: Floats, weight: Floats, out: Floats,
 ) -> None:  # fmt: skip
     height, width = weight.shape
@@ -200,8 +200,8 @@ def _blend_frames(
                     one, other = before[k, int(y0), int(x0)], after[k, int(y1), int(x1)]
                     out[k, i, j] = one + share * (other - one)
                 continue
-            first = sample_spline(c0, low0, high0, height, width, x0, y0)
-            second = sample_spline(c1, low1, high1, height, width, x1, y1)
+            first = sample_spline(c0, limits0, height, width, x0, y0)
+            second = sample_spline(c1, limits1, height, width, x1, y1)
             pixel = first + share * (second - first)
             out[0, i, j] = extract_lane(pixel, 0)
             out[1, i, j] = extract_lane(pixel, 1)

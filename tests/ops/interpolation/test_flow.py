@@ -30,7 +30,7 @@ def bars() -> tuple[Tensor, Tensor]:
 def refined(before: Tensor, after: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The flows after refinement, (2, H, W)."""
     height, width = before.shape[1:]
-    sides = estimate_motion(before, after, *estimate_flow(before, after))
+    sides = estimate_motion(before, after, *estimate_flow(before, after)).fields
     one, other = (
         side.samples[: 4 * height * width].reshape(height, width, 4)[..., :2].transpose(2, 0, 1) for side in sides
     )

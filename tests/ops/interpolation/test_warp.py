@@ -4,12 +4,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolblur_synth.ops.interpolation.occlusion import MotionField, motion_fields, pack_samples
+from lolblur_synth.ops.interpolation.occlusion import Motion, motion_fields, pack_samples
 from lolblur_synth.ops.interpolation.warp import backward_maps, blend, fixed_point_flow, moving
 from tests.ops.interpolation.test_occlusion import HEIGHT, WIDTH, bar, still
 
 
-def fields(forward: np.ndarray, backward: np.ndarray) -> tuple[MotionField, MotionField]:
+def fields(forward: np.ndarray, backward: np.ndarray) -> Motion:
     """Of frames that look the same nowhere."""
     black, white = np.zeros((3, HEIGHT, WIDTH), np.float32), np.ones((3, HEIGHT, WIDTH), np.float32)
     return motion_fields(black, white, forward, backward)
@@ -19,7 +19,7 @@ def fields(forward: np.ndarray, backward: np.ndarray) -> tuple[MotionField, Moti
 @pytest.mark.parametrize("time", [0.25, 0.5, 0.75])
 def test_what_passes_is_seen_and_what_is_behind_it_is_where_it_was(width: int, time: float):
     """A bar that moves 8 pixels, whatever its width: where all comes from, in closed form."""
-    at, weight = backward_maps(*fields(bar(10, width, 8), bar(18, width, -8)), time)
+    at, weight = backward_maps(fields(bar(10, width, 8), bar(18, width, -8)), time)
     x = np.arange(WIDTH, dtype=np.float32)
     left = 10 + 8 * time
     inside = (x >= left) & (x < left + width)
@@ -35,7 +35,7 @@ def test_what_passes_is_seen_and_what_is_behind_it_is_where_it_was(width: int, t
 
 
 def test_what_is_uncovered_is_taken_from_the_frame_that_has_it():
-    _, weight = backward_maps(*fields(bar(10, 20, 8), bar(18, 20, -8)), 0.5)
+    _, weight = backward_maps(fields(bar(10, 20, 8), bar(18, 20, -8)), 0.5)
     assert (weight[20, 11:13] > 0.95).all()  # the bar has left
     assert (weight[20, 35:37] < 0.05).all()  # the bar will come
 
@@ -43,8 +43,8 @@ def test_what_is_uncovered_is_taken_from_the_frame_that_has_it():
 def test_what_looks_the_same_is_blended_though_it_is_hidden():
     grey = np.full((3, HEIGHT, WIDTH), 0.5, np.float32)
     forward, backward = bar(10, 20, 8), bar(18, 20, -8)
-    _, weight = backward_maps(*motion_fields(grey, grey + 0.001, forward, backward), 0.5)
-    _, hard = backward_maps(*fields(forward, backward), 0.5)
+    _, weight = backward_maps(motion_fields(grey, grey + 0.001, forward, backward), 0.5)
+    _, hard = backward_maps(fields(forward, backward), 0.5)
     assert (weight[20, 11:13] < 0.7).all()
     assert (hard[20, 11:13] > 0.95).all()
 
@@ -52,7 +52,7 @@ def test_what_looks_the_same_is_blended_though_it_is_hidden():
 def test_the_border_of_one_frame_is_taken_from_the_other():
     flow = still()
     flow[0] = 6
-    _, weight = backward_maps(*fields(flow, -flow), 0.5)
+    _, weight = backward_maps(fields(flow, -flow), 0.5)
     assert (weight[:, :2] > 0.99).all()
     assert (weight[:, -2:] < 0.01).all()
     assert np.allclose(weight[:, 6:-6], 0.5, atol=1e-3)
@@ -77,7 +77,7 @@ def test_frames_of_any_size(size: tuple[int, int]):
     frame = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     flow = np.zeros((2, *size), np.float32)
     pixels = frame.numpy()
-    at, weight = backward_maps(*motion_fields(pixels, pixels, flow, flow), 0.5)
+    at, weight = backward_maps(motion_fields(pixels, pixels, flow, flow), 0.5)
     assert torch.equal(blend(moving(frame), moving(frame), at, weight), frame)
 
 
@@ -97,8 +97,7 @@ def test_a_thin_wire_leaves_little_of_itself_where_it_was_and_will_be():
         return sign * np.stack([np.where(wire, 7, 0.5), np.where(wire, -2, 0)]).astype(np.float32)
 
     (before, cover), (after, also_cover), (truth, true_cover) = (frame(time) for time in (0, 1, 0.5))
-    one, other = motion_fields(before, after, flow(cover, 1), flow(also_cover, -1))
-    at, weight = backward_maps(one, other, 0.5)
+    at, weight = backward_maps(motion_fields(before, after, flow(cover, 1), flow(also_cover, -1)), 0.5)
     made = blend(moving(torch.from_numpy(before)), moving(torch.from_numpy(after)), at, weight).numpy()
     off = (made - truth)[0, 12:-12, 12:-12][true_cover[12:-12, 12:-12] == 0]
     assert np.sqrt(np.square(off).mean()) < 0.024  # 0.032 when a frame counts in full where the wire hides the ground
