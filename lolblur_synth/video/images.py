@@ -87,7 +87,11 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
     Colours that its profile tells are converted. Raises `SequenceError` when it cannot be decoded, has another depth
     than 8 or 16 bits, holds several pictures, or more than `largest` pixels, which its header tells.
     """
-    data = read_contents(path, largest)
+    return decode_pixels(read_contents(path, largest), path, largest)
+
+
+def decode_pixels(data: bytes, where: object, largest: int = MAX_PIXELS) -> Pixels:
+    """Decode the bytes of a picture file, which are from `where`; as `read_pixels`, and raises as that does."""
     try:
         tiff = read_tiff(data, largest) if data.startswith(TIFF) else None
         header = tiff.header if tiff else read_header(data)
@@ -95,7 +99,7 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
             raise UnreadableError(f"{_NO_PICTURE} (empty, truncated, or of another kind than {', '.join(KINDS)})")
         if header.width * header.height == 0:
             raise UnreadableError(f"{_NO_PICTURE} (of {header.width}x{header.height} pixels)")
-        check_size(path, header.width, header.height, largest)
+        check_size(where, header.width, header.height, largest)
         if header.pictures > 1:
             raise UnreadableError(f"{header.pictures} pictures that move; write each into a file of its own")
         if header.channels == 4:
@@ -105,7 +109,7 @@ def read_pixels(path: Path, largest: int = MAX_PIXELS) -> Pixels:
         if found and found.grey and decoded.ndim == 3 and header.channels != 1 and np.ptp(decoded, axis=2).any():
             raise UnreadableError("its colour profile is one of grey pictures; remove the profile")
     except UnreadableError as error:
-        raise SequenceError(error, where=path) from None
+        raise SequenceError(error, where=where) from None
     rgb = cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB) if decoded.ndim == 2 else decoded
     return cast(Pixels, to_srgb(rgb, found) if found else rgb)
 
@@ -120,12 +124,12 @@ def picture_size(path: Path) -> tuple[int, int] | None:
     return (header.width, header.height) if header else None
 
 
-def check_size(path: Path, width: int, height: int, largest: int) -> None:
+def check_size(where: object, width: int, height: int, largest: int) -> None:
     """Raise `SequenceError` for more pixels than are decoded, before that takes the memory."""
     if width * height > largest:
         raise SequenceError(
             f"{width}x{height} are more than {largest} pixels",
-            where=path,
+            where=where,
             advice=f"make it smaller, or if it is meant, run with {setting('run.max_pixels')}={width * height}",
         )
 
