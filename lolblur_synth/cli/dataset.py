@@ -88,21 +88,44 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
 @click.command()
 @click.argument("dataset", type=FOLDER)
 def verify(dataset: Path) -> None:
-    """Decode and hash every picture of a dataset again."""
+    """Decode and hash every picture of a dataset, or of a packed one, again."""
+    from lolblur_synth.dataset.packs.contents import is_pack
     from lolblur_synth.dataset.verify import verify as check
 
     count, faults = check(dataset)
     for fault in faults:
         click.echo(fault)
     if faults:
-        raise SequenceError(
-            f"{len(faults)} faults",
-            where=dataset,
-            advice=(
-                "delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no record names, and run again"
-            ),
-        )
+        made = "delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no record names, and run again"
+        raise SequenceError(f"{len(faults)} faults", where=dataset, advice="pack it anew" if is_pack(dataset) else made)
     click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
+
+
+@click.command()
+@click.argument("dataset", type=FOLDER)
+@click.option("--to", "kind", type=click.Choice(["webdataset", "lmdb", "parquet"]), required=True, help="The form.")
+@click.option("--out", type=FOLDER, required=True, help="Where the packed dataset goes.")
+@click.option(
+    "--megabytes", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Of a shard or Parquet file."
+)
+@click.option("--crop", type=click.IntRange(8), help="Cut pictures into sub-images of so many pixels; of lmdb.")
+@click.option("--step", type=click.IntRange(1), help="Pixels from sub-image to sub-image (half of --crop).")
+@click.option("--overwrite", is_flag=True, help="Replace another pack in --out.")
+def pack(
+    dataset: Path, kind: str, out: Path, megabytes: int, crop: int | None, step: int | None, overwrite: bool
+) -> None:
+    """Pack a dataset for other trainers; stop it and call it again, it goes on."""
+    from typing import cast
+
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.dataset.packs.pack import pack as make
+    from lolblur_synth.dataset.packs.plan import Kind, Options
+
+    options = Options(cast(Kind, kind), megabytes, crop, step)
+    with frame_progress(console_for(stderr=True)) as progress:
+        contents = make(dataset, out, options, progress, overwrite=overwrite)
+    size = sum(file.size for file in contents.files.values())
+    click.echo(f"{shown(out)}: {len(contents.files)} files, {size / 1e6:.1f} MB; its README.md tells how to read it")
 
 
 @click.command()

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, TypeGuard, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from lolblur_synth.config.about import About
 from lolblur_synth.config.cameras import CameraSettings, known
 from lolblur_synth.config.section import SMALLEST_SIDE, Range, Section, Size, WholeRange, as_range, as_tuple, within
 from lolblur_synth.mosaic.pattern import Demosaic, Pattern
@@ -277,6 +278,7 @@ class Config(Section):
     noise: Noise = Noise()
     isp: Isp = Isp()
     dataset: Dataset = Dataset()
+    about: About = About()
     run: Run = Run()
 
     @model_validator(mode="after")

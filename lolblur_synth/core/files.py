@@ -74,6 +74,13 @@ def read_bounded(path: Path, limit: int, *, follow: bool = True) -> bytes:
     return data
 
 
+def read_part(path: Path, start: int, size: int) -> bytes:
+    """`size` bytes of a file from `start` on, or fewer where it ends before; raises `OSError`."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(size)
+
+
 def open_lock(path: Path) -> IO[bytes]:
     """Open a file to lock, which is made if it is not there and never emptied; raises `OSError`, for a link too."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW

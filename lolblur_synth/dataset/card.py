@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lolblur_synth.config.about import UNTOLD, About
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import write_text
+from lolblur_synth.dataset.card_head import head, licensing
+from lolblur_synth.dataset.hugging_face import METADATA
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord, SourceShutterRecord
@@ -38,11 +41,11 @@ _MEANINGS = {
 }
 
 
-def write(root: Path, records: dict[str, SequenceRecord]) -> None:
+def write(root: Path, records: dict[str, SequenceRecord], about: About = UNTOLD) -> None:
     """Write README.md and the contact sheet of a dataset."""
     if records:
         write_sheet(root, list(records.values()))
-        write_text(root / "README.md", render(list(records.values())))
+        write_text(root / "README.md", render(list(records.values()), about))
 
 
 def write_sheet(root: Path, records: list[SequenceRecord]) -> None:
@@ -57,18 +60,26 @@ def write_sheet(root: Path, records: list[SequenceRecord]) -> None:
     write_png(root / SHEET, contact_sheet(rows))
 
 
-def render(records: list[SequenceRecord]) -> str:
+def render(records: list[SequenceRecord], about: About = UNTOLD) -> str:
     """The card as Markdown."""
     summary = summarize(records)
-    blocks = [*_contents(summary), *_folders(summary.config), *_recipe(summary), *_sources(summary)]
+    blocks = [*_head(summary, about), *_contents(summary, about), *_folders(summary.config), *licensing(about)]
+    blocks += [*_recipe(summary), *_sources(summary)]
     return "\n".join([*blocks, *_blurs(summary), *_measurements(summary), *_versions(summary)])
 
 
-def _contents(summary: Summary) -> list[str]:
+def _head(summary: Summary, about: About) -> list[str]:
+    pattern = "**" if summary.config.dataset.bit_depth == 8 else METADATA
+    files = [(split, f"{split}/{pattern}") for split, part in summary.splits.items() if part.pairs]
+    return head(about, summary.pairs, files)
+
+
+def _contents(summary: Summary, about: About) -> list[str]:
     config = summary.config
     return [
-        "# A low-light blur dataset in the LOL-Blur layout",
+        f"# {_cell(about.name or 'A low-light blur dataset in the LOL-Blur layout')}",
         "",
+        *([*about.description.splitlines(), ""] if about.description else []),
         f"Made by lolblur-synth {_cell(summary.made_by)} with seed {config.seed}. "
         f"{summary.pairs} pairs from {len(summary.videos)} videos, split by video:",
         "",
@@ -95,6 +106,21 @@ def _folders(config: Config) -> list[str]:
         f"`{MANIFEST}` has one line per pair, `records/VVVV-S.json` everything about a sequence, `{SETTINGS}` the "
         "settings. `lolblur-synth verify DIR` decodes and hashes every picture again.",
         "",
+        *_loading(config),
+        "",
+    ]
+
+
+def _loading(config: Config) -> list[str]:
+    """How Hugging Face's `datasets` reads it."""
+    if config.dataset.bit_depth == 8:
+        return [
+            f'`datasets.load_dataset("imagefolder", data_dir="DIR")` gives a row per pair, by {{split}}/{METADATA}.'
+        ]
+    return [
+        "`imagefolder` of Hugging Face's `datasets` would cut 16 bits to 8 and refuses this folder. "
+        f"{{split}}/{METADATA} has a row per pair with the paths of its pictures; `lolblur-synth pack DIR --to parquet "
+        "--out OUT` puts the pictures in, which `datasets` then gives as the bytes of their files."
     ]
 
 

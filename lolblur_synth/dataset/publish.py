@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.files import flush, move, write_whole
-from lolblur_synth.dataset.layout import RECORD, SETTINGS, record_path, staged
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, record_path, staged
 from lolblur_synth.dataset.links import check_inside, placed
 from lolblur_synth.dataset.record_reader import read_record, read_staged
 from lolblur_synth.dataset.records import SequenceRecord
@@ -95,6 +95,7 @@ def recover(root: Path) -> None:
                 shutil.rmtree(staging)
         else:
             shutil.rmtree(staging)
-    for draft in root.glob(".*.partial"):  # of a file at the top, such as the manifest
-        if not draft.is_dir() or draft.is_symlink():
-            draft.unlink()
+    for folder in (root, *(root / split for split in SPLITS)):
+        for draft in folder.glob(".*.partial"):  # of a file that is made from the records, such as the manifest
+            if not draft.is_dir() or draft.is_symlink():
+                draft.unlink()

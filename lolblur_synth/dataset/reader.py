@@ -1,6 +1,6 @@
-"""Reading a dataset that `run` made: its pairs with what is recorded of them, their pictures when they are asked for."""
+"""Reading a dataset that `run` made: its pairs with what is recorded of them; pictures are decoded when asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -8,11 +8,15 @@ from typing import overload
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lolblur_synth.core.errors import UserError
-from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, Folder, Split, image_path
+from lolblur_synth.core.errors import SequenceError, UserError
+from lolblur_synth.core.files import read_part
+from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, SPLITS, Folder, Split, image_path
+from lolblur_synth.dataset.packs.contents import ORIGIN, is_pack, read_contents_of
+from lolblur_synth.dataset.pairs import Place, listing
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import PairRecord, SequenceRecord
-from lolblur_synth.video.images import Pixels, dequantize, read_pixels
+from lolblur_synth.dataset.shards import find_shards
+from lolblur_synth.video.images import Pixels, decode_pixels, dequantize, read_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class RecordedPair:
     root: Path  # the dataset
     record: PairRecord
     sequence: SequenceRecord
+    shards: Mapping[Path, Place] | None = None  # of a packed one, where each of its paths is
 
     @property
     def name(self) -> str:
@@ -35,13 +40,19 @@ class RecordedPair:
 
     @property
     def paths(self) -> dict[Folder, Path]:
-        """Where its five pictures lie."""
+        """Where its five pictures lie; those of a packed dataset, where they lay."""
         video, number = self.sequence.video, self.record.number
         return {folder: self.root / image_path(self.split, folder, video, number) for folder in FOLDERS}
 
     def pixels(self, folder: Folder = "low_blur_noise") -> Pixels:
         """Decode one picture, (H, W, 3), sRGB codes of 8 or 16 bits; raises `SequenceError` where it is damaged."""
-        return read_pixels(self.paths[folder])
+        path = self.paths[folder]
+        if self.shards is None:
+            return read_pixels(path)
+        place = self.shards.get(path)
+        if place is None:
+            raise SequenceError("is in none of the shards", where=path)
+        return decode_pixels(read_part(place.path, place.start, place.size), f"{place.path}: {place.member}")
 
     def read(self, folder: Folder = "low_blur_noise") -> Tensor:
         """Decode one picture, (3, H, W), float32, sRGB in [0, 1]; raises as `pixels`."""
@@ -94,14 +105,35 @@ class PairTensors(Dataset[dict[str, Tensor | str]]):
 def read_dataset(root: Path | str, split: Split | None = None) -> RecordedPairs:
     """Pairs of a dataset, or of one split of it, by sequence and number; no picture is decoded.
 
-    Raises `UserError` when the folder is no dataset made by `run`, or a record is damaged.
+    It may be packed into WebDataset shards. Raises `UserError` when the folder is no dataset made by `run` or `pack`,
+    or a record is damaged.
     """
     return RecordedPairs([*_rows(Path(root), split)])
 
 
 def _rows(root: Path, split: Split | None) -> Iterator[RecordedPair]:
-    if not (root / SETTINGS).is_file():
+    packed = is_pack(root)
+    if not packed and not (root / SETTINGS).is_file():
         raise UserError(f"not a dataset made by lolblur-synth run (it has no {SETTINGS})", where=root)
-    for sequence in read_records(root).values():
+    shards = _shards(root) if packed else None
+    for sequence in read_records(root / ORIGIN if packed else root).values():
         if split in (None, sequence.split):
-            yield from (RecordedPair(root, pair, sequence) for pair in sequence.pairs)
+            yield from (RecordedPair(root, pair, sequence, shards) for pair in sequence.pairs)
+
+
+def _shards(root: Path) -> dict[Path, Place]:
+    """Where the pictures of a packed dataset are, by the paths that they had."""
+    contents = read_contents_of(root)
+    if contents.kind != "webdataset":
+        raise UserError(
+            f"is packed as {contents.kind}, which others read",
+            where=root,
+            advice="its README.md tells how; or give the dataset that was packed",
+        )
+    return {
+        root / split / folder / f"{name}.png": place
+        for split in SPLITS
+        if find_shards(root, split)
+        for folder in FOLDERS
+        for name, place in listing(root, split, folder).places.items()
+    }

@@ -10,10 +10,12 @@ from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.records import SequenceRecord
 
+_OTHERS = {"run", "about"}  # sections that decide no pixel
+
 
 def write_settings(out: Path, config: Config) -> None:
     """Write the settings that decide pixels; they make the folder a dataset."""
-    write_text(out / SETTINGS, to_yaml(config, exclude={"run"}))
+    write_text(out / SETTINGS, to_yaml(config, exclude=_OTHERS))
 
 
 def read_settings(out: Path) -> dict[str, Value]:
@@ -30,14 +32,14 @@ def read_settings(out: Path) -> dict[str, Value]:
 
 
 def pixel_settings(config: Config) -> dict[str, Value]:
-    """The settings that decide pixels: all but the machine's share."""
-    settings: dict[str, Value] = config.model_dump(mode="json", exclude={"run"})
+    """The settings that decide pixels: all but the machine's share, and what the maker tells."""
+    settings: dict[str, Value] = config.model_dump(mode="json", exclude=_OTHERS)
     return settings
 
 
 def has_settings(record: SequenceRecord, config: Config) -> bool:
     """Whether a sequence was made with these settings."""
-    return record.config.model_copy(update={"run": config.run}) == config
+    return record.config.model_copy(update={name: getattr(config, name) for name in _OTHERS}) == config
 
 
 def differences(stored: dict[str, Value], config: Config) -> list[str]:

@@ -6,15 +6,20 @@ from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, staged
+from lolblur_synth.dataset.packs.contents import is_pack
+from lolblur_synth.dataset.packs.verify import verify_pack
 from lolblur_synth.dataset.record_reader import read_records, read_staged
 from lolblur_synth.video.images import pixel_hash, read_pixels
 
 
 def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tuple[int, list[str]]:
-    """Decode and hash every image again; returns how many were looked at and what is wrong, a line each.
+    """Decode and hash every picture again, of a packed dataset too.
 
-    Raises `UserError` when `root` is no dataset of ours, when a record is damaged, when a link leads out of it.
+    Returns how many there should be and what is wrong, a line each. Raises `UserError` when `root` is no dataset of
+    ours, when a record is damaged, when a link leads out of it.
     """
+    if is_pack(root):
+        return verify_pack(root, notify)
     if not (root / SETTINGS).is_file():
         raise UserError(f"not a dataset made by lolblur-synth run (it has no {SETTINGS})", where=root)
     records = read_records(root)

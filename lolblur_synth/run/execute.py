@@ -6,10 +6,13 @@ from pathlib import Path
 
 import torch
 
+from lolblur_synth.config.about import UNTOLD
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import SequenceError, UserError, refused, setting
 from lolblur_synth.core.events import Notify, ignore
 from lolblur_synth.dataset import card
+from lolblur_synth.dataset.about import read_about, write_about
+from lolblur_synth.dataset.hugging_face import write_metadata
 from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.manifest import write_manifest
 from lolblur_synth.dataset.publish import check_present, recover, remove
@@ -57,6 +60,8 @@ def execute(
             f"{setting('out')} {plan.out}", "the settings cannot be written", "make room and run the same command again"
         ):
             write_settings(plan.out, plan.config)
+            if plan.config.about != UNTOLD:  # else it stays as it was told before
+                write_about(plan.out, plan.config.about)
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         executor = executor or choose_executor(plan.config.run.workers, len(due), device)
         job = Job(replace(plan, videos=(), stale=(), seen=frozenset()), notify, fail_fast)  # no task carries the rest
@@ -105,8 +110,9 @@ def _write_reports(out: Path, failures: list[Failure]) -> None:
         write_failures(out, failures)
         records = read_records(out)
         write_manifest(out, records)
+        write_metadata(out, records)
         try:
-            card.write(out, records)
+            card.write(out, records, read_about(out))
         except SequenceError as error:  # a picture that was made before
             advice = f"`lolblur-synth verify {out}` tells all that is damaged, and what to do"
             raise UserError(error, advice=advice) from None

@@ -6,6 +6,7 @@ from statistics import fmean
 
 import torch
 
+from lolblur_synth.config.about import UNTOLD
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import shown
 from lolblur_synth.core.version import __version__
@@ -56,7 +57,7 @@ def describe_sequence(
         ),
         draws=recipe.draws,
         noise=denoising,
-        config=plan.config,
+        config=plan.config.model_copy(update={"about": UNTOLD}),  # of the dataset, which may be told later
         weights=plan.weights,
         versions=versions(),
         device=device.type,

@@ -57,10 +57,15 @@ def pixel_hash(pixels: Pixels) -> str:
 
 def write_png(path: Path, pixels: Pixels) -> None:
     """Write (H, W, 3) RGB losslessly; the file appears whole or not at all. Raises `OSError`."""
+    write_whole(path, encode_png(pixels))
+
+
+def encode_png(pixels: Pixels) -> memoryview:
+    """The bytes of a PNG file of (H, W, 3) RGB; raises `OSError`."""
     done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not done:
-        raise OSError(f"{path}: PNG encoding failed")
-    write_whole(path, encoded.data)
+        raise OSError("PNG encoding failed")
+    return encoded.data
 
 
 def through_jpeg(pixels: Pixels, quality: int, subsampling: Subsampling) -> Pixels:

@@ -46,7 +46,11 @@ def test_a_picture_is_decoded_when_it_is_read(root):
 def test_torch_stacks_what_it_gives(root):
     tensors = read_dataset(root).tensors("low_blur_noise", "high_sharp_scaled")
     batches = list(DataLoader(tensors, batch_size=2))
-    assert [batch["name"] for batch in batches] == [["0003/0001", "0003/0002"], ["0003/0003", "0003/0004"], ["0003/0005"]]
+    assert [batch["name"] for batch in batches] == [
+        ["0003/0001", "0003/0002"],
+        ["0003/0003", "0003/0004"],
+        ["0003/0005"],
+    ]
     assert batches[0].keys() == {"name", "low_blur_noise", "high_sharp_scaled"}
     assert batches[1]["high_sharp_scaled"].shape == (2, 3, 4, 6)
     assert torch.equal(batches[1]["high_sharp_scaled"][0], torch.full((3, 4, 6), 103 / 255))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lolblur_synth.config.run import Config
-from lolblur_synth.dataset.layout import FOLDERS, image_path, staging_path
+from lolblur_synth.dataset.layout import FOLDERS, Folder, image_path, staging_path
 from lolblur_synth.dataset.publish import stage_record
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import (
@@ -20,7 +20,7 @@ from lolblur_synth.dataset.records import (
 )
 from lolblur_synth.ops.noise.camera import Converter, Sensor
 from lolblur_synth.synthesis.draws import Defocus, Draws
-from lolblur_synth.video.images import pixel_hash, write_png
+from lolblur_synth.video.images import Pixels, pixel_hash, write_png
 
 STATISTICS = {"mean": 1.0, "lightness": 2.0, "p99_grey": 9.0, "saturated": 0.0, "noise_sigma": 0.5}
 SOURCE = Source(
@@ -55,20 +55,35 @@ def record(video: int = 3, sequence: int = 0, numbers: tuple[int, ...] = (1, 2),
     return SequenceRecord(**{**fields, **changes})
 
 
-def stage(root: Path, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), value: int = 5) -> Path:
-    """A complete staged sequence with real pictures."""
-    staging = staging_path(root, f"0003-{sequence}")
+def stage(
+    root: Path, sequence: int = 0, numbers: tuple[int, ...] = (1, 2), value: int = 5, *, video: int = 3, **changes: Any
+) -> Path:
+    """A complete staged sequence with real pictures of one colour each; `changes` are of its record."""
+    pixels = (np.full((4, 6, 3), value + place, np.uint8) for place in range(len(FOLDERS)))
+    return stage_pictures(root, dict(zip(FOLDERS, pixels, strict=True)), sequence, numbers, video=video, **changes)
+
+
+def stage_pictures(
+    root: Path,
+    pictures: dict[Folder, Pixels],
+    sequence: int = 0,
+    numbers: tuple[int, ...] = (1, 2),
+    *,
+    video: int = 3,
+    **changes: Any,
+) -> Path:
+    """A complete staged sequence of these five pictures, the same in each pair."""
+    staging = staging_path(root, f"{video:04d}-{sequence}")
+    split = changes.get("split", "train")
     pairs = []
     for number in numbers:
-        hashes = {}
-        for place, folder in enumerate(FOLDERS):
-            pixels = np.full((4, 6, 3), value + place, np.uint8)
-            path = staging / image_path("train", folder, 3, number)
+        for folder, pixels in pictures.items():
+            path = staging / image_path(split, folder, video, number)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_png(path, pixels)
-            hashes[folder] = pixel_hash(pixels)
-        pairs.append(pair(number, hashes))
-    stage_record(staging, record(sequence=sequence, pairs=pairs, fingerprint=f"{value:064x}"))
+        pairs.append(pair(number, {folder: pixel_hash(pixels) for folder, pixels in pictures.items()}))
+    first = int(pictures[FOLDERS[0]].flat[0])
+    stage_record(staging, record(video, sequence, **{"pairs": pairs, "fingerprint": f"{first:064x}", **changes}))
     return staging
 
 

@@ -77,7 +77,10 @@ def _pictures(pairs: Sequence[PairFiles]) -> list[Picture]:
 
 
 def _place(pairs: Sequence[PairFiles]) -> str:
-    folders = [str(picture.path.parents[1].resolve()) for picture in (pairs[0].input, pairs[0].target)]
+    pictures = pairs[0].input, pairs[0].target
+    folders = [str(picture.folder.resolve()) for picture in pictures]
+    if pictures[0].member:  # shards hold both
+        folders += [picture.member.removeprefix(pairs[0].name) for picture in pictures]
     return fingerprint({"folders": folders})[:16]
 
 
