@@ -12,10 +12,10 @@ from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.files import read_part
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, SPLITS, Folder, Split, image_path
 from lolblur_synth.dataset.packs.contents import ORIGIN, is_pack, read_contents_of
-from lolblur_synth.dataset.pairs import Place, listing
+from lolblur_synth.dataset.pairs import Place
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import PairRecord, SequenceRecord
-from lolblur_synth.dataset.shards import find_shards
+from lolblur_synth.dataset.shards import find_shards, members
 from lolblur_synth.video.images import Pixels, decode_pixels, dequantize, read_pixels
 
 
@@ -131,9 +131,10 @@ def _shards(root: Path) -> dict[Path, Place]:
             advice="its README.md tells how; or give the dataset that was packed",
         )
     return {
-        root / split / folder / f"{name}.png": place
+        root / split / member.field.removesuffix(".png") / f"{member.key}.png": Place(
+            shard, member.name, member.start, member.size
+        )
         for split in SPLITS
-        if find_shards(root, split)
-        for folder in FOLDERS
-        for name, place in listing(root, split, folder).places.items()
+        for shard in find_shards(root, split)
+        for member in members(shard)
     }

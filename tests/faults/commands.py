@@ -34,6 +34,7 @@ def _commands(world: World, data: Path, nets: Path) -> dict[str, tuple[Words, Wo
     training = "train-lednet", "--data", data, "--out", made, *_LEDNET, "--steps", "6", "--set"
     return {
         "verify": (("verify", data), ()),
+        "pack": (("pack", data, "--to", "webdataset", "--out", made), ()),
         "stats": (("stats", pictures, "--out", made.with_suffix(".json"), "--plot", made.with_suffix(".png")), again),
         "demo": (("demo", "--out", made, *SETTINGS), ()),
         "darken": (("darken", "--input", clip, "--out", made), again),
