@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.cli.options import FOLDER, PATH, console_for, load_config, run_options
+from lolblur_synth.cli.options import FOLDER, PATH, config_options, console_for, load_config, run_options
 from lolblur_synth.core.errors import SequenceError, shown
 
 if TYPE_CHECKING:
@@ -99,6 +99,19 @@ def verify(dataset: Path) -> None:
         made = "delete the records/VVVV-*.json of damaged pictures VVVV/FFFF, and what no record names, and run again"
         raise SequenceError(f"{len(faults)} faults", where=dataset, advice="pack it anew" if is_pack(dataset) else made)
     click.echo(f"{shown(dataset)}: {count} pictures are as recorded")
+
+
+@click.command()
+@click.argument("dataset", type=FOLDER)
+@config_options("about.license=cc-by-4.0")
+def describe(dataset: Path, sources: tuple[str, ...], assignments: tuple[str, ...]) -> None:
+    """Tell what only you know of a dataset (about.*), for its card and croissant.json."""
+    from lolblur_synth.apps.describe import describe as tell
+    from lolblur_synth.dataset.croissant import CROISSANT
+
+    missing = tell(dataset, sources, assignments)
+    click.echo(f"{shown(dataset)}: README.md and the files that tell of it are written")
+    click.echo(f"{CROISSANT} still needs {', '.join(missing)}" if missing else f"{CROISSANT} is written")
 
 
 @click.command()

@@ -85,6 +85,7 @@ def cli() -> None:
 for command in (
     dataset.run,
     dataset.verify,
+    dataset.describe,
     dataset.pack,
     dataset.stats,
     dataset.demo,

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.dataset.about import read_about
+from lolblur_synth.dataset.croissant import CROISSANT, check_croissant
 from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, staged
 from lolblur_synth.dataset.packs.contents import is_pack
 from lolblur_synth.dataset.packs.verify import verify_pack
@@ -34,6 +36,8 @@ def verify(root: Path, notify: Callable[[int, int], None] | None = None) -> tupl
     strays = sorted(path for split in SPLITS for path in (root / split).glob("*/*/*") if path not in known)
     faults += [f"{shown(path.relative_to(root))}: no record names it" for path in strays]
     faults += [f"{path.name}: an unfinished sequence; run again to finish it" for path in staged(root)]
+    if (root / CROISSANT).exists():
+        faults += check_croissant(root, records, read_about(root))
     return len(expected), faults
 
 

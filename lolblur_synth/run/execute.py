@@ -12,6 +12,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, refused, setting
 from lolblur_synth.core.events import Notify, ignore
 from lolblur_synth.dataset import card
 from lolblur_synth.dataset.about import read_about, write_about
+from lolblur_synth.dataset.croissant import write_croissant
 from lolblur_synth.dataset.hugging_face import write_metadata
 from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.manifest import write_manifest
@@ -103,7 +104,7 @@ def places_for(workers: int, tasks: int, device: torch.device) -> list[Place]:
 
 
 def _write_reports(out: Path, failures: list[Failure]) -> None:
-    """Write what follows from the records: failures, manifest and card."""
+    """Write what follows from the records: failures, manifest, metadata, card, and croissant.json."""
     check_present(out)
     advice = "the sequences are kept; make room and run the same command again"
     with refused(f"{setting('out')} {out}", "the manifest and the card cannot be written", advice):
@@ -111,8 +112,10 @@ def _write_reports(out: Path, failures: list[Failure]) -> None:
         records = read_records(out)
         write_manifest(out, records)
         write_metadata(out, records)
+        about = read_about(out)
         try:
-            card.write(out, records, read_about(out))
+            card.write(out, records, about)
         except SequenceError as error:  # a picture that was made before
             advice = f"`lolblur-synth verify {out}` tells all that is damaged, and what to do"
             raise UserError(error, advice=advice) from None
+        write_croissant(out, records, about)
