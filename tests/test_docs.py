@@ -73,4 +73,4 @@ def test_settings_are_there(page: Path):
     known = {name for model in (Config, TrainECDCE, TrainLEDNet) for name in settings(model)}
     sections = "|".join(name for name in Config.model_fields if f"{name}." in " ".join(known))
     named = set(re.findall(rf"`((?:{sections})\.\w+)(?=[`=\[])", page.read_text()))
-    assert {name for name in named if not name.endswith(".py")} <= known
+    assert {name for name in named if not name.endswith((".py", ".yaml"))} <= known

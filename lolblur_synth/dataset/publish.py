@@ -29,7 +29,7 @@ def stage_record(staging: Path, record: SequenceRecord) -> None:
     images = [staging / path for path, _ in record.images()]
     flush(images)
     flush({folder for path in images for folder in path.parents if folder.is_relative_to(staging)})
-    write_whole(staging / RECORD, (record.model_dump_json(indent=1) + "\n").encode(), durable=True)
+    write_whole(staging / RECORD, record.as_json(), durable=True)
 
 
 def publish(root: Path, staging: Path) -> SequenceRecord:

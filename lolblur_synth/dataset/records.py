@@ -230,3 +230,7 @@ class SequenceRecord(_Part):
         for pair in self.pairs:
             for folder in FOLDERS:
                 yield image_path(self.split, folder, self.video, pair.number), pair.sha256[folder]
+
+    def as_json(self) -> bytes:
+        """The record as it is written; what the maker tells (`about`) is the dataset's, and stands elsewhere."""
+        return (self.model_dump_json(indent=1, exclude={"config": {"about"}}) + "\n").encode()

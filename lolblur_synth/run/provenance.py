@@ -57,7 +57,7 @@ def describe_sequence(
         ),
         draws=recipe.draws,
         noise=denoising,
-        config=plan.config.model_copy(update={"about": UNTOLD}),  # of the dataset, which may be told later
+        config=plan.config.model_copy(update={"about": UNTOLD}),
         weights=plan.weights,
         versions=versions(),
         device=device.type,

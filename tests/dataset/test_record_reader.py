@@ -29,7 +29,7 @@ def write(root: Path, content: str | bytes, name: str = "0003-0") -> Path:
 
 
 def plain(**changes: Any) -> dict[str, Any]:
-    return {**json.loads(record().model_dump_json()), **changes}
+    return {**json.loads(record().as_json()), **changes}
 
 
 def told(root: Path, name: str = "0003-0") -> str:
