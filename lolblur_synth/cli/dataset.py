@@ -64,6 +64,17 @@ def run(
     if verbose:
         show_plan(console, plan)
     _execute(replace(plan, cache=cache), console, verbose, fail_fast)
+    _ask(out)
+
+
+def _ask(out: Path) -> None:
+    """Name what only the maker of a dataset knows, and has not told."""
+    from lolblur_synth.dataset.about import read_about
+    from lolblur_synth.dataset.croissant import CROISSANT, untold
+
+    missing = untold(read_about(out))
+    if missing:
+        click.echo(f"to share it: `lolblur-synth describe {shown(out)}` takes {', '.join(missing)}, for {CROISSANT}")
 
 
 def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:

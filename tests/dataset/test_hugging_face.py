@@ -73,7 +73,7 @@ def test_pictures_of_16_bits_are_refused_rather_than_cut(tmp_path):
     pixels = np.arange(72, dtype=np.uint16).reshape(4, 6, 3) * 901
     publish(root, stage_pictures(root, dict.fromkeys(FOLDERS, pixels), config=config))
     write_metadata(root, read_records(root))
-    with pytest.raises(ValueError, match="must be present as dictionary key in metadata files"):
+    with pytest.raises(ValueError, match="must be present as dictionary key"):
         load("imagefolder", data_dir=str(root), cache=tmp_path / "cache")
     card.write(root, read_records(root))
     assert "would cut 16 bits to 8" in (root / "README.md").read_text()

@@ -1,5 +1,6 @@
 """The contents of a pack, `pack.json`: of which form it is, and its files with their hashes."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,7 @@ from lolblur_synth.dataset.records import STRICT, Count, Sha256
 CONTENTS = "pack.json"
 ORIGIN = "dataset"  # folder of the records, settings and card of what was packed
 LMDB_DATA = "data.mdb"
+_PACKAGES: dict[Kind, str] = {"webdataset": "webdataset", "lmdb": "lmdb", "parquet": "pyarrow"}
 _LARGEST = 16 << 20
 _NAME = r"^(train|test)(-\d{6}\.tar|-\d{5}-of-\d{5}\.parquet|/[a-z_]+\.lmdb)$"
 
@@ -59,6 +61,16 @@ class Contents(BaseModel):
     def options(self) -> Options:
         """How it was made."""
         return Options(self.kind, self.megabytes, self.crop, self.step)
+
+
+def check_package(kind: Kind, where: object) -> None:
+    """Raise `UserError` unless the library of a form is installed."""
+    if find_spec(_PACKAGES[kind]) is None:
+        raise UserError(
+            f"the package {_PACKAGES[kind]} is not installed",
+            where=where,
+            advice=f"pip install 'lolblur-synth[{kind}]'",
+        )
 
 
 def data_file(root: Path, name: str) -> Path:

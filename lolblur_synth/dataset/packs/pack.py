@@ -19,17 +19,24 @@ from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.dataset.about import ABOUT, read_about
 from lolblur_synth.dataset.layout import SETTINGS, record_path
 from lolblur_synth.dataset.manifest import write_manifest
-from lolblur_synth.dataset.packs.contents import CONTENTS, ORIGIN, Contents, PackedFile, data_file, read_contents_of
+from lolblur_synth.dataset.packs.contents import (
+    CONTENTS,
+    ORIGIN,
+    Contents,
+    PackedFile,
+    check_package,
+    data_file,
+    read_contents_of,
+)
 from lolblur_synth.dataset.packs.lmdbs import write_lmdb
 from lolblur_synth.dataset.packs.page import render
 from lolblur_synth.dataset.packs.parquet import write_table
-from lolblur_synth.dataset.packs.plan import FORMAT, Kind, Options, PackPlan, PlannedFile, plan_pack
+from lolblur_synth.dataset.packs.plan import FORMAT, Options, PackPlan, PlannedFile, plan_pack
 from lolblur_synth.dataset.packs.streams import Tick, Written
 from lolblur_synth.dataset.packs.webdataset import columns, write_shard
 
 Notify = Callable[[int, int], None]
 _LOCK, _PLAN = ".lock", ".plan"
-_PACKAGES: dict[Kind, str] = {"webdataset": "webdataset", "lmdb": "lmdb", "parquet": "pyarrow"}
 _SPARE = 64 << 20  # bytes beside the pictures
 
 
@@ -41,7 +48,7 @@ def pack(
     `notify(done, all)` counts pictures. Raises `UserError` for a dataset with faults, for an `out` that holds
     something else, a package that is not installed, and a disk that refuses: `out` is as it was then.
     """
-    _check_package(options.kind)
+    check_package(options.kind, f"{setting('to')} {options.kind}")
     plan = plan_pack(dataset, options)
     if out.resolve().is_relative_to(dataset.resolve()):
         raise UserError("lies in the dataset", where=f"{setting('out')} {out}", advice="name another folder")
@@ -56,17 +63,6 @@ def pack(
         _describe(plan, staging, contents)
         _publish(staging, out)
     return contents
-
-
-def _check_package(kind: Kind) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(_PACKAGES[kind]) is None:
-        raise UserError(
-            f"the package {_PACKAGES[kind]} is not installed",
-            where=f"{setting('to')} {kind}",
-            advice=f"pip install 'lolblur-synth[{kind}]'",
-        )
 
 
 def _existing(plan: PackPlan, out: Path, *, overwrite: bool) -> Contents | None:

@@ -9,7 +9,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
 from lolblur_synth.core.files import file_hash, read_bounded, read_part
 from lolblur_synth.core.threads import ordered_map
 from lolblur_synth.dataset.layout import FOLDERS, SPLITS, Split
-from lolblur_synth.dataset.packs.contents import ORIGIN, Contents, data_file, read_contents_of
+from lolblur_synth.dataset.packs.contents import ORIGIN, Contents, check_package, data_file, read_contents_of
 from lolblur_synth.dataset.packs.crops import joined
 from lolblur_synth.dataset.packs.lmdbs import META, keys_of, meta_of, read_values
 from lolblur_synth.dataset.packs.parquet import read_rows
@@ -27,6 +27,8 @@ def verify_pack(root: Path, notify: Callable[[int, int], None] | None = None) ->
     Raises `UserError` where the contents or a record are damaged, or the package that reads it is not installed.
     """
     contents = read_contents_of(root)
+    if contents.kind != "webdataset":  # which the standard library reads
+        check_package(contents.kind, root)
     records = read_records(root / ORIGIN)
     expected = _expected(records.values())
     names = {split: _names(records.values(), split) for split in SPLITS}

@@ -186,6 +186,23 @@ def test_what_cannot_be_packed_is_told_in_one_line(dataset, tmp_path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset"]
 
 
+def test_a_pack_without_its_library_is_told(dataset, tmp_path, monkeypatch):
+    pack(dataset, tmp_path / "out", FORMS["parquet"])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        UserError, match=r"out: the package pyarrow is not installed; pip install 'lolblur-synth\[parquet"
+    ):
+        verify(tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}', "\0" * 100, '{"format": 1, "files": {"../x.tar": 1}}'])
+def test_damaged_contents_are_told(dataset, tmp_path, content):
+    pack(dataset, tmp_path / "out", FORMS["webdataset"])
+    (tmp_path / "out/pack.json").write_text(content)
+    with pytest.raises(UserError, match=r"pack\.json: damaged: [^\n]*; pack it anew; this version reads format 1$"):
+        verify(tmp_path / "out")
+
+
 def test_a_dataset_of_another_depth_than_told_is_refused(tmp_path):
     root = make_dataset(tmp_path / "d", bits=16)
     path = root / "train/low_blur/0000/0001.png"
