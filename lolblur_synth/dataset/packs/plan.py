@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from lolblur_synth.core.errors import UserError, listed, setting
 from lolblur_synth.core.files import file_hash
 from lolblur_synth.core.fingerprint import fingerprint
+from lolblur_synth.dataset.about import read_about
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, Folder, Split, image_path, record_path
 from lolblur_synth.dataset.pairs import Picture, Place, inspect
 from lolblur_synth.dataset.record_reader import read_records
@@ -108,6 +109,7 @@ def plan_pack(dataset: Path, options: Options) -> PackPlan:
         {
             "format": FORMAT,
             "options": asdict(options),
+            "about": read_about(dataset).model_dump(mode="json"),
             "records": {name: file_hash(record_path(dataset, name)) for name in records},
             "sizes": [[e.row.pair, *(e.pictures[f].size for f in FOLDERS)] for part in entries.values() for e in part],
         }
