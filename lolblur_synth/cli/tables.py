@@ -11,8 +11,9 @@ from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
-from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, mean_statistics, outside
-from lolblur_synth.dataset.summary import SequenceSummary, summarize_sequence
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, outside
+from lolblur_synth.dataset.summary import summarize_sequence
+from lolblur_synth.dataset.summary_types import SequenceSummary
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
 from lolblur_synth.run.plan import Plan, VideoPlan
@@ -167,8 +168,7 @@ def show_measurements(console: Console, measured: Measurements) -> None:
     for name, means in measured.means.items():
         table.add_row(escape(name), str(len(measured.groups[name])), *_beside_bands(means))
     table.add_section()
-    pictures = measured.pictures
-    table.add_row("all", str(len(pictures)), *_beside_bands(mean_statistics([*pictures.values()])))
+    table.add_row("all", str(len(measured.pictures)), *_beside_bands(measured.mean))
     table.add_row("outside", "", *(f"{share:.0%}" for share in measured.outside.values()))
     table.add_row("real nights", "", *(meaning.band for meaning in MEANINGS.values()))
     console.print(table)
