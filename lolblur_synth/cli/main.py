@@ -86,6 +86,7 @@ for command in (
     dataset.run,
     dataset.verify,
     dataset.stats,
+    dataset.report,
     dataset.demo,
     footage.denoise,
     footage.darken,

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.apps.report.report import Report
 from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
@@ -178,6 +179,17 @@ def show_measurements(console: Console, measured: Measurements) -> None:
         console.print(
             shown(f"not measured: {name}: {why}", option), style="red", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print what a report shows, and what it cannot."""
+    console.print(
+        f"report: {report.size / 1e6:.1f} MB, pictures of {report.pictured} of {report.pairs} pairs",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for told in (*report.missing, *(f"not shown: {name}: {why}" for name, why in report.faults.items())):
+        console.print(shown(told, option), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _beside_bands(means: Statistics) -> list[str]:

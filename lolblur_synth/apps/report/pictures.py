@@ -1,0 +1,150 @@
+"""Pictures of a report: which pairs are shown, how large, and their encoding, within a number of bytes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from lolblur_synth.apps.report.facts import ReportPair
+from lolblur_synth.core.devices import cores
+from lolblur_synth.core.errors import SequenceError, setting
+from lolblur_synth.core.threads import ordered_map
+from lolblur_synth.dataset.layout import FOLDERS, Folder
+from lolblur_synth.dataset.pairs import INPUT
+from lolblur_synth.dataset.statistics import Statistics, measure, outside
+from lolblur_synth.video.images import Pixels, dequantize, encode_webp, read_pixels
+from lolblur_synth.video.thumbnail import thumbnail
+
+Progress = Callable[[int, int], None]
+SMALLEST = 256  # pixels across: of smaller pictures more would fit, but nothing could be judged by them
+_QUALITY = 55
+_SAMPLES = 12  # pairs that tell how many bytes pictures take
+_GROWTH = 1.5  # bytes grow with the width to this power at most: 1.3 to 1.5 were measured
+_WORST = 24  # pairs that are shown for each thing that can be wrong with them
+_MEASURABLE = 3  # pixels each way, for the noise
+
+
+@dataclass(frozen=True)
+class PairPictures:
+    """The five pictures of a pair, small."""
+
+    files: dict[Folder, bytes]  # WebP, of those that can be read
+    faults: dict[Folder, str]  # why the others cannot
+    size: tuple[int, int] | None  # width and height of the dataset's own
+    measured: Statistics | None  # of a pair without a record
+
+    @property
+    def bytes(self) -> int:
+        """Of all five in base64."""
+        return sum(4 * -(-len(file) // 3) for file in self.files.values())
+
+
+def choose_pictures(
+    root: Path, pairs: Sequence[ReportPair], budget: int, progress: Progress
+) -> dict[int, PairPictures]:
+    """Pictures for as many pairs as a budget of bytes holds, by the number of the pair.
+
+    They are as large as all fit, up to the size that they have; where `SMALLEST` does not fit either, some pairs are
+    shown: see `by_importance`.
+    """
+    order = by_importance(pairs)
+    samples = [_encode(root, pairs[number], SMALLEST) for number in order[:: max(1, len(order) // _SAMPLES)][:_SAMPLES]]
+    largest = max((sample.size[0] for sample in samples if sample.size), default=SMALLEST)
+    each = max(1.0, sum(sample.bytes for sample in samples) / len(samples))
+    width = width_within(budget / len(pairs) / each, largest)
+    chosen = order[: max(1, int(budget / each))] if width <= SMALLEST else order
+    shown: dict[int, PairPictures] = {}
+    with ordered_map(cores()) as each_pair:
+        encoded = each_pair(lambda number: _encode(root, pairs[number], width), chosen)
+        for done, (number, pictures) in enumerate(zip(chosen, encoded, strict=True), 1):
+            shown[number] = pictures
+            progress(done, len(chosen))
+    return _within(shown, budget)
+
+
+def width_within(share: float, largest: int) -> int:
+    """Pixels across of pictures that take `share` times the bytes of those of `SMALLEST`, a multiple of 16.
+
+    >>> width_within(0.5, 1120), width_within(1.0, 1120), width_within(4.0, 1120), width_within(1000.0, 1120)
+    (256, 256, 640, 1120)
+    """
+    return max(min(SMALLEST, largest), min(largest, int(SMALLEST * share ** (1 / _GROWTH)) // 16 * 16))
+
+
+def by_importance(pairs: Sequence[ReportPair]) -> list[int]:
+    """Numbers of pairs: the middle one of each group, then the worst ones, then evenly within all groups."""
+    ranks = dict[int, int]()
+    for _, members in groupby(range(len(pairs)), lambda number: (pairs[number].split, pairs[number].group)):
+        numbers = list(members)
+        ranks.update({numbers[place]: rank for rank, place in enumerate(spread_order(len(numbers)))})
+    middles = [number for number in range(len(pairs)) if ranks[number] == 0]
+    first = [middles[place] for place in spread_order(len(middles))]
+    others = sorted(range(len(pairs)), key=lambda number: ranks[number])
+    return list(dict.fromkeys([*first, *_worst(pairs), *others]))
+
+
+def spread_order(count: int) -> list[int]:
+    """Numbers below `count` such that the first few of them are spread evenly: van der Corput's sequence, base 2.
+
+    >>> spread_order(7)
+    [3, 1, 5, 0, 4, 2, 6]
+    """
+    bits = count.bit_length()
+    order = (int(f"{number:0{bits}b}"[::-1], 2) * count >> bits for number in range(1, 1 << bits))
+    return list(dict.fromkeys(order))
+
+
+def _worst(pairs: Sequence[ReportPair]) -> list[int]:
+    """The first pairs by each measure of what can be wrong, and the darkest, brightest and most blurred ones."""
+    recorded = [(number, pair.record) for number, pair in enumerate(pairs) if pair.record]
+    keys: list[dict[int, float]] = [
+        {number: record.untrusted or 0.0 for number, record in recorded},
+        {number: float(len(outside(record.statistics))) for number, record in recorded},
+        {number: -record.psnr_in_light for number, record in recorded if record.psnr_in_light is not None},
+        {number: record.blur.mean for number, record in recorded if record.blur},
+        {number: record.statistics["lightness"] for number, record in recorded},
+        {number: -record.statistics["lightness"] for number, record in recorded},
+        {number: record.statistics["saturated"] for number, record in recorded},
+    ]
+    return [number for key in keys for number in sorted(key, key=key.__getitem__, reverse=True)[:_WORST]]
+
+
+def _encode(root: Path, pair: ReportPair, width: int) -> PairPictures:
+    files, faults, size, measured = dict[Folder, bytes](), dict[Folder, str](), None, None
+    for folder in FOLDERS:
+        try:
+            pixels = read_pixels(root / pair.paths[folder])
+        except SequenceError as error:
+            faults[folder] = error.told(setting, where=False)
+            continue
+        size = (pixels.shape[1], pixels.shape[0])
+        files[folder] = encode_webp(thumbnail(pixels, min(width, size[0])), _QUALITY)
+        if folder == INPUT and pair.record is None:
+            measured = _measured(pixels)
+    return PairPictures(files, faults, size, measured)
+
+
+def _measured(pixels: Pixels) -> Statistics | None:
+    if min(pixels.shape[:2]) < _MEASURABLE:
+        return None
+    return {name: round(value, 4) for name, value in measure(dequantize(pixels)).items()}
+
+
+def _within(shown: dict[int, PairPictures], budget: int) -> dict[int, PairPictures]:
+    """The first of them that do not exceed a budget: what they take was an estimate."""
+    kept, taken = dict[int, PairPictures](), 0
+    for number, pictures in shown.items():
+        taken += pictures.bytes
+        if taken > budget and kept:
+            break
+        kept[number] = pictures
+    return kept
+
+
+def all_faults(pairs: Sequence[ReportPair], shown: Iterable[tuple[int, PairPictures]]) -> dict[str, str]:
+    """By path of a picture, why it cannot be read."""
+    return {
+        pairs[number].paths[folder].as_posix(): fault
+        for number, pictures in shown
+        for folder, fault in pictures.faults.items()
+    }
