@@ -16,10 +16,10 @@ from lolblur_synth.video.images import Pixels, dequantize, encode_webp, read_pix
 from lolblur_synth.video.thumbnail import thumbnail
 
 Progress = Callable[[int, int], None]
-SMALLEST = 256  # pixels across: of smaller pictures more would fit, but nothing could be judged by them
+SMALLEST = 320  # pixels across: of smaller pictures more would fit, but nothing could be judged by them
 _QUALITY = 55
-_SAMPLES = 12  # pairs that tell how many bytes pictures take
-_GROWTH = 1.5  # bytes grow with the width to this power at most: 1.3 to 1.5 were measured
+_SAMPLES, _ROUNDS = 12, 4  # pairs that tell how many bytes pictures take, and how often they are asked
+_GROWTH = 1.5  # bytes grow with the width to this power or less: 1.3 to 1.5 were measured, but more of noise
 _WORST = 24  # pairs that are shown for each thing that can be wrong with them
 _MEASURABLE = 3  # pixels each way, for the noise
 
@@ -48,11 +48,9 @@ def choose_pictures(
     shown: see `by_importance`.
     """
     order = by_importance(pairs)
-    samples = [_encode(root, pairs[number], SMALLEST) for number in order[:: max(1, len(order) // _SAMPLES)][:_SAMPLES]]
-    largest = max((sample.size[0] for sample in samples if sample.size), default=SMALLEST)
-    each = max(1.0, sum(sample.bytes for sample in samples) / len(samples))
-    width = width_within(budget / len(pairs) / each, largest)
-    chosen = order[: max(1, int(budget / each))] if width <= SMALLEST else order
+    samples = [pairs[number] for number in order[:: max(1, len(order) // _SAMPLES)][:_SAMPLES]]
+    width, each = _largest_width(root, samples, budget / len(pairs))
+    chosen = order[: max(1, int(budget / each))]
     shown: dict[int, PairPictures] = {}
     with ordered_map(cores()) as each_pair:
         encoded = each_pair(lambda number: _encode(root, pairs[number], width), chosen)
@@ -62,13 +60,25 @@ def choose_pictures(
     return _within(shown, budget)
 
 
-def width_within(share: float, largest: int) -> int:
-    """Pixels across of pictures that take `share` times the bytes of those of `SMALLEST`, a multiple of 16.
+def _largest_width(root: Path, samples: Sequence[ReportPair], each: float) -> tuple[int, float]:
+    """Pixels across, up to their own, at which the pictures of a pair take `each` bytes, and what they do take.
 
-    >>> width_within(0.5, 1120), width_within(1.0, 1120), width_within(4.0, 1120), width_within(1000.0, 1120)
-    (256, 256, 640, 1120)
+    From the smallest up, as that is all there is room for where there are many pairs; then down, where bytes grew
+    faster than they should.
     """
-    return max(min(SMALLEST, largest), min(largest, int(SMALLEST * share ** (1 / _GROWTH)) // 16 * 16))
+    width, most, sizes = SMALLEST, SMALLEST, list[float]()
+    for _ in range(_ROUNDS):
+        encoded = [_encode(root, sample, width) for sample in samples]
+        sizes.append(max(1.0, sum(pictures.bytes for pictures in encoded) / len(encoded)))
+        if len(sizes) == 1:
+            most = max((pictures.size[0] for pictures in encoded if pictures.size), default=SMALLEST)
+        elif sizes[-1] <= each:
+            break
+        better = max(min(SMALLEST, most), min(most, int(width * (each / sizes[-1]) ** (1 / _GROWTH)) // 16 * 16))
+        if better == width:
+            break
+        width = better
+    return width, sizes[-1] if width > SMALLEST else sizes[0]
 
 
 def by_importance(pairs: Sequence[ReportPair]) -> list[int]:

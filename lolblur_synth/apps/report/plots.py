@@ -29,10 +29,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """A value with a name on the axis of a histogram."""
+    """A value on the axis of a histogram: a limit by its name, or the mean."""
 
     at: float
-    label: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def _histogram(axis: Axis, values: Sequence[float]) -> Iterator[Histogram]:
     most = max(counts.max(), 1)
 
     def place(value: float) -> float:
-        return round((value - low) / (high - low), 4)
+        return round(float((value - low) / (high - low)), 4)
 
     bars = tuple(
         Bar(
             place(left),
             place(right),
-            round(count / most, 4),
+            round(float(count / most), 4),
             int(count),
             f"{axis.written(left)} to {axis.written(right)}",
         )
@@ -133,7 +133,7 @@ def _histogram(axis: Axis, values: Sequence[float]) -> Iterator[Histogram]:
         ends=(axis.written(low), axis.written(high)),
         band=(place(axis.band.low), place(axis.band.high)) if axis.band else None,
         marks=(
-            Mark(place(mean), "mean"),
+            Mark(place(mean)),
             *(Mark(place(at), label) for at, label in axis.marks if low <= at <= high),
         ),
     )

@@ -34,8 +34,10 @@
     const wanted = sections.find((section) => `#${section.id}` === location.hash) || sections[0];
     sections.forEach((section) => { section.hidden = section !== wanted; });
     document.querySelectorAll("nav a").forEach((link) => {
-      if (link.hash === `#${wanted.id}`) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (link.hash === `#${wanted.id}`) {
+        link.setAttribute("aria-current", "page");
+        link.parentElement.scrollLeft = link.offsetLeft - 40;
+      } else link.removeAttribute("aria-current");
     });
     if (wanted.id === "pictures") gallery.layOut();
   };
@@ -97,7 +99,6 @@
   const inWords = (pair) => [
     pair.path === undefined ? "" : `${pair.path.toFixed(1)} px`,
     pair.measured ? `L* ${measured(pair, "lightness").toFixed(1)}` : "",
-    pair.tier || "",
   ].filter(Boolean);
 
   // The gallery: rows at places that are computed, of which only those in sight are in the document.
@@ -110,7 +111,7 @@
       const gap = innerWidth <= 640 ? 10 : 14;
       const columns = Math.max(2, Math.floor((width + gap) / ((innerWidth <= 640 ? 150 : 230) + gap)));
       const cell = (width - gap * (columns - 1)) / columns;
-      const height = cell / data.ratio + 22 + gap, headed = innerWidth <= 640 ? 64 : 46;
+      const height = cell / data.ratio + 40 + gap, headed = innerWidth <= 640 ? 64 : 46;
       this.found = found;
       this.columns = columns;
       this.rows = [];
@@ -189,13 +190,13 @@
         thumb.classList.add("none");
         thumb.append(make("span", { textContent: pair.pictures ? "picture gone" : "no picture here" }));
       }
-      const caption = make("span", { className: "caption" }, make("b", { textContent: pair.name }),
-        make("span", { textContent: words.join(" · ") }));
-      if (pair.untrusted) caption.lastChild.prepend(make("span", { className: "bad", textContent: "⚠ ", title: "inconsistent motion" }));
+      const caption = make("span", { className: "caption" }, make("b", { textContent: pair.name }), make("span", { textContent: pair.tier || "" }),
+        make("span", { textContent: words.join(" · ") }),
+        make("span", { className: "bad", textContent: pair.untrusted ? "motion!" : "", title: "inconsistent motion" }));
       const card = make("button", { type: "button", className: "card" }, thumb, caption);
       card.dataset.place = place;
       card.tabIndex = place === this.active ? 0 : -1;
-      card.setAttribute("aria-label", [`pair ${pair.name}`, groups[pair.group].split, ...words,
+      card.setAttribute("aria-label", [`pair ${pair.name}`, groups[pair.group].split, ...words, pair.tier || "",
         pair.untrusted ? "inconsistent motion" : "", pair.pictures ? "" : "without pictures"].filter(Boolean).join(", "));
       const item = make("div", { className: "cell" }, card);
       item.setAttribute("role", "listitem");
@@ -263,7 +264,7 @@
     },
     show() {
       const pair = this.pair, group = groups[pair.group];
-      byId("viewer-title").replaceChildren(pair.name, make("small", { textContent: [group.split, group.id, group.source].filter(Boolean).join(" · ") }));
+      byId("viewer-title").replaceChildren(pair.name, " ", make("small", { textContent: [group.split, group.id, group.source].filter(Boolean).join(" · ") }));
       byId("previous").disabled = this.place === 0;
       byId("next").disabled = this.place === gallery.found.length - 1;
       byId("left").value = String(this.left);
@@ -368,11 +369,11 @@
   byId("shown").append(make("option", { value: SPLIT_VIEW, textContent: "input | truth" }),
     ...folders.map((folder, index) => make("option", { value: index, textContent: folder.name })));
   byId("tier").append(...tiers.map((tier) => make("option", { textContent: tier })));
-  byId("filters").addEventListener("input", (event) => {
+  ["input", "change"].forEach((kind) => byId("filters").addEventListener(kind, (event) => {
     if (event.target.id === "lift") { document.body.classList.toggle("lift", event.target.checked); return; }
     gallery.active = 0;
     gallery.layOut();
-  });
+  }));
   byId("filters").addEventListener("reset", () => setTimeout(() => { document.body.classList.remove("lift"); gallery.active = 0; gallery.layOut(); }));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("left").addEventListener("change", (event) => { viewer.left = Number(event.target.value); viewer.show(); });
@@ -433,6 +434,12 @@
     viewer.zoom(Math.exp(-event.deltaY / 300), ...inPane(event));
   }, { passive: false });
 
+  const unfold = (on) => {
+    byId("more").hidden = !on;
+    byId("filter").setAttribute("aria-expanded", String(on));
+  };
+  byId("filter").addEventListener("click", () => unfold(byId("more").hidden));
+  unfold(innerWidth > 640);
   addEventListener("hashchange", () => { if (!viewer.element.open) open(); });
   open();
 })();
