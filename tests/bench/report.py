@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,11 +26,12 @@ from lolblur_synth.dataset.settings import write_settings
 from tests.support.browser import address, chromium
 
 SCROLL = """
-const done = arguments[0];
+window.most = 0;
 const step = () => {
   const before = scrollY;
+  window.most = Math.max(window.most, document.images.length);
   scrollBy(0, innerHeight * 0.8);
-  if (scrollY === before) done(document.images.length);
+  if (scrollY === before) window.over = true;
   else requestAnimationFrame(() => setTimeout(step, 10));
 };
 step();
@@ -78,21 +80,31 @@ def measure_report(dataset: Path, out: Path) -> str:
 
 
 def measure_browser(page: Path) -> str:
-    """Row of what it costs to look at: first paint, pictures in the document at the end, memory of all processes."""
+    """Row of what it costs to look at: first paint, memory of all processes, pictures in the document at most."""
+    with chromium() as driver:
+        blank = _memory(driver.service.process.pid)
     with chromium() as driver:
         driver.get(address(page))
         paint = driver.execute_script("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
         loaded = driver.execute_script("return performance.timing.loadEventEnd - performance.timing.navigationStart")
         opened = _memory(driver.service.process.pid)
-        images = driver.execute_async_script(SCROLL)
-        scrolled = _memory(driver.service.process.pid)
-    return f"{paint / 1e3:.2f} | {loaded / 1e3:.2f} | {opened / 1e6:.0f} | {scrolled / 1e6:.0f} | {images}"
+        driver.execute_script(SCROLL)
+        peak = opened
+        while not driver.execute_script("return window.over"):
+            peak = max(peak, _memory(driver.service.process.pid))
+            time.sleep(0.5)
+        memory = " | ".join(f"{each / 1e6:.0f}" for each in (blank, opened, peak, _memory(driver.service.process.pid)))
+        images = driver.execute_script("return window.most")
+    return f"{paint / 1e3:.2f} | {loaded / 1e3:.2f} | {memory} | {images}"
 
 
 def _memory(driver: int) -> int:
     """Proportional set size of the browser's processes, bytes."""
-    browsers = [each for each in psutil.Process(driver).children(recursive=True) if "chrom" in each.name()]
-    return sum(each.memory_full_info().pss for each in browsers)
+    total = 0
+    for each in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # some end meanwhile
+            total += each.memory_full_info().pss
+    return total
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.dataset is None:
             command = [sys.executable, "-m", "lolblur_synth", "demo", "--out", str(work / "demo")]
             subprocess.run([*command, "--set", "video.size=[1120,640]"], check=True, capture_output=True)
-        print("pairs | s | CPU s | MB | page MB | first paint s | loaded s | browser MB | after scrolling MB | img")
+        print("pairs | s | CPU s | MB | page MB | first paint s | loaded s | ", end="")
+        print("browser MB: empty | opened | most while scrolling | at the end | img")
         for pairs in given.pairs:
             dataset, page = work / str(pairs), (given.work or work) / f"report-{pairs}.html"
             dataset.mkdir()

@@ -5,11 +5,11 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from lolblur_synth.apps.report.dropped import DroppedPicture
 from lolblur_synth.apps.report.facts import Facts, ReportPair
@@ -65,8 +65,8 @@ def render(facts: Facts, pictures: Pictures) -> str:
         measures=MEANINGS,
         nights=NIGHTS,
         bounds=BOUNDS,
-        style=Markup(style),
-        script=Markup(script),
+        style=style,
+        script=script,
         policy={"style": _digest(style), "script": _digest(script)},
     )
 
@@ -80,9 +80,9 @@ def _base64(data: bytes) -> str:
     return b64encode(data).decode()
 
 
-def _code(text: str) -> Markup:
-    """Escaped text whose words in backticks are code."""
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(shown(text)))))
+def _code(text: str) -> str:
+    """Text as HTML, whose words in backticks are code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(shown(text)))
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
+  byId("data").remove();
   const { folders, measures, pairs, groups, tiers } = data;
   const SPLIT_VIEW = "split", INPUT = 0, TRUTH = folders.findIndex((folder) => folder.name === "high_sharp_scaled");
   const at = Object.fromEntries(measures.map((measure, index) => [measure.name, index]));
@@ -15,16 +16,13 @@
     return element;
   };
 
-  // Pictures lie in inert scripts, of which the browser makes no picture before one is asked for.
-  const source = (number, folder) => {
-    const store = byId(`p${number}`);
-    const file = store ? store.textContent.split(",")[folder] : "";
-    return file ? `data:image/webp;base64,${file}` : null;
-  };
+  // Pictures lie in inert scripts, of which the browser makes no picture before one is asked for; each in one of its
+  // own, as whatever is read of them becomes garbage.
+  const store = (number, folder) => byId(`p${number}-${folder}`);
   const isDark = (folder) => folders[folder].name.startsWith("low_");
   const picture = (number, folder, alt) => {
     const image = make("img", { alt, decoding: "async", draggable: false, className: isDark(folder) ? "dark" : "" });
-    image.src = source(number, folder);
+    image.src = `data:image/webp;base64,${store(number, folder).textContent}`;
     return image;
   };
 
@@ -184,7 +182,7 @@
       thumb.style.aspectRatio = String(data.ratio);
       const shown = byId("shown").value;
       const wanted = shown === SPLIT_VIEW ? [INPUT, TRUTH] : [Number(shown)];
-      const there = wanted.filter((folder) => source(pair.number, folder));
+      const there = wanted.filter((folder) => store(pair.number, folder));
       if (there.length) there.forEach((folder) => thumb.append(picture(pair.number, folder, "")));
       else {
         thumb.classList.add("none");
@@ -284,7 +282,7 @@
     pane(folder, index) {
       const pane = make("div", { className: `pane ${index ? "second" : "first"}` });
       const name = folders[folder].name;
-      if (source(this.pair.number, folder)) {
+      if (store(this.pair.number, folder)) {
         const image = picture(this.pair.number, folder, `${name}: ${folders[folder].meaning}`);
         image.addEventListener("load", () => { if (image.isConnected) this.fit(); });
         pane.append(image);
