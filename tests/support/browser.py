@@ -14,6 +14,13 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+_ARGUMENTS = (
+    "headless=new",
+    "no-sandbox",
+    "disable-gpu",
+    "hide-scrollbars",
+    "disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxPopupDebug,SpareRendererForSitePerProcess",
+)
 _MISSING = "chromium and chromedriver are not installed (apt-get install chromium chromium-driver)"
 
 
@@ -32,7 +39,7 @@ def chromium(width: int = 1280, height: int = 900, **media: str) -> Iterator[web
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-        for argument in ("headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars", f"user-data-dir={profile}"):
+        for argument in (*_ARGUMENTS, f"user-data-dir={profile}"):
             options.add_argument(f"--{argument}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(DRIVER))

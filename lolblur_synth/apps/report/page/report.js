@@ -20,10 +20,9 @@
   // own, as whatever is read of them becomes garbage.
   const store = (number, folder) => byId(`p${number}-${folder}`);
   const isDark = (folder) => folders[folder].name.startsWith("low_");
-  const picture = (number, folder, alt) => {
-    const image = make("img", { alt, decoding: "async", draggable: false, className: isDark(folder) ? "dark" : "" });
+  const fill = (image, number, folder) => {
+    image.className = isDark(folder) ? "dark" : "";
     image.src = `data:image/webp;base64,${store(number, folder).textContent}`;
-    return image;
   };
 
   // Parts of the page
@@ -101,7 +100,7 @@
 
   // The gallery: rows at places that are computed, of which only those in sight are in the document.
   const gallery = {
-    element: byId("gallery"), rows: [], drawn: new Map(), found: [], active: 0,
+    element: byId("gallery"), rows: [], drawn: new Map(), spare: [], found: [], active: 0,
     layOut() {
       const width = this.element.clientWidth;
       if (!width) return;
@@ -130,8 +129,7 @@
         start = stop;
       }
       this.element.style.height = `${top}px`;
-      this.drawn.forEach((element) => element.remove());
-      this.drawn.clear();
+      [...this.drawn.keys()].forEach((index) => this.drop(index));
       this.active = Math.min(this.active, Math.max(0, found.length - 1));
       byId("count").textContent = `${found.length.toLocaleString("en")} of ${pairs.length.toLocaleString("en")} pairs`;
       byId("explained").textContent = explained[byId("sort").value] || "";
@@ -148,7 +146,7 @@
       for (let index = low; index < this.rows.length && this.rows[index].top < above + innerHeight + margin; index += 1) wanted.add(index);
       const focused = document.activeElement && document.activeElement.closest("#gallery .row");
       this.drawn.forEach((element, index) => {
-        if (!wanted.has(index) && element !== focused) { element.remove(); this.drawn.delete(index); }
+        if (!wanted.has(index) && element !== focused) this.drop(index);
       });
       const order = [...wanted].sort((one, other) => one - other);
       order.forEach((index) => {
@@ -173,34 +171,48 @@
       element.style.top = `${row.top}px`;
       element.style.gridTemplateColumns = `repeat(${this.columns}, minmax(0, 1fr))`;
       element.setAttribute("role", "presentation");
-      for (let place = row.first; place < row.stop; place += 1) element.append(this.drawCard(place));
+      for (let place = row.first; place < row.stop; place += 1) element.append(this.drawCell(place));
       return element;
     },
-    drawCard(place) {
+    // Cells are used again: thousands that are made and dropped would take memory until they are collected.
+    drawCell(place) {
+      const cell = this.spare.pop() || this.makeCell();
       const pair = this.found[place], words = inWords(pair);
-      const thumb = make("span", { className: "thumb" });
-      thumb.style.aspectRatio = String(data.ratio);
+      const [card] = cell.children, [thumb, caption] = card.children;
       const shown = byId("shown").value;
-      const wanted = shown === SPLIT_VIEW ? [INPUT, TRUTH] : [Number(shown)];
-      const there = wanted.filter((folder) => store(pair.number, folder));
-      if (there.length) there.forEach((folder) => thumb.append(picture(pair.number, folder, "")));
-      else {
-        thumb.classList.add("none");
-        thumb.append(make("span", { textContent: pair.pictures ? "picture gone" : "no picture here" }));
-      }
-      const caption = make("span", { className: "caption" }, make("b", { textContent: pair.name }), make("span", { textContent: pair.tier || "" }),
-        make("span", { textContent: words.join(" · ") }),
-        make("span", { className: "bad", textContent: pair.untrusted ? "motion!" : "", title: "inconsistent motion" }));
-      const card = make("button", { type: "button", className: "card" }, thumb, caption);
+      const there = (shown === SPLIT_VIEW ? [INPUT, TRUTH] : [Number(shown)]).filter((folder) => store(pair.number, folder));
+      [...thumb.children].forEach((child, index) => {
+        child.hidden = index < 2 ? index >= there.length : there.length > 0;
+        if (index < there.length) fill(child, pair.number, there[index]);
+      });
+      thumb.classList.toggle("none", there.length === 0);
+      thumb.lastChild.textContent = pair.pictures ? "picture gone" : "no picture here";
+      const told = [pair.name, pair.tier || "", words.join(" · "), pair.untrusted ? "motion!" : ""];
+      told.forEach((text, index) => { caption.children[index].textContent = text; });
       card.dataset.place = place;
       card.tabIndex = place === this.active ? 0 : -1;
       card.setAttribute("aria-label", [`pair ${pair.name}`, groups[pair.group].split, ...words, pair.tier || "",
         pair.untrusted ? "inconsistent motion" : "", pair.pictures ? "" : "without pictures"].filter(Boolean).join(", "));
-      const item = make("div", { className: "cell" }, card);
-      item.setAttribute("role", "listitem");
-      item.setAttribute("aria-setsize", this.found.length);
-      item.setAttribute("aria-posinset", place + 1);
-      return item;
+      cell.setAttribute("aria-setsize", this.found.length);
+      cell.setAttribute("aria-posinset", place + 1);
+      return cell;
+    },
+    makeCell() {
+      const image = () => make("img", { alt: "", decoding: "async", draggable: false });
+      const thumb = make("span", { className: "thumb" }, image(), image(), make("span"));
+      thumb.style.aspectRatio = String(data.ratio);
+      const caption = make("span", { className: "caption" }, make("b"), make("span"), make("span"),
+        make("span", { className: "bad", title: "inconsistent motion" }));
+      const cell = make("div", { className: "cell" }, make("button", { type: "button", className: "card" }, thumb, caption));
+      cell.setAttribute("role", "listitem");
+      return cell;
+    },
+    drop(index) {
+      const element = this.drawn.get(index);
+      this.spare.push(...element.querySelectorAll(".cell"));
+      element.replaceChildren();
+      element.remove();
+      this.drawn.delete(index);
     },
     focus(place) {
       const row = this.rows.find((each) => each.group === undefined && each.first <= place && place < each.stop);
@@ -283,7 +295,8 @@
       const pane = make("div", { className: `pane ${index ? "second" : "first"}` });
       const name = folders[folder].name;
       if (store(this.pair.number, folder)) {
-        const image = picture(this.pair.number, folder, `${name}: ${folders[folder].meaning}`);
+        const image = make("img", { alt: `${name}: ${folders[folder].meaning}`, decoding: "async", draggable: false });
+        fill(image, this.pair.number, folder);
         image.addEventListener("load", () => { if (image.isConnected) this.fit(); });
         pane.append(image);
       }
