@@ -81,8 +81,9 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool, *
     pairs = sum(len(sequence.recipe.slots) for sequence in plan.due)
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast=fail_fast)
-    show_outcome(console_for(), plan, outcome, read_records(plan.out))
-    if report:
+    records = read_records(plan.out)
+    show_outcome(console_for(), plan, outcome, records)
+    if report and records:
         _write_report(plan, outcome, console)
     if outcome.failures:
         raise SequenceError(
@@ -92,12 +93,12 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool, *
 
 def _write_report(plan: "Plan", outcome: "Outcome", console: "Console") -> None:
     """Write the report of a run, unless there is one and nothing has changed."""
-    from lolblur_synth.apps.report.report import REPORT, write_report
+    from lolblur_synth.apps.report.report import REPORT, is_current, write_report
     from lolblur_synth.cli.progress import frame_progress
     from lolblur_synth.cli.tables import show_report
 
     out = plan.out / REPORT
-    if out.exists() and not (outcome.made or outcome.failures or plan.stale):
+    if is_current(plan.out, out) and not outcome.failures:
         return
     footage = {video.scan.content: video.scan for video in plan.videos if video.scan}
     with frame_progress(console, "report: pair", "pairs/s") as progress:

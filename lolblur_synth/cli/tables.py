@@ -183,11 +183,8 @@ def show_measurements(console: Console, measured: Measurements) -> None:
 
 def show_report(console: Console, report: Report) -> None:
     """Print what a report shows, and what it cannot."""
-    console.print(
-        f"report: {report.size / 1e6:.1f} MB, pictures of {report.pictured} of {report.pairs} pairs",
-        highlight=False,
-        soft_wrap=True,
-    )
+    told = f"{report.size / 1e6:.1f} MB, pictures of {report.pictured} of {report.pairs} pairs"
+    console.print(shown(f"report: {report.path}: {told}"), markup=False, highlight=False, soft_wrap=True)
     for told in (*report.missing, *(f"not shown: {name}: {why}" for name, why in report.faults.items())):
         console.print(shown(told, option), style="yellow", markup=False, highlight=False, soft_wrap=True)
 

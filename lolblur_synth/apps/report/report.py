@@ -35,6 +35,11 @@ def check_report(dataset: Path, out: Path, *, overwrite: bool) -> None:
     check_file(out, (".html",), overwrite=overwrite)
 
 
+def is_current(dataset: Path, out: Path) -> bool:
+    """Whether a report is younger than each sequence that was made or removed."""
+    return out.is_file() and out.stat().st_mtime_ns >= (dataset / "records").stat().st_mtime_ns
+
+
 def write_report(
     dataset: Path, out: Path, progress: Progress, *, videos: Path | None = None, footage: Footage | None = None
 ) -> Report:

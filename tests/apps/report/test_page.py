@@ -360,7 +360,8 @@ def test_of_thousands_of_pictures_few_are_in_the_document(tmp_path):
         driver.get(address(tmp_path / "report.html"))
         most = driver.execute_async_script(
             "const done = arguments[0]; let most = 0, before = -1; const step = () => {"
-            "most = Math.max(most, document.querySelectorAll('#gallery img').length); if (scrollY === before) return done(most);"
+            "most = Math.max(most, document.querySelectorAll('#gallery img').length);"
+            "if (scrollY === before) return done(most);"
             "before = scrollY; scrollBy(0, innerHeight); requestAnimationFrame(() => setTimeout(step)); }; step();"
         )
         assert 20 <= most <= 80

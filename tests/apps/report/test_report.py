@@ -67,7 +67,7 @@ def test_what_cannot_be_is_refused_in_one_line(dataset, tmp_path):
         ((tmp_path / "none",), "there is no such folder"),
         ((dataset, "--out", tmp_path / "a.txt"), "name a file that ends in .html"),
         ((dataset, "--out", tmp_path / "no/a.html"), "does not exist; make it first"),
-        ((dataset, "--videos", tmp_path / "no"), "no"),
+        ((dataset, "--videos", tmp_path / "no"), f"{tmp_path / 'no'}"),
     ):
         result = report(*arguments)
         assert isinstance(result.exception, UserError), arguments
