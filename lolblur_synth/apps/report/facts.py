@@ -9,7 +9,7 @@ from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, SPLITS, Folder, Spli
 from lolblur_synth.dataset.links import check_layout
 from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.dataset.records import PairRecord, SequenceRecord
-from lolblur_synth.dataset.summary import summarize
+from lolblur_synth.dataset.summary import summarize, summarize_sequence
 from lolblur_synth.dataset.summary_types import Summary
 from lolblur_synth.run.failures import Failure, read_failures
 
@@ -23,6 +23,7 @@ class ReportPair:
     group: str  # id of its sequence, or the folder of its video where no record tells
     paths: dict[Folder, Path]  # relative to the dataset
     record: PairRecord | None
+    untrusted: bool = False  # whether its motion is inconsistent beyond the limit of the settings
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,12 @@ def _readable_records(root: Path) -> tuple[dict[str, SequenceRecord], list[str]]
 
 
 def _recorded(record: SequenceRecord) -> Iterator[ReportPair]:
+    untrusted = summarize_sequence(record).untrusted
     for pair in record.pairs:
         paths = {folder: image_path(record.split, folder, record.video, pair.number) for folder in FOLDERS}
-        yield ReportPair(f"{record.video:04d}/{pair.number:04d}", record.split, record.id, paths, pair)
+        yield ReportPair(
+            f"{record.video:04d}/{pair.number:04d}", record.split, record.id, paths, pair, pair.number in untrusted
+        )
 
 
 def _unrecorded(root: Path, known: set[Path]) -> Iterator[ReportPair]:

@@ -120,11 +120,6 @@ def _data(
     facts: Facts, shown_pairs: Mapping[int, PairPictures], statistics: Mapping[int, Statistics]
 ) -> Mapping[str, Any]:
     """What the script works with: groups and a row for each pair."""
-    untrusted = {
-        (sequence.id, number)
-        for sequence in (facts.summary.sequences if facts.summary else ())
-        for number in sequence.untrusted
-    }
     keys = list(dict.fromkeys((pair.split, pair.group) for pair in facts.pairs))
     places = {key: place for place, key in enumerate(keys)}
     width, height = next((each.size for each in shown_pairs.values() if each.size), (16, 9))
@@ -142,7 +137,7 @@ def _data(
                 "name": shown(pair.name),
                 "group": places[pair.split, pair.group],
                 **_row(pair, statistics.get(number)),
-                "untrusted": pair.record is not None and (pair.group, pair.record.number) in untrusted,
+                "untrusted": pair.untrusted,
                 **_shown_row(shown_pairs.get(number)),
             }
             for number, pair in enumerate(facts.pairs)

@@ -1,8 +1,9 @@
 """Pictures of a report: which pairs are shown, how large, and their encoding, within a number of bytes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import inf
 from pathlib import Path
 
 from lolblur_synth.apps.report.facts import ReportPair
@@ -16,11 +17,11 @@ from lolblur_synth.video.images import Pixels, dequantize, encode_webp, read_pix
 from lolblur_synth.video.thumbnail import thumbnail
 
 Progress = Callable[[int, int], None]
-SMALLEST = 320  # pixels across: of smaller pictures more would fit, but nothing could be judged by them
+SMALLEST = 400  # pixels across: of smaller pictures more would fit, but nothing could be judged by them
 _QUALITY = 55
 _SAMPLES, _ROUNDS = 12, 4  # pairs that tell how many bytes pictures take, and how often they are asked
 _GROWTH = 1.5  # bytes grow with the width to this power or less: 1.3 to 1.5 were measured, but more of noise
-_WORST = 24  # pairs that are shown for each thing that can be wrong with them
+_WORST = 24  # pairs of each order
 _MEASURABLE = 3  # pixels each way, for the noise
 
 
@@ -82,7 +83,7 @@ def _largest_width(root: Path, samples: Sequence[ReportPair], each: float) -> tu
 
 
 def by_importance(pairs: Sequence[ReportPair]) -> list[int]:
-    """Numbers of pairs: the middle one of each group, then the worst ones, then evenly within all groups."""
+    """Numbers of pairs: the worst ones, then the middle one of each group, then evenly within all groups."""
     ranks = dict[int, int]()
     for _, members in groupby(range(len(pairs)), lambda number: (pairs[number].split, pairs[number].group)):
         numbers = list(members)
@@ -90,7 +91,7 @@ def by_importance(pairs: Sequence[ReportPair]) -> list[int]:
     middles = [number for number in range(len(pairs)) if ranks[number] == 0]
     first = [middles[place] for place in spread_order(len(middles))]
     others = sorted(range(len(pairs)), key=lambda number: ranks[number])
-    return list(dict.fromkeys([*first, *_worst(pairs), *others]))
+    return list(dict.fromkeys([*_worst(pairs), *first, *others]))
 
 
 def spread_order(count: int) -> list[int]:
@@ -105,16 +106,20 @@ def spread_order(count: int) -> list[int]:
 
 
 def _worst(pairs: Sequence[ReportPair]) -> list[int]:
-    """The first pairs by each measure of what can be wrong, and the darkest, brightest and most blurred ones."""
-    recorded = [(number, pair.record) for number, pair in enumerate(pairs) if pair.record]
-    keys: list[dict[int, float]] = [
-        {number: record.untrusted or 0.0 for number, record in recorded},
-        {number: float(len(outside(record.statistics))) for number, record in recorded},
-        {number: -record.psnr_in_light for number, record in recorded if record.psnr_in_light is not None},
-        {number: record.blur.mean for number, record in recorded if record.blur},
-        {number: record.statistics["lightness"] for number, record in recorded},
-        {number: -record.statistics["lightness"] for number, record in recorded},
-        {number: record.statistics["saturated"] for number, record in recorded},
+    """The first pairs of each order that the page offers, but for the shortest blur: see `worst` and `keys` there."""
+    recorded = {number: pair.record for number, pair in enumerate(pairs) if pair.record}
+    psnr = {number: -record.psnr_in_light for number, record in recorded.items() if record.psnr_in_light is not None}
+    keys: list[Mapping[int, tuple[float, ...]]] = [
+        {
+            number: (pairs[number].untrusted, len(outside(record.statistics)), psnr.get(number, -inf))
+            for number, record in recorded.items()
+        },
+        {number: (record.untrusted or 0.0,) for number, record in recorded.items()},
+        {number: (value,) for number, value in psnr.items()},
+        {number: (record.blur.mean,) for number, record in recorded.items() if record.blur},
+        {number: (record.statistics["lightness"],) for number, record in recorded.items()},
+        {number: (-record.statistics["lightness"],) for number, record in recorded.items()},
+        {number: (record.statistics["saturated"],) for number, record in recorded.items()},
     ]
     return [number for key in keys for number in sorted(key, key=key.__getitem__, reverse=True)[:_WORST]]
 
