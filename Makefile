@@ -46,6 +46,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/bench/loader.py
 	$(BIN)/python -m tests.bench.pack
 	$(BIN)/python -m tests.bench.highlights
+	$(BIN)/python -m tests.bench.report
 
 # From real clips to a network that has learned from their pairs: about a quarter of an hour on two cores.
 learn: $(INSTALLED)

@@ -25,6 +25,11 @@ def anchors(page: Path) -> set[str]:
 
 
 @every_page
+def test_nothing_is_left_of_a_merge(page: Path):
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.read_text(), re.MULTILINE) == []
+
+
+@every_page
 def test_links_lead_to_files_and_headings(page: Path):
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")

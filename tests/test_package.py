@@ -32,7 +32,9 @@ def test_the_wheel_has_all_files_of_the_package_and_the_presets(wheel):
     expected |= {f"lolblur_synth/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert found == expected
-    assert {Path(name).suffix for name in found} == {".py", ".typed", ".jpg", ".md", ".safetensors", ".yaml"}
+    assert {Path(name).suffix for name in found} == {
+        ".css", ".html", ".jpg", ".js", ".md", ".py", ".safetensors", ".typed", ".yaml"
+    }  # fmt: skip
 
 
 def test_what_is_installed_from_the_wheel_finds_its_presets_and_weights(wheel, tmp_path):

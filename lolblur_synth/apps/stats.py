@@ -17,8 +17,10 @@ from lolblur_synth.core.threads import torch_threads
 from lolblur_synth.dataset.layout import SETTINGS, SPLITS
 from lolblur_synth.dataset.pairs import INPUT
 from lolblur_synth.dataset.record_reader import read_records
-from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistic, Statistics, mean_statistics, measure, outside
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistic, Statistics, mean_statistics, measure
 from lolblur_synth.dataset.statistics_plot import plot_statistics
+from lolblur_synth.dataset.summary import summarize_statistics
+from lolblur_synth.dataset.summary_types import StatisticSummary
 from lolblur_synth.video.images import dequantize, read_pixels, write_png
 
 Progress = Callable[[int, int], None]
@@ -46,8 +48,16 @@ class Measurements:
     @property
     def outside(self) -> dict[Statistic, float]:
         """Of each statistic the share of pictures that leave the band of real nights, [0, 1]."""
-        sides = [outside(values) for values in self.pictures.values()]
-        return {name: sum(name in side for side in sides) / len(sides) for name in MEANINGS}
+        return {name: summary.outside for name, summary in self._summary.items()}
+
+    @property
+    def mean(self) -> dict[Statistic, float]:
+        """The mean of each statistic over all pictures."""
+        return {name: summary.mean for name, summary in self._summary.items()}
+
+    @property
+    def _summary(self) -> dict[Statistic, StatisticSummary]:
+        return summarize_statistics([*self.pictures.values()])
 
 
 def measure_path(path: Path, progress: Progress) -> Measurements:
@@ -145,7 +155,7 @@ def _as_json(measured: Measurements) -> str:
             "what": NIGHTS,
             "bands": {name: {"what": meaning.label, **meaning.night._asdict()} for name, meaning in MEANINGS.items()},
         },
-        "mean": _rounded(mean_statistics([*pictures.values()])),
+        "mean": _rounded(measured.mean),
         "outside": _rounded(measured.outside),
         "groups": {name: _rounded(means) for name, means in measured.means.items()},
         "pictures": {name: dict(values) for name, values in pictures.items()},

@@ -12,6 +12,7 @@ from lolblur_synth.core.errors import SequenceError, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lolblur_synth.run.execute import Outcome
     from lolblur_synth.run.plan import Plan
 
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first sequence that fails.")
+@click.option("--no-report", is_flag=True, help="Do not write report.html, the page to look at, at the end.")
 @click.option("--verbose", is_flag=True, help="A line per sequence, also when not on a terminal.")
 def run(
     videos: Path,
@@ -35,6 +37,7 @@ def run(
     overwrite: bool,
     dry_run: bool,
     fail_fast: bool,
+    no_report: bool,
     verbose: bool,
     **shortcuts: str | float | None,
 ) -> None:
@@ -63,7 +66,7 @@ def run(
         return
     if verbose:
         show_plan(console, plan)
-    _execute(replace(plan, cache=cache), console, verbose, fail_fast)
+    _execute(replace(plan, cache=cache), console, verbose, fail_fast, report=not no_report)
     _ask(out)
 
 
@@ -77,7 +80,7 @@ def _ask(out: Path) -> None:
         click.echo(f"to share it: `lolblur-synth describe {shown(out)}` takes {', '.join(missing)}, for {CROISSANT}")
 
 
-def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -> None:
+def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool, *, report: bool = True) -> None:
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
     from lolblur_synth.dataset.record_reader import read_records
@@ -89,10 +92,54 @@ def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool) -
     pairs = sum(len(sequence.recipe.slots) for sequence in plan.due)
     with RunProgress(console, pairs, verbose) as progress:
         outcome = execute(plan, progress, fail_fast=fail_fast)
-    show_outcome(console_for(), plan, outcome, read_records(plan.out))
+    records = read_records(plan.out)
+    show_outcome(console_for(), plan, outcome, records)
+    if report and records:
+        _write_report(plan, outcome, console)
     if outcome.failures:
         raise SequenceError(
             f"{len(outcome.failures)} not made", advice=f"the reasons are above and in {plan.out / 'failed'}"
+        )
+
+
+def _write_report(plan: "Plan", outcome: "Outcome", console: "Console") -> None:
+    """Write the report of a run, unless there is one and nothing has changed."""
+    from lolblur_synth.apps.report.report import REPORT, is_current, write_report
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.cli.tables import show_report
+
+    out = plan.out / REPORT
+    if is_current(plan.out, out) and not outcome.failures:
+        return
+    footage = {video.scan.content: video.scan for video in plan.videos if video.scan}
+    with frame_progress(console, "report: pair", "pairs/s") as progress:
+        report = write_report(plan.out, out, progress, footage=footage)
+    show_report(console, report)
+
+
+@click.command()
+@click.argument("dataset", type=FOLDER)
+@click.option("--out", type=PATH, metavar="FILE.html", help="Where it goes.  [default: report.html in the dataset]")
+@click.option("--videos", type=FOLDER, help="The footage, to show the windows that were dropped.")
+@click.option("--overwrite", is_flag=True, help="Replace --out.")
+def report(dataset: Path, out: Path | None, videos: Path | None, overwrite: bool) -> None:
+    """Write a page that shows a dataset: pictures, distributions, draws, what was dropped and why."""
+    from lolblur_synth.apps.report.report import REPORT, check_report, write_report
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.cli.tables import show_report
+
+    out = out or dataset / REPORT
+    console = console_for(stderr=True)
+    check_report(dataset, out, overwrite=overwrite)
+    with frame_progress(console, "pair", "pairs/s") as progress:
+        written = write_report(dataset, out, progress, videos=videos)
+    show_report(console, written)
+    click.echo(f"look at:  {shown(out)}")
+    if written.faults:
+        raise SequenceError(
+            f"{len(written.faults)} pictures cannot be shown",
+            where=dataset,
+            advice=f"they are named above; `lolblur-synth verify {dataset}` tells all that is damaged, and what to do",
         )
 
 
@@ -196,4 +243,4 @@ def demo(
     _execute(plan, console, verbose=False, fail_fast=True)
     click.echo(f"clips:    {shown(videos)}")
     click.echo(f"dataset:  {shown(out / 'dataset')}  (README.md explains it)")
-    click.echo(f"look at:  {shown(out / 'dataset' / 'contact_sheet.png')}")
+    click.echo(f"look at:  {shown(out / 'dataset' / 'report.html')}")

@@ -88,6 +88,7 @@ for command in (
     dataset.describe,
     dataset.pack,
     dataset.stats,
+    dataset.report,
     dataset.demo,
     footage.denoise,
     footage.darken,

@@ -88,16 +88,18 @@ class RunProgress:
 
 
 @contextmanager
-def frame_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+def frame_progress(
+    console: Console, label: str = "frame", unit: str = "frames/s"
+) -> Iterator[Callable[[int, int], None]]:
     """Shows how far a video is, and how fast; the function takes the frames that are done and how many there are."""
     started = 0.0
-    with _bars(console, "frame", "{task.fields[rate]}") as bars:
+    with _bars(console, label, "{task.fields[rate]}") as bars:
         task = bars.add_task("", total=None, rate="reading")
 
         def show(done: int, total: int) -> None:
             nonlocal started
             started = started if done else time.monotonic()
-            rate = f"{done / max(time.monotonic() - started, 1e-6):.3g} frames/s" if done else ""
+            rate = f"{done / max(time.monotonic() - started, 1e-6):.3g} {unit}" if done else ""
             bars.update(task, completed=done, total=total, rate=rate)
 
         yield show

@@ -7,12 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lolblur_synth.apps.report.report import Report
 from lolblur_synth.apps.stats import Measurements
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import shown
 from lolblur_synth.dataset.records import SequenceRecord
-from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, mean_statistics, outside
-from lolblur_synth.dataset.summary import SequenceSummary, summarize_sequence
+from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS, Statistics, outside
+from lolblur_synth.dataset.summary import summarize_sequence
+from lolblur_synth.dataset.summary_types import SequenceSummary
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
 from lolblur_synth.run.plan import Plan, VideoPlan
@@ -167,8 +169,7 @@ def show_measurements(console: Console, measured: Measurements) -> None:
     for name, means in measured.means.items():
         table.add_row(escape(name), str(len(measured.groups[name])), *_beside_bands(means))
     table.add_section()
-    pictures = measured.pictures
-    table.add_row("all", str(len(pictures)), *_beside_bands(mean_statistics([*pictures.values()])))
+    table.add_row("all", str(len(measured.pictures)), *_beside_bands(measured.mean))
     table.add_row("outside", "", *(f"{share:.0%}" for share in measured.outside.values()))
     table.add_row("real nights", "", *(meaning.band for meaning in MEANINGS.values()))
     console.print(table)
@@ -178,6 +179,14 @@ def show_measurements(console: Console, measured: Measurements) -> None:
         console.print(
             shown(f"not measured: {name}: {why}", option), style="red", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print what a report shows, and what it cannot."""
+    told = f"{report.size / 1e6:.1f} MB, pictures of {report.pictured} of {report.pairs} pairs"
+    console.print(shown(f"report: {report.path}: {told}"), markup=False, highlight=False, soft_wrap=True)
+    for told in (*report.missing, *(f"not shown: {name}: {why}" for name, why in report.faults.items())):
+        console.print(shown(told, option), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _beside_bands(means: Statistics) -> list[str]:

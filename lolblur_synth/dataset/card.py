@@ -1,6 +1,6 @@
 """The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from lolblur_synth.config.about import UNTOLD, About
@@ -11,20 +11,17 @@ from lolblur_synth.dataset.card_head import head, licensing
 from lolblur_synth.dataset.hugging_face import METADATA
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
 from lolblur_synth.dataset.manifest import MANIFEST
-from lolblur_synth.dataset.records import SequenceRecord, SourceShutterRecord
+from lolblur_synth.dataset.recipe import FOLDER_MEANINGS, recipe, shutter_in_words, written
+from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
-from lolblur_synth.dataset.summary import (
+from lolblur_synth.dataset.summary import summarize
+from lolblur_synth.dataset.summary_types import (
     AimSummary,
     BlurSummary,
-    DenoiseSummary,
     DifficultySummary,
-    DrawSummary,
-    MotionSummary,
-    Range,
     SequenceSummary,
     Summary,
     VideoSummary,
-    summarize,
 )
 from lolblur_synth.metrics.difficulty import EASY, HARD
 from lolblur_synth.video.contact_sheet import contact_sheet
@@ -32,13 +29,6 @@ from lolblur_synth.video.images import read_pixels, write_png
 
 SHEET = "contact_sheet.png"
 _SHEET_ROWS = 6
-_MEANINGS = {
-    "low_blur_noise": "dark, blurred, noisy: the input of a network",
-    "low_blur": "the same without noise",
-    "low_sharp": "the dark middle frame",
-    "high_sharp_scaled": "the ground truth: the middle frame in normal light, slightly dimmed",
-    "high_sharp_original": "the middle frame, denoised and resized, not dimmed",
-}
 
 
 def write(root: Path, records: dict[str, SequenceRecord], about: About = UNTOLD) -> None:
@@ -101,7 +91,7 @@ def _folders(config: Config) -> list[str]:
         "`{train,test}/<folder>/VVVV/FFFF.png`, "
         f"{config.dataset.bit_depth}-bit RGB; VVVV is the video, FFFF the pair:",
         "",
-        *(f"- `{folder}`: {_MEANINGS[folder]}" for folder in FOLDERS),
+        *(f"- `{folder}`: {FOLDER_MEANINGS[folder]}" for folder in FOLDERS),
         "",
         f"`{MANIFEST}` has one line per pair, `records/VVVV-S.json` everything about a sequence, `{SETTINGS}` the "
         "settings. `lolblur-synth verify DIR` decodes and hashes every picture again.",
@@ -125,91 +115,8 @@ def _loading(config: Config) -> list[str]:
 
 
 def _recipe(summary: Summary) -> list[str]:
-    config, draws, count = summary.config, summary.draws, len(summary.sequences)
-    windows = ", ".join(
-        f"{frames} source frames -> {sub_frames} sub-frames" for frames, sub_frames in summary.exposures
-    )
-    lens = f", sigma {_shown(draws.defocus_sigma)} pixels." if draws.defocus_sigma else "."
-    return [
-        "## How it was made",
-        "",
-        f"1. Denoise: {_denoising(summary.denoise, count)}.",
-        f"2. Dim to the ground truth by {_shown(draws.dim)}, darken by EC-Zero-DCE to exposure "
-        f"{_shown(draws.exposure)}; lights above L* 97 keep theirs.",
-        f"3. Interpolate ({config.interpolate.backend}) to {_shown(summary.sub_frame_fps, ' fps')}: "
-        f"{windows}.{_trust(config, summary.motion)}",
-        f"4. Reverse clipping: {_unclipping(summary)}.",
-        f"5. Average in {'linear light' if config.average.space == 'linear' else 'sRGB values'}: exposures of "
-        f"{_shown(summary.milliseconds)} ms, one pair every 1/{config.sequences.fps:g} s{_rolling(draws)}.",
-        f"6. Defocus: {draws.defocused} of {count} sequences{lens}",
-        f"7. Noise: {_noise(draws)}.",
-        *(f"{number}. {step}." for number, step in enumerate(_encoding(summary), 8)),
-        "",
-    ]
-
-
-def _rolling(draws: DrawSummary) -> str:
-    if draws.rolling_ms is None:
-        return ""
-    return f"; a rolling shutter reads each out in {_shown(draws.rolling_ms)} ms, from top to bottom, the truth alike"
-
-
-def _noise(draws: DrawSummary) -> str:
-    if draws.noise == ("none",):
-        return "none"
-    levels = f"shot {_shown(draws.shot)}, read {_shown(draws.read)} (variance = shot x + read at "
-    if draws.noise == ("linear",):
-        return f"{levels}linear light x)"
-    return f"{levels}raw light x, where the sensor is saturated at 1), by {_cell(' and '.join(draws.noise))}"
-
-
-def _encoding(summary: Summary) -> Iterator[str]:
-    """What a camera does beside; nothing by default."""
-    response = summary.config.camera.response
-    if response != "srgb":
-        curve = response if isinstance(response, str) else f"a table of {len(response)} points, in `{SETTINGS}`"
-        yield f"Response curve: {curve}, instead of sRGB's, in all five pictures"
-    config, draws = summary.config, summary.draws
-    if draws.sharpening:
-        yield (
-            f"Sharpening of `low_blur_noise`: {_shown(draws.sharpening)} times the difference to a Gaussian blur of "
-            f"{config.isp.sharpen_radius:g} pixels"
-        )
-    if draws.jpeg_quality:
-        yield (
-            f"JPEG of `low_blur_noise` in {draws.compressed} of {len(summary.sequences)} sequences: quality "
-            f"{_shown(draws.jpeg_quality)}, chroma {' and '.join(draws.subsampling)}"
-        )
-
-
-def _unclipping(summary: Summary) -> str:
-    config, draws, count = summary.config, summary.draws, len(summary.sequences)
-    held = (
-        f"off in {draws.holding_light} of {count} sequences, whose footage holds its highlights "
-        f"(white is {config.video.white:g}; the ground truth is clipped there)"
-    )
-    if draws.streak is None:
-        return held
-    boost = Range(255 * draws.streak.low, 255 * draws.streak.high)
-    told = f"+ {_shown(boost)} of 255 where L* > {config.unclip.threshold:g}"
-    return f"{told}; {held}" if draws.holding_light else told
-
-
-def _trust(config: Config, motion: MotionSummary | None) -> str:
-    if motion is None:
-        return ""
-    return (
-        f" Motion between two frames is inconsistent on at most {motion.largest:.1%} of the picture; on more than "
-        f"{config.interpolate.untrusted:.0%} in {motion.above} of {motion.judged} pairs."
-    )
-
-
-def _denoising(denoise: DenoiseSummary, count: int) -> str:
-    sigma = _shown(denoise.sigma) if denoise.sigma else ""
-    if not denoise.denoised:
-        return f"the footage is clean, sigma {sigma} of 255, and left as it is" if sigma else "off"
-    level = f"; noise of sigma {sigma} of 255" if sigma else ""
-    return f"{denoise.denoised} of {count} sequences by {' and '.join(denoise.ways)}{level}"
+    steps = (f"{number}. {_cell(step)}." for number, step in enumerate(recipe(summary), 1))
+    return ["## How it was made", "", *steps, ""]
 
 
 def _sources(summary: Summary) -> list[str]:
@@ -231,22 +138,16 @@ def _source(video: VideoSummary) -> str:
     source = video.source
     return (
         f"| {video.number:04d} | {video.split} | {_cell(source.name)} | {source.capture_fps} fps "
-        f"({_cell(source.capture_source)}) | {_shutter(source.shutter)} | {video.pairs} | {video.rejects} | "
-        f"{source.content[:16]} |"
+        f"({_cell(source.capture_source)}) | {_cell(shutter_in_words(source.shutter))} | {video.pairs} | "
+        f"{video.rejects} | {source.content[:16]} |"
     )
-
-
-def _shutter(shutter: SourceShutterRecord) -> str:
-    if shutter.exposure_ratio is None:
-        return "unknown" if shutter.seen_ratio is None else f"unknown, looks like {shutter.seen_ratio:.2f}"
-    return f"{shutter.exposure_ratio:.2f} ({_cell(f'{shutter.origin} {shutter.detail}'.rstrip())})"
 
 
 def _ratio_range(summary: Summary) -> str:
     span, unknown, count = summary.exposure_ratio, summary.unknown_shutters, len(summary.videos)
     if span is None:
         return "It is unknown of all videos."
-    return f"It is {_shown(span)}" + (f", and unknown of {unknown} of {count} videos." if unknown else ".")
+    return f"It is {written(span)}" + (f", and unknown of {unknown} of {count} videos." if unknown else ".")
 
 
 def _dropped(rejects: Mapping[str, int]) -> list[str]:
@@ -280,9 +181,9 @@ def _blurs(summary: Summary) -> list[str]:
 def _aims(aim: AimSummary | None) -> list[str]:
     if aim is None:
         return []
-    reached = f", reached {_shown(aim.reached)}" if aim.reached else ""
+    reached = f", reached {written(aim.reached)}" if aim.reached else ""
     return [
-        f"Shutters were chosen for mean paths of {_shown(aim.wanted)} pixels{reached}; the nearest that there is was "
+        f"Shutters were chosen for mean paths of {written(aim.wanted)} pixels{reached}; the nearest that there is was "
         f"taken in {aim.too_slow} sequences whose motion is too slow, and in {aim.too_fast} where it is too fast.",
         "",
     ]
@@ -350,8 +251,3 @@ def _versions(summary: Summary) -> list[str]:
 def _cell(text: str) -> str:
     """Text from a file as Markdown shows it, also in a table."""
     return shown(text).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _shown(span: Range, unit: str = "") -> str:
-    low, high = f"{span.low:.4g}", f"{span.high:.4g}"
-    return (low if low == high else f"{low} to {high}") + unit

@@ -28,7 +28,7 @@ def plot_statistics(pictures: Sequence[Statistics]) -> NDArray[np.uint8]:
 
 def _panel(meaning: Meaning, values: list[float]) -> NDArray[np.uint8]:
     panel = np.full((_HEIGHT, _WIDTH, 3), _GROUND, np.uint8)
-    axis = _axis(meaning.night, values)
+    axis = axis_of(meaning.night, values)
     low, high = (_column(value, axis) for value in meaning.night)
     panel[_TOP:_BOTTOM, low : high + 1] = _BAND
     counts, edges = np.histogram(values, _BINS, (axis.low, axis.high))
@@ -48,8 +48,8 @@ def _panel(meaning: Meaning, values: list[float]) -> NDArray[np.uint8]:
     return panel
 
 
-def _axis(band: Band, values: Sequence[float]) -> Band:
-    """All values and the band, with room on both sides, but none below 0."""
+def axis_of(band: Band, values: Sequence[float]) -> Band:
+    """The axis of a histogram: all values and the band, with room on both sides, but none below 0."""
     low, high = min(band.low, *values), max(band.high, *values)
     room = 0.05 * (high - low)
     return Band(max(0.0, low - room), high + room)

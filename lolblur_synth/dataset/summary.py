@@ -5,197 +5,49 @@ It follows from the records alone, and each number is taken here and nowhere els
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import SPLITS, Split
-from lolblur_synth.dataset.records import SequenceRecord, Source
-from lolblur_synth.dataset.statistics import Statistic, mean_statistics
-from lolblur_synth.metrics.difficulty import TIERS, Tier, tier_of
+from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
+from lolblur_synth.dataset.statistics import MEANINGS, Statistic, Statistics, mean_statistics, outside
+from lolblur_synth.dataset.summary_types import (
+    AimSummary,
+    BlurSummary,
+    DenoiseSummary,
+    DifficultySummary,
+    DrawSummary,
+    DroppedWindow,
+    MotionSummary,
+    Names,
+    Range,
+    SequenceSummary,
+    ShutterFrames,
+    SplitSummary,
+    Spread,
+    StatisticSummary,
+    Summary,
+    VideoSummary,
+)
+from lolblur_synth.metrics.difficulty import TIERS, tier_of
 from lolblur_synth.synthesis.sequences import AimLimit
 
-Names = tuple[str, ...]
 _AXIS = 30  # degrees
 _DIRECTED = 0.5  # concentration from which on a pair counts as blurred in one direction
 
 
-class Range(NamedTuple):
-    """The smallest and the largest of some values."""
-
-    low: float
-    high: float
-
-
-class Spread(NamedTuple):
-    """How values are spread: quantiles, and both ends."""
-
-    least: float
-    p5: float
-    median: float
-    p95: float
-    most: float
-
-
-class ShutterFrames(NamedTuple):
-    """Frames of an exposure."""
-
-    source: int
-    sub_frames: int
-
-
-@dataclass(frozen=True)
-class SplitSummary:
-    """Counts of a split."""
-
-    videos: int
-    sequences: int
-    pairs: int
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """A source and what came of it."""
-
-    number: int  # VVVV
-    split: Split
-    source: Source
-    pairs: int
-    rejects: int  # windows that gave no pair
-
-
-@dataclass(frozen=True)
-class SequenceSummary:
-    """A sequence: what it measures, what it cost, how far its motion is to be trusted."""
-
-    id: str  # VVVV-S
-    split: Split
-    source: str  # name of the video
-    pairs: int
-    exposure: float  # that was drawn, lightness in [0, 1]
-    means: dict[Statistic, float]  # over its pairs, of low_blur_noise
-    seconds: float  # that it took in all
-    operators: dict[str, float]  # seconds by operator, the slowest first
-    untrusted: dict[int, float]  # by FFFF, shares of the picture above the limit of its settings
-
-
-@dataclass(frozen=True)
-class DrawSummary:
-    """Ranges of what the sequences drew, in the units of `Draws`."""
-
-    dim: Range
-    exposure: Range
-    streak: Range | None  # of reverse clipping; None: all footage holds its light
-    holding_light: int  # sequences without reverse clipping, as their footage holds what it would guess
-    shot: Range
-    read: Range
-    noise: Names  # its models, with their cameras
-    defocused: int  # sequences
-    defocus_sigma: Range | None  # pixels; None: all lenses were sharp
-    rolling_ms: Range | None  # readout of a rolling shutter; None: all shutters were global
-    sharpening: Range | None  # amounts of unsharp masking; None: off
-    jpeg_quality: Range | None  # None: nothing was compressed
-    subsampling: Names  # of chroma
-    compressed: int  # sequences
-
-
-@dataclass(frozen=True)
-class DenoiseSummary:
-    """Noise of the footage, and its removal."""
-
-    denoised: int  # sequences
-    ways: Names  # backends, with their presets
-    sigma: Range | None  # of 255, of the noise that was found; None: nobody looked
-
-
-@dataclass(frozen=True)
-class MotionSummary:
-    """Flow inconsistency: shares of the picture that move inconsistently (forward-backward)."""
-
-    largest: float
-    above: int  # pairs above the limit of the settings
-    judged: int  # pairs
-
-
-@dataclass(frozen=True)
-class BlurSummary:
-    """The diversity of motion blur: how its paths are spread over pairs."""
-
-    pairs: int  # that tell
-    mean: Spread  # pixels, over the picture
-    p95: Spread
-    straightness: Spread
-    concentration: Spread
-    directions: dict[int, int]  # pairs by the nearest axis, degrees
-    undirected: int  # pairs whose directions are spread, as of a turn, a zoom, several things, or nothing that moves
-
-
-@dataclass(frozen=True)
-class AimSummary:
-    """Blur that shutters were chosen for, as mean paths in pixels."""
-
-    sequences: int
-    wanted: Range
-    reached: Range | None  # None: sub-frames without flow
-    too_slow: int  # sequences whose motion is so for the longest shutter
-    too_fast: int
-
-
-@dataclass(frozen=True)
-class DifficultySummary:
-    """How hard pairs are, by PSNR in dB of low_blur against low_sharp."""
-
-    pairs: int  # that tell
-    psnr: Spread
-    in_light: Spread  # as bright as the ground truth, by which the tiers go
-    tiers: dict[Tier, int]
-    thirds: tuple[float, float]  # dB in light, that part the pairs into three equal tiers
-
-
-@dataclass(frozen=True)
-class Summary:
-    """All numbers of a dataset."""
-
-    config: Config  # of the first sequence
-    made_by: str  # version of lolblur-synth, of the first sequence
-    splits: dict[Split, SplitSummary]
-    videos: tuple[VideoSummary, ...]
-    sequences: tuple[SequenceSummary, ...]
-    rejects: dict[str, int]  # windows that gave no pair, by cause, the most frequent first
-    draws: DrawSummary
-    denoise: DenoiseSummary
-    exposure_ratio: Range | None  # of the videos: source's shutter to the time between frames; None: unknown of all
-    unknown_shutters: int  # videos
-    motion: MotionSummary | None  # None: the backend does not tell
-    blur: BlurSummary | None  # likewise
-    aim: AimSummary | None  # None: shutters were drawn
-    difficulty: DifficultySummary | None  # None: records before December 2026
-    exposures: tuple[ShutterFrames, ...]
-    milliseconds: Range  # of the exposures
-    sub_frame_fps: Range
-    versions: dict[str, Names]  # of packages
-    devices: Names
-    weights: dict[str, Names]  # sha256 by name
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of both splits."""
-        return sum(split.pairs for split in self.splits.values())
-
-
 def summarize(records: Sequence[SequenceRecord]) -> Summary:
     """The summary of a dataset of at least one record, in the order of the records."""
-    rejects = _rejects(records)
-    videos, sequences = _videos(records, rejects), tuple(map(summarize_sequence, records))
+    dropped = _dropped(records)
+    videos, sequences = _videos(records, dropped), tuple(map(summarize_sequence, records))
     return Summary(
         config=records[0].config,
         made_by=records[0].versions["lolblur-synth"],
         splits={split: _split(split, records, videos) for split in SPLITS},
         videos=videos,
         sequences=sequences,
-        rejects=dict(Counter(cause for causes in rejects.values() for cause in causes.values()).most_common()),
+        dropped=dropped,
+        rejects=dict(Counter(window.cause for window in dropped).most_common()),
         draws=_draws(records),
         denoise=_denoise(records),
         exposure_ratio=_range_if_any(_ratios(videos)),
@@ -204,9 +56,11 @@ def summarize(records: Sequence[SequenceRecord]) -> Summary:
         blur=_blur(records),
         aim=_aim(records),
         difficulty=_difficulty(records),
+        statistics=summarize_statistics([pair.statistics for record in records for pair in record.pairs]),
         exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
         milliseconds=_range(r.shutter.milliseconds for r in records),
         sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
+        operators=_operators(sequences),
         versions=_values_by_name(r.versions for r in records),
         devices=_names(r.device for r in records),
         weights=_values_by_name(r.weights for r in records),
@@ -238,23 +92,47 @@ def _split(split: Split, records: Iterable[SequenceRecord], videos: Iterable[Vid
     )
 
 
-def _videos(records: Iterable[SequenceRecord], rejects: Mapping[int, Mapping[int, str]]) -> tuple[VideoSummary, ...]:
+def summarize_statistics(pictures: Sequence[Statistics]) -> dict[Statistic, StatisticSummary]:
+    """The summary of each image statistic over one picture or more."""
+    means, sides = mean_statistics(pictures), [outside(picture) for picture in pictures]
+    return {
+        name: StatisticSummary(
+            mean=means[name],
+            spread=spread(picture[name] for picture in pictures),
+            outside=sum(name in side for side in sides) / len(sides),
+        )
+        for name in MEANINGS
+    }
+
+
+def _videos(records: Iterable[SequenceRecord], dropped: Iterable[DroppedWindow]) -> tuple[VideoSummary, ...]:
     latest, pairs = dict[int, SequenceRecord](), Counter[int]()
+    rejects = Counter(window.video for window in dropped)
     for record in records:
         latest[record.video] = record
         pairs[record.video] += len(record.pairs)
     return tuple(
-        VideoSummary(video, record.split, record.source, pairs[video], len(rejects[video]))
+        VideoSummary(video, record.split, record.source, pairs[video], rejects[video])
         for video, record in sorted(latest.items())
     )
 
 
-def _rejects(records: Iterable[SequenceRecord]) -> dict[int, dict[int, str]]:
+def _dropped(records: Iterable[SequenceRecord]) -> tuple[DroppedWindow, ...]:
     """By video and slot, why a window gave no pair: known of the video, or found when one of its sequences was made."""
-    causes: dict[int, dict[int, str]] = {}
+    found: dict[tuple[int, int], RejectRecord] = {}
     for record in records:
-        causes.setdefault(record.video, {}).update({reject.slot: reject.cause for reject in record.rejects})
-    return causes
+        found.update({(record.video, reject.slot): reject for reject in record.rejects})
+    return tuple(
+        DroppedWindow(video, reject.center, reject.cause, reject.reason)
+        for (video, _), reject in sorted(found.items(), key=lambda entry: entry[0])
+    )
+
+
+def _operators(sequences: Iterable[SequenceSummary]) -> dict[str, float]:
+    seconds = Counter[str]()
+    for sequence in sequences:
+        seconds.update(sequence.operators)
+    return dict(seconds.most_common())
 
 
 def _draws(records: Sequence[SequenceRecord]) -> DrawSummary:

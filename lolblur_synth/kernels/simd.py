@@ -1,7 +1,7 @@
 """SIMD vectors in compiled code: several floats that are loaded, added, multiplied and stored as one value.
 
 Loops over arrays become vector instructions only where the compiler knows that what is written does not overlap what is
-read, and of parts of the same plane it seldom does. A `Vec8`, or `Vec16`, leaves it nothing to prove. Where the processor
+read, and of parts of the same plane it seldom does. A `Vec8` or `Vec16` leaves it nothing to prove. Where the processor
 has narrower registers it takes several of them. A `VecN` is the same of as many floats as a register holds, 16 with
 AVX-512, for code that does not care how many.
 
@@ -195,7 +195,7 @@ def _shuffle_halves(order: list[int]) -> Any:
     return typed
 
 
-def _fold(_: Any, value: Any) -> Any:
+def _fold(_: Any, _value: Any) -> Any:
     def lower(_: Any, builder: Any, __: Any, args: Any) -> Any:
         halves = [_shuffle(builder, args[0], args[0], [*range(start, start + 8)]) for start in (0, 8)]
         return builder.fadd(*halves, flags=FAST_MATH)

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.kernels.winograd import Convolution
+from lolblur_synth.nets.curves_compiled import apply_coarse, places_of
 
 
 class ECZeroDCE(nn.Module):
@@ -66,6 +68,14 @@ class ECZeroDCE(nn.Module):
         return {"width": self.width, "iterations": self.iterations, "scale": self.scale, "context": self.context}
 
 
+def _apply_coarse(lightness: Tensor, maps: Tensor) -> Tensor:
+    out = torch.empty(lightness.shape)
+    (rows, down), (columns, right) = map(places_of, lightness.shape[-2:], maps.shape[-2:])
+    for tones, curves, made in zip(lightness.contiguous(), maps.contiguous(), out, strict=True):
+        apply_coarse(tones[0].numpy(), curves.numpy(), rows, down, columns, right, made[0].numpy())
+    return out
+
+
 def _average(image: Tensor, scale: int) -> Tensor:
     """Mean over cells of scale × scale pixels, smaller ones at the right and bottom edge."""
     return F.avg_pool2d(image, scale, ceil_mode=True, count_include_pad=False)
@@ -81,6 +91,8 @@ def apply_curves(lightness: Tensor, maps: Tensor) -> Tensor:
     0.0625
     """
     size = lightness.shape[-2:]
+    if maps.shape[-2:] != size and not lightness.requires_grad | maps.requires_grad and runs_compiled(lightness, maps):
+        return _apply_coarse(lightness, maps)
     for coarse in maps.chunk(maps.shape[1], dim=1):
         curve = coarse if coarse.shape[-2:] == size else F.interpolate(coarse, size, mode="bilinear")
         lightness = torch.addcmul(lightness, curve, lightness * (lightness - 1))

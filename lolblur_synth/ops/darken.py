@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE, apply_curves
+from lolblur_synth.ops.darken_compiled import weigh_lights
 from lolblur_synth.ops.lightness import lightness as lightness_of
 
 SATURATED = 0.97  # lightness above which a pixel is a light
@@ -13,7 +15,8 @@ _STEPS = 10  # knees that are tried between these
 _SHARE, _ROOM = 0.25, 0.02  # pinned tones below 0.97 may add this share of the exposure to the mean, and this at most
 _BRIGHT = 0.70  # tones below this are never lifted by a knee
 _EDGE = 0.30  # lightness at which pinning sets in beside a light, where in-between values are its anti-aliased edge
-_BISECTIONS = 8  # to 3/256 of a curve map, and by interpolation from there to about 0.1 % of the mean
+_SECANTS, _SLOPE = 16, 5.0  # steps; what a shift of all maps takes from the logarithm of the mean, to begin with
+_METERED = 1e-4  # so near, the exposure is met
 _SAMPLES, _GOLDEN = 90_000, 0.618034
 _BLACK = 1e-6  # lightness below this is divided by this
 _NEAR_BLACK = 0.01  # added to lightnesses that are compared: of black nothing is to be learnt
@@ -69,10 +72,16 @@ def light_weight(lightness: Tensor, exposure: float | Tensor) -> Tensor:
     rises from a knee, as low as the exposure has room for, with the mean of the bright pixels around, which has less
     grain than the pixel. Beside a light it rises from 0.30: these are the in-between values of an anti-aliased edge.
     """
+    knees = _knee(lightness, exposure)
+    if runs_compiled(lightness, knees):
+        out, levels = torch.empty(lightness.shape), (_KNEES[1], SATURATED, _BRIGHT, _KNEES[0])
+        for tones, knee, made in zip(lightness.contiguous(), knees.flatten().tolist(), out, strict=True):
+            weigh_lights(tones[0].numpy(), levels, (SATURATED, knee, _EDGE, _BLACK), made[0].numpy())
+        return out
     light, bright = _smoothstep(lightness, _KNEES[1]), _smoothstep(lightness, _BRIGHT, _KNEES[0])
     beside, around, counted = _tent(torch.cat([light, bright * lightness, bright], 1)).chunk(3, 1)
     tone = around / counted.clamp(min=_BLACK)
-    glow = bright * _smoothstep(tone, _knee(lightness, exposure))
+    glow = bright * _smoothstep(tone, knees)
     edge = (2 * beside).clamp(max=1) * _smoothstep(lightness, _EDGE)
     return torch.maximum(light, torch.maximum(edge, glow))
 
@@ -141,30 +150,38 @@ def meter(rgb: Tensor, lightness: Tensor, light: Tensor, maps: Tensor, exposure:
     """Shift curve maps so that the picture's mean lightness, measured after RGB · L_low / L, is the one asked for.
 
     A network that saw a few photographs is some percent off on others, and so from frame to frame. One number added
-    to all maps of a picture corrects that and leaves the differences between regions as they are; it is found by
-    bisection on a sample of the pixels. Pixels count as far as they are no light, not up to a threshold that a
+    to all maps of a picture corrects that and leaves the differences between regions as they are; it is found by the
+    secant method on a sample of the pixels. Pixels count as far as they are no light, not up to a threshold that a
     grain of noise crosses. Shapes as in `pin`; the maps that are returned are in [0, 1]: no curve brightens.
     """
     target = metering_target(lightness, 1 - light, exposure)
     lifted = mean_of(light * lightness, (lightness <= SATURATED).to(light.dtype))  # by the glow of lights
-    target = torch.maximum(target - (lifted - _ROOM).clamp(min=0), target / 4).view(-1, 1, 1, 1)
+    target = torch.maximum(target - (lifted - _ROOM).clamp(min=0), target / 4)
     size = rgb.shape[-2:]
     rgb, lightness, light, curves = (_sample(image, *size) for image in (rgb, lightness, light, maps))
+    unlit, wanted = 1 - light, target.clamp(min=_BLACK).log()
 
-    def mean_at(shift: Tensor) -> Tensor:
-        dark = pin(lightness, apply_curves(lightness, (curves + shift).clamp(0, 1)), light)
-        return mean_of(lightness_of(relight(rgb, lightness, dark)), 1 - light).view(-1, 1, 1, 1)
+    def excess(shift: Tensor) -> Tensor:
+        """By how much the logarithm of the mean is above what is wanted; it is nearly linear in the shift."""
+        dark = pin(lightness, apply_curves(lightness, (curves + shift.view(-1, 1, 1, 1)).clamp(0, 1)), light)
+        mean = mean_of(lightness_of(relight(rgb, lightness, dark)), unlit)
+        return mean.clamp(min=_BLACK).log() - wanted
 
-    less, more = torch.full_like(target, -1), torch.full_like(target, 2)  # maps are all 0, all 1
-    bright, dark = mean_at(less), mean_at(more)
-    for _ in range(_BISECTIONS):
-        middle = (less + more) / 2
-        mean = mean_at(middle)
-        less, bright = torch.where(mean > target, middle, less), torch.where(mean > target, mean, bright)
-        more, dark = torch.where(mean > target, more, middle), torch.where(mean > target, dark, mean)
-    bright, dark, target = (x.clamp(min=_BLACK).log() for x in (bright, dark, target))  # nearly linear in the shift
-    share = ((bright - target) / (bright - dark).clamp(min=_BLACK)).clamp(0, 1)
-    return (maps + less + (more - less) * share).clamp(0, 1)
+    low, high = torch.full_like(target, -1), torch.full_like(target, 2)  # maps are all 0, all 1
+    shift = torch.zeros_like(target)
+    over, slope = excess(shift), torch.full_like(target, _SLOPE)
+    for _ in range(_SECANTS):
+        met = over.abs() < _METERED
+        if met.device.type == "cpu" and met.all():  # the others cost nothing but time: no other device is waited for
+            break
+        low, high = torch.where(over > 0, shift, low), torch.where(over > 0, high, shift)
+        step = shift + over / slope
+        is_good = (slope > 0) & (step >= low) & (step <= high)
+        new = torch.where(met, shift, torch.where(is_good, step, (low + high) / 2))
+        was, over = over, excess(new)
+        slope, shift = (was - over) / (new - shift), new
+    is_too_dark = mean_of(lightness, unlit) <= target
+    return (maps + torch.where(is_too_dark, -1, shift).view(-1, 1, 1, 1)).clamp(0, 1)
 
 
 def _sample(image: Tensor, height: int, width: int) -> Tensor:

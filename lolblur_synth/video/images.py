@@ -68,6 +68,12 @@ def encode_png(pixels: Pixels) -> memoryview:
     return encoded.data
 
 
+def encode_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Encode (H, W, 3) RGB as lossy WebP, of a quality from 1 to 100."""
+    _, encoded = cv2.imencode(".webp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return encoded.tobytes()
+
+
 def through_jpeg(pixels: Pixels, quality: int, subsampling: Subsampling) -> Pixels:
     """Encode (H, W, 3) RGB of 8 bits as baseline JPEG, of a quality from 1 to 100, and decode it again.
 

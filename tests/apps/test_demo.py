@@ -67,6 +67,26 @@ def test_it_makes_a_whole_dataset(made):
     assert {record.split for record in read_records(made / "dataset").values()} == {"train", "test"}
 
 
+def test_a_run_writes_its_report_unless_told_otherwise(made):
+    page = made / "dataset/report.html"
+    assert "8 pairs" in page.read_text()
+    (videos,) = (made / "videos").iterdir()
+    run = ["run", "--config", "demo", "--videos", str(videos), "--out", str(made / "dataset")]
+    run += ["--set", "video.size=[336,192]"]
+    before = page.stat().st_mtime_ns
+    assert CliRunner().invoke(cli, run).exit_code == 0  # nothing has changed
+    assert page.stat().st_mtime_ns == before
+    os.utime(page, (0, 0))  # as if a run had been stopped before it wrote this
+    assert CliRunner().invoke(cli, run).exit_code == 0
+    assert page.stat().st_mtime_ns >= before
+    page.unlink()
+    assert CliRunner().invoke(cli, [*run, "--no-report"]).exit_code == 0
+    assert not page.exists()
+    result = CliRunner().invoke(cli, run)
+    assert "pictures of 8 of 8 pairs" in result.output
+    assert page.is_file()
+
+
 def test_its_pictures_measure_like_published_night_pictures(made):
     """Bands of published synthetic and real samples: mean 13 to 40, L* 3.8 to 16, at most 0.7 % saturated."""
     for record in read_records(made / "dataset").values():

@@ -39,6 +39,7 @@ def measure(program: str, videos: Path, settings: list[str]) -> dict[str, float]
         **seconds,
         "all operators": sum(seconds.values()),
         "whole command": whole,
+        "the same, CPU seconds": usage.ru_utime + usage.ru_stime,
         "peak memory, GiB": usage.ru_maxrss / 2**20,
     }
 

@@ -5,20 +5,20 @@ from dataclasses import replace
 import pytest
 
 from lolblur_synth.dataset.records import BlurAimRecord, Denoising, NoiseLevel, RejectRecord
-from lolblur_synth.dataset.summary import (
+from lolblur_synth.dataset.summary import summarize, summarize_sequence
+from lolblur_synth.dataset.summary_types import (
     AimSummary,
+    DroppedWindow,
     MotionSummary,
     Range,
     ShutterFrames,
     SplitSummary,
-    summarize,
-    summarize_sequence,
 )
 from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.synthesis.sequences import AimLimit, RejectKind
 from lolblur_synth.video.metadata import FlawKind
-from tests.support.staged import BLUR, SENSOR, pair, record
+from tests.support.staged import BLUR, SENSOR, STATISTICS, pair, record
 
 
 def reject(slot, kind):
@@ -39,7 +39,8 @@ def test_a_window_that_both_sequences_of_a_video_list_is_one_reject():
     summary = summarize([record(3, 0, rejects=known), record(3, 1, rejects=[*known, found]), record(4, 0)])
     assert summary.rejects == {"scene cut": 2, "decode error": 1, "motion too large to be trusted": 1}
     assert [video.rejects for video in summary.videos] == [4, 0]
-    assert sum(summary.rejects.values()) == sum(video.rejects for video in summary.videos)
+    assert sum(summary.rejects.values()) == sum(video.rejects for video in summary.videos) == len(summary.dropped)
+    assert summary.dropped[0] == DroppedWindow(3, 10, "scene cut", "scene cut at frame 10")
 
 
 def test_draws_have_their_ranges():
@@ -136,6 +137,24 @@ def test_a_sequence_measures_the_mean_of_its_pairs_and_takes_its_time():
     assert (sequence.id, sequence.source, sequence.pairs) == ("0003-0", "a.mp4", 2)
     assert sequence.means["p99_grey"] == pytest.approx(9.0)
     assert (sequence.seconds, list(sequence.operators)) == (8.0, ["interpolate", "darken", "write"])
+
+
+def test_operators_add_up_over_sequences():
+    summary = summarize([record(seconds={"darken": 1.5, "write": 0.5}), record(4, seconds={"write": 2.0})])
+    assert summary.operators == {"write": 2.5, "darken": 1.5}
+    assert list(summary.operators) == ["write", "darken"]
+    assert summary.seconds == 4
+
+
+def test_statistics_are_summed_up_over_pairs_and_held_against_nights():
+    """In the band of lightness, 3.8 to 12.3, is one of four."""
+    pairs = [
+        replace(pair(number), statistics=STATISTICS | {"lightness": value})
+        for number, value in enumerate((2.0, 4.0, 20.0, 30.0), 1)
+    ]
+    lightness = summarize([record(pairs=pairs[:1]), record(4, pairs=pairs[1:])]).statistics["lightness"]
+    assert (lightness.mean, lightness.outside) == (14, 0.75)
+    assert (lightness.spread.least, lightness.spread.median, lightness.spread.most) == (2, 12, 30)
 
 
 def test_all_that_a_name_stands_for_is_listed():

@@ -36,6 +36,7 @@ def _commands(world: World, data: Path, nets: Path) -> dict[str, tuple[Words, Wo
         "verify": (("verify", data), ()),
         "pack": (("pack", data, "--to", "webdataset", "--out", made), ()),
         "stats": (("stats", pictures, "--out", made.with_suffix(".json"), "--plot", made.with_suffix(".png")), again),
+        "report": (("report", data, "--out", made.with_suffix(".html")), again),
         "demo": (("demo", "--out", made, *SETTINGS), ()),
         "darken": (("darken", "--input", clip, "--out", made), again),
         "denoise": (("denoise", "--input", clip, "--out", video, "--preset", "fast"), again),

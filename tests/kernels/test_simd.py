@@ -9,10 +9,13 @@ from lolblur_synth.kernels.simd import (
     broadcast8,
     broadcast_n,
     dot,
+    fold,
     gather_rows,
     greater,
     horizontal_sum,
     load8,
+    load16,
+    load_broadcast16,
     load_broadcast_n,
     load_n,
     load_rows,
@@ -124,3 +127,18 @@ def test_wide_values_are_as_many_floats_as_a_register_holds():
     np.testing.assert_allclose(out[:5], wanted, rtol=1e-6, atol=1e-6)
     assert np.isnan(out[5]).all()
     assert found == pytest.approx(x.sum(), rel=1e-5)
+
+
+@jit
+def by_sixteen(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    product = load16(a, 3) * load_broadcast16(b, 5)
+    store(product, out, 0)
+    store(fold(product), out, 16)
+
+
+def test_sixteen_floats_are_folded_to_eight():
+    out = np.zeros(24, np.float32)
+    by_sixteen(ONE, OTHER, out)
+    expected = ONE.ravel()[3:19] * OTHER.ravel()[5]
+    np.testing.assert_allclose(out[:16], expected, rtol=1e-6)
+    np.testing.assert_allclose(out[16:], expected[:8] + expected[8:], rtol=1e-5, atol=1e-6)

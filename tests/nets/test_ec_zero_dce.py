@@ -81,6 +81,14 @@ def test_coarse_maps_are_interpolated():
     torch.testing.assert_close(apply_curves(lightness, maps), expected)
 
 
+@pytest.mark.parametrize("coarse", [(1, 1), (3, 5), (20, 33), (37, 53)])
+def test_maps_of_any_size_are_applied_as_in_double_precision(coarse: tuple[int, int]):
+    generator = torch.Generator().manual_seed(0)
+    lightness, maps = torch.rand(2, 1, 37, 53, generator=generator), torch.rand(2, 6, *coarse, generator=generator)
+    expected = apply_curves(lightness.double(), maps.double())
+    torch.testing.assert_close(apply_curves(lightness, maps).double(), expected, atol=1e-5, rtol=0)
+
+
 @given(curves=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=12))
 def test_a_curve_keeps_range_order_black_and_white(curves):
     tones = torch.linspace(0, 1, 101, dtype=torch.float64).view(1, 1, 1, 101)

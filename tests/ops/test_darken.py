@@ -96,6 +96,14 @@ def test_the_order_of_tones_is_kept(bias, exposure, bright):
     assert out.diff().min() >= -1e-6
 
 
+@given(seed=st.integers(0, 99), exposure=st.floats(0.01, 1), bright=st.floats(0.1, 1))
+def test_lights_weigh_the_same_compiled_and_in_double_precision(seed, exposure, bright):
+    lightness = picture(2, 1, 23, 31, seed=seed) ** bright
+    found, expected = light_weight(lightness, exposure), light_weight(lightness.double(), exposure)
+    torch.testing.assert_close(found.double(), expected, atol=2e-5, rtol=0)
+    assert (found[lightness > SATURATED] == 1).all()
+
+
 def test_black_stays_black_without_nan():
     frame = torch.zeros(3, 8, 8)
     frame[2, 0, 0] = 1 / 255  # blue of lightness 0.0002

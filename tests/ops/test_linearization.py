@@ -6,9 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lolblur_synth.core.colorimetry import srgb_to_linear
+from lolblur_synth.kernels.jit import jit
+from lolblur_synth.kernels.simd import load8, store
 from lolblur_synth.ops.exposure import space_of
 from lolblur_synth.ops.linearization import Linearization
-from lolblur_synth.ops.linearization_compiled import light_of_pixel
+from lolblur_synth.ops.linearization_compiled import decode_lanes, light_of_pixel
 from lolblur_synth.ops.unclip import unclip
 
 
@@ -35,3 +38,17 @@ def test_what_is_clipped_lies_between_darker_and_brighter_in_all_channels(thresh
         assert not boosted
     if min(pixel) > level + 1e-4:
         assert boosted
+
+
+@jit
+def decoded(values: np.ndarray, out: np.ndarray) -> None:
+    for at in range(0, values.size, 8):
+        store(decode_lanes(load8(values, at)), out, at)
+
+
+def test_lanes_are_decoded_as_the_curve_has_it():
+    values = np.linspace(-0.1, 1, 80_000, dtype=np.float32)
+    found, expected = np.empty_like(values), srgb_to_linear(torch.from_numpy(values).double()).numpy()
+    decoded(values, found)
+    np.testing.assert_allclose(found, expected, atol=4e-7, rtol=0)
+    assert (np.diff(found) > 0).all()

@@ -1,0 +1,1 @@
+"""The `report` command: a dataset as one page to look at."""
