@@ -14,7 +14,7 @@ from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
-from lolblur_synth.ops.denoise.denoise import HEAD, Backend, denoise, find_noise
+from lolblur_synth.ops.denoise.denoise import HEAD, Backend, Stream, denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import Channels, NoiseModel
 from lolblur_synth.ops.denoise.vbm4d.passes import Preset
 from lolblur_synth.video.images import BitDepth, quantize, write_png
@@ -151,7 +151,7 @@ def _by_scene(
         before = clock.seconds.get("denoise", 0.0)
         rest = chain(head, scene)
         yield from clock.each(
-            "denoise", denoise(rest, None if clean else noise, options.backend, options.preset, breaks, each)
+            "denoise", denoise(rest, None if clean else noise, options.backend, options.preset, Stream(breaks), each)
         )
         seconds = (clock.seconds["denoise"] - before) / (stop - start)
         scenes.append(DenoisedScene(start, stop - 1, noise, clean, seconds))

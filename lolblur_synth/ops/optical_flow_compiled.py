@@ -24,7 +24,7 @@ def _bilinear(plane: Floats, x: Real, y: Real) -> Real:
 
 @jit
 def _count(frame: Floats, other: Floats, there: Floats, back: Floats, visible: Real) -> Any:
-    """Pixels whose flows visibly do not lead back, and all whose flow stays within the picture, of each fourth pixel."""
+    """Pixels whose flows visibly do not lead back, and all whose flow stays within the picture, of a fourth of them."""
     _, height, width = there.shape
     wrong, seen = 0, 0
     for i in range(0, height, STEP):

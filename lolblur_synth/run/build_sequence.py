@@ -118,10 +118,10 @@ def _clean_frames(
     clip = open_clip(task.scan, span, config.video, device)
     noise = estimate_noise(clip.head(HEAD), config.denoise)
     denoising = describe_noise(config, noise)
-    clean = denoised(clip, noise, config.denoise, tools)
     if noise.negligible or not cache:
-        yield clean, denoising
+        yield denoised(clip, noise, config.denoise, tools, task.recipe), denoising
         return
+    clean = denoised(clip, noise, config.denoise, tools)  # all of them: other windows may be cut of what is kept
     with denoised_cache.storing(cache, key, denoising) as store:
 
         def kept_too() -> Iterator[Frame]:

@@ -23,7 +23,7 @@ from lolblur_synth.core.threads import Map
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
 from lolblur_synth.ops.darken import brightness_relation, darken, mean_lightness
 from lolblur_synth.ops.defocus import defocus, generalized_gaussian
-from lolblur_synth.ops.denoise.denoise import denoise, find_noise
+from lolblur_synth.ops.denoise.denoise import Stream, denoise, find_noise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel
 from lolblur_synth.ops.dim import dim
 from lolblur_synth.ops.exposure import space_of
@@ -81,14 +81,20 @@ def estimate_noise(head: Iterable[Tensor], settings: Denoise) -> NoiseEstimate:
     return NoiseEstimate(*find_noise(map(clip_highlights, head), None if settings.sigma == "auto" else settings.sigma))
 
 
-def denoised(clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools) -> Iterator[Frame]:
-    """Denoising of a clip, as a stream; across its breaks, where a scene or a gap ends, the denoiser does not look."""
+def denoised(
+    clip: Clip, noise: NoiseEstimate, settings: Denoise, tools: Tools, recipe: Recipe | None = None
+) -> Iterator[Frame]:
+    """Denoising of a clip, as a stream; across its breaks, where a scene or a gap ends, the denoiser does not look.
+
+    Frames that no window of a recipe holds are not finished.
+    """
     decoded = tools.profiler.each("decode", clip.read())
     breaks = {at - clip.span.start for at in clip.breaks}
     model = None if noise.negligible else noise.model
+    needed = None if recipe is None else {number - clip.span.start for number in recipe.frames}
 
     def without_noise(frames: Iterable[Tensor]) -> Iterator[Tensor]:
-        return denoise(frames, model, settings.backend, settings.preset, breaks, tools.map)
+        return denoise(frames, model, settings.backend, settings.preset, Stream(breaks, needed), tools.map)
 
     stream = beside_highlights(decoded, without_noise) if clip.holds_light else without_noise(decoded)
     return map(Frame, clip.span, tools.profiler.each("denoise", stream))

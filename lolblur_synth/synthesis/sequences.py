@@ -135,6 +135,11 @@ class Recipe:
         first, last = (self.shutter.window(self.slots[at].center) for at in (0, -1))
         return range(first.start, last.stop)
 
+    @property
+    def frames(self) -> frozenset[int]:
+        """The source frames that some window holds."""
+        return frozenset(number for slot in self.slots for number in self.shutter.window(slot.center))
+
 
 def round_half_up(value: Fraction) -> int:
     """The nearest integer; halves go up, so that no pair of rates ever alternates."""

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Container, Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, count, groupby, islice
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,20 +39,30 @@ def find_noise(frames: Iterable[Tensor], sigma: float | None) -> tuple[NoiseMode
     return noise, noise.sigma < CLEAN
 
 
+class Stream(NamedTuple):
+    """What is known of a stream of frames, by their positions."""
+
+    breaks: Container[int] = ()  # those that do not follow on from the one before
+    needed: Container[int] | None = None  # those that somebody looks at; None: all
+
+
+WHOLE = Stream()
+
+
 def denoise(
     frames: Iterable[Tensor],
     noise: NoiseModel | None,
     backend: Backend = "vbm4d",
     preset: Preset = "best",
-    breaks: Container[int] = (),
+    stream: Stream = WHOLE,
     each: Map = map,
 ) -> Iterator[Tensor]:
     """Pass a stream of frames (3, H, W), sRGB in [0, 1], through a denoiser; as many come out, in order.
 
     `vbm4d` stabilises the noise's variance, filters in an opponent colour space and goes back without bias; `bm4d`
     takes the noise for white, as strong as it is on the whole; `none`, or no noise, passes on the very frames. What
-    comes before one of `breaks`, positions of frames that do not follow on from the one before, is not seen behind it.
-    Memory does not grow with the stream. Raises `ValueError` for values that are not finite.
+    comes before a break is not seen behind it; frames that are not needed come out unfinished, which saves time. Memory
+    does not grow with the stream. Raises `ValueError` for values that are not finite.
 
     >>> frames = [torch.full((3, 16, 16), 0.5)] * 3
     >>> len(list(denoise(frames, None)))  # no noise: the very frames
@@ -60,11 +70,12 @@ def denoise(
     """
     if backend == "none" or noise is None:
         return iter(frames)
-    scenes = groupby(_checked(frames, breaks), key=itemgetter(0))
-    streams = ((frame for _, frame in scene) for _, scene in scenes)
+    scenes = groupby(_checked(frames, stream.breaks), key=itemgetter(0))
+    shots = ((frame for _, frame in scene) for _, scene in scenes)
     if backend == "bm4d":
-        return map(_quantize, chain.from_iterable(bm4d(stream, noise.sigma / 255) for stream in streams))
-    return chain.from_iterable(_vbm4d(stream, noise, preset, each) for stream in streams)
+        return map(_quantize, chain.from_iterable(bm4d(shot, noise.sigma / 255) for shot in shots))
+    needed = (stream.needed is None or at in stream.needed for at in count())  # of one scene after the other
+    return chain.from_iterable(_vbm4d(shot, noise, preset, each, needed) for shot in shots)
 
 
 def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple[int, Tensor]]:
@@ -77,7 +88,9 @@ def _checked(frames: Iterable[Tensor], breaks: Container[int]) -> Iterator[tuple
         yield scene, frame
 
 
-def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Map) -> Iterator[Tensor]:
+def _vbm4d(
+    frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Map, needed: Iterator[bool]
+) -> Iterator[Tensor]:
     def there(frame: Tensor) -> Tensor:
         return by_rows(lambda rows: _rotate_colours(OPPONENT, to_stable(rows, noise)), frame)
 
@@ -85,7 +98,7 @@ def _vbm4d(frames: Iterable[Tensor], noise: NoiseModel, preset: Preset, each: Ma
         return by_rows(lambda rows: _quantize(from_stable(_rotate_colours(OPPONENT.T, rows), noise)), frame)
 
     span = (0.0, float(there(torch.ones(3, 1, 1))[0]))
-    return each(back, vbm4d(each(there, frames), torch.tensor(noise.spectrum), span, preset, each))
+    return each(back, vbm4d(each(there, frames), torch.tensor(noise.spectrum), span, preset, each, needed))
 
 
 def by_rows(function: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:

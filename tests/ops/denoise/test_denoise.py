@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import OPPONENT
 from lolblur_synth.ops.denoise import bm4d as module
-from lolblur_synth.ops.denoise.denoise import by_rows, denoise
+from lolblur_synth.ops.denoise.denoise import Stream, by_rows, denoise
 from lolblur_synth.ops.denoise.noise_model import NoiseModel, white_noise
 from lolblur_synth.scenes import Scene, glide, render
 
@@ -88,9 +88,20 @@ def test_nothing_is_seen_across_a_break(backend):
     """What comes before a cut is filtered as if nothing came after it, and the other way round."""
     before, after = noisy([torch.full((3, 16, 16), 0.3)] * 6, SIGMA), noisy([torch.full((3, 16, 16), 0.8)] * 7, SIGMA)
     apart = [*denoise(before, NOISE, backend), *denoise(after, NOISE, backend)]
-    joined = list(denoise([*before, *after], NOISE, backend, breaks={6}))
+    joined = list(denoise([*before, *after], NOISE, backend, stream=Stream(breaks={6})))
     assert len(joined) == 13
     assert all(torch.equal(one, other) for one, other in zip(apart, joined, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_frames_that_are_needed_are_the_same_when_others_are_not(preset):
+    clip = noisy([torch.full((3, 16, 24), 0.3 + 0.02 * k) for k in range(26)], SIGMA)
+    needed = {0, 1, 5, 6, 7, 13, 25}
+    every = list(denoise(clip, NOISE, "vbm4d", preset, Stream(breaks={11})))
+    some = list(denoise(clip, NOISE, "vbm4d", preset, Stream({11}, needed)))
+    assert all(torch.equal(every[at], some[at]) for at in needed)
+    unfinished = sum(not torch.equal(one, other) for one, other in zip(every, some, strict=True))
+    assert unfinished == (26 - len(needed) if preset == "best" else 0)
 
 
 def test_dark_parts_keep_their_mean_where_noise_grows_with_light():

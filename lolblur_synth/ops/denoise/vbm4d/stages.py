@@ -7,7 +7,7 @@ Wiener stage goes over the picture twice: for single volumes, then for groups of
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, tee, zip_longest
+from itertools import chain, islice, repeat, tee, zip_longest
 
 import cv2
 import torch
@@ -28,13 +28,20 @@ _HALF = FRAMES // 2
 
 
 def vbm4d(
-    frames: Iterable[Tensor], variance: Tensor, span: tuple[float, float], preset: Preset = "best", each: Map = map
+    frames: Iterable[Tensor],
+    variance: Tensor,
+    span: tuple[float, float],
+    preset: Preset = "best",
+    each: Map = map,
+    needed: Iterator[bool] | None = None,
 ) -> Iterator[Tensor]:
     """Denoise a stream of frames (C, H, W), float32 and finite, of which the first channel is the one that is matched.
 
     `variance` (C, 64) is that of the noise by coefficient of an 8x8 DCT, the vertical frequency first; `span` is the
     range of the first channel, which the optical flow sees in 256 steps. As many frames come out, in order; up to 23
-    are held back. `each` may spread the work over threads, which changes no bit.
+    are held back. `each` may spread the work over threads, which changes no bit. `needed` tells of each frame in turn
+    whether its result is: where it is not, what comes out is without the last pass of `best`, and no other frame
+    changes.
     """
     stream = iter(frames)
     first = next(stream, None)
@@ -47,7 +54,9 @@ def vbm4d(
     padded = (F.pad(frame[None], border, "replicate")[0] for frame in chain([first], stream))
     passed = _estimate_motion(padded, span, size, each)
     for settings in PRESETS[preset]:
-        passed = _run_pass(passed, settings, variance, size, each)
+        is_last = settings == PRESETS[preset][-1]
+        wanted = needed if needed and is_last and settings.wiener else repeat(True)
+        passed = _run_pass(passed, settings, variance, size, each, wanted)
     for frame in passed:
         yield frame.pilot[:, PAD : PAD + height, PAD : PAD + width].clone()
 
@@ -80,7 +89,12 @@ def _estimate_motion(
 
 
 def _run_pass(
-    stream: Iterator[Frame], settings: Pass, variance: Tensor, size: tuple[int, int], each: Map
+    stream: Iterator[Frame],
+    settings: Pass,
+    variance: Tensor,
+    size: tuple[int, int],
+    each: Map,
+    needed: Iterator[bool],
 ) -> Iterator[Frame]:
     """Filter a stream by one pass: its results are the pilots of what comes out.
 
@@ -93,6 +107,9 @@ def _run_pass(
     def filter_(reference: int) -> Iterator[Frame]:
         """Filter the volumes of one reference frame; yields it if that finishes it."""
         frame = window[reference]
+        if not next(needed):
+            yield frame
+            return
         own = [torch.zeros_like(frame.noisy) for _ in range(2)] if settings.wiener else []
         # Results of several reference frames add up where thresholded: their grids lie between each other's places.
         first = 0 if settings.wiener else count - len(window) + reference
