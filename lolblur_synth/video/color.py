@@ -3,7 +3,8 @@
 swscale repacks samples but never computes colours: its levels differ between FFmpeg releases, by up to 1/255.
 """
 
-import zlib
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 import av
@@ -11,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lolblur_synth.video.content import Samples
+from lolblur_synth.video.content import Samples, checksum, digest
 from lolblur_synth.video.linearize import rendered
-from lolblur_synth.video.metadata import VideoInfo
+from lolblur_synth.video.metadata import ColorMatrix, ColorRange, VideoInfo
 
 _LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}  # weights of red and blue
 _REPACK = {  # the same samples with a plane for each component
@@ -31,7 +32,7 @@ _REPACK = {  # the same samples with a plane for each component
 }
 
 
-def unpacked(frame: av.VideoFrame) -> av.VideoFrame:
+def _unpacked(frame: av.VideoFrame) -> av.VideoFrame:
     """The same samples with a plane for each component: the frame itself where it has them so."""
     fmt = frame.format
     if fmt.has_palette or (fmt.is_rgb and not fmt.is_planar):
@@ -39,64 +40,43 @@ def unpacked(frame: av.VideoFrame) -> av.VideoFrame:
     return frame.reformat(format=_REPACK[fmt.name]) if fmt.name in _REPACK else frame
 
 
-def _planes(frame: av.VideoFrame) -> tuple[list[NDArray[Any]], av.VideoFormat]:
-    """Views of a frame's samples without alpha: luma, luma and two chromas, or red, green, blue; `ValueError`."""
-    name, frame = frame.format.name, unpacked(frame)
+def samples_of(frame: av.VideoFrame) -> Samples:
+    """All samples of a frame but alpha's, as they were decoded: luma, luma and two chromas, or red, green, blue.
+
+    Views of the frame where its rows follow each other, else copies. Raises `ValueError`.
+    """
+    name, frame = frame.format.name, _unpacked(frame)
     fmt = frame.format
-    order, depth = [component.plane for component in fmt.components[:3]], fmt.components[0].bits
+    components = fmt.components[:3]
+    order, depth = [component.plane for component in components], components[0].bits
     if not 8 <= depth <= 16 or len(set(order)) != len(order):
         raise ValueError(f"its pixel format {name} cannot be read")
     dtype = np.dtype(np.uint8 if depth == 8 else ">u2" if fmt.is_big_endian else "<u2")
     planes = [frame.planes[index] for index in order]
     rows = [np.frombuffer(cast(Any, plane), dtype).reshape(plane.height, -1) for plane in planes]
-    return [row[:, : plane.width] for row, plane in zip(rows, planes, strict=True)], fmt
-
-
-def samples_of(frame: av.VideoFrame) -> Samples:
-    """All samples of a frame but alpha's, as they were decoded; views of the frame. Raises `ValueError`."""
-    planes, fmt = _planes(frame)
-    return Samples(planes, fmt.components[0].bits, fmt.is_rgb)
-
-
-def luma(frame: av.VideoFrame) -> NDArray[Any]:
-    """The samples of luma, of green for RGB: (H, W), uint8 or uint16; a view of the frame."""
-    planes, fmt = _planes(frame)
-    return native(planes[1] if fmt.is_rgb else planes[0])
-
-
-def checksum(*planes: NDArray[Any]) -> int:
-    """CRC-32 of all samples, plane by plane."""
-    value = 0
-    for plane in planes:
-        value = zlib.crc32(np.ascontiguousarray(plane).data, value)
-    return value
+    native = dtype.newbyteorder("=")
+    cut = [np.ascontiguousarray(row[:, : plane.width], native) for row, plane in zip(rows, planes, strict=True)]
+    return Samples(cut, depth, fmt.is_rgb)
 
 
 def frame_checksum(frame: av.VideoFrame) -> int:
-    """CRC-32 of all samples of a frame but alpha's: it differs for a frame decoded without its references."""
-    return checksum(*_planes(frame)[0])
+    """Checksum of all samples of a frame but alpha's: it differs for a frame decoded without its references."""
+    return checksum(digest(samples_of(frame)))
 
 
-def to_rgb(frame: av.VideoFrame, info: VideoInfo, thumbnail: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """A stored frame as (H, W, 3) RGB, not turned: sRGB in [0, 1], or light of which 1 is diffuse white.
-
-    Fast for a `thumbnail` of (width, height), whose samples are averaged as they are stored.
-    """
-    planes, fmt = _planes(frame)
-    if thumbnail:
-        planes = [cv2.resize(native(plane), thumbnail, interpolation=cv2.INTER_AREA) for plane in planes]
-    else:
-        planes = [_spread(plane, (frame.width, frame.height), info) for plane in planes]
-    samples = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
-    depth = fmt.components[0].bits
-    if fmt.is_rgb:
-        return rendered(np.asarray(samples / np.float32(2**depth - 1), np.float32), info)
-    return rendered(np.asarray(cv2.transform(samples, _rgb_matrix(len(planes), depth, info)), np.float32), info)
+def to_rgb(frame: av.VideoFrame, info: VideoInfo) -> NDArray[np.float32]:
+    """A stored frame as (H, W, 3) RGB, not turned: sRGB in [0, 1], or light of which 1 is diffuse white."""
+    samples = samples_of(frame)
+    return merged([_spread(plane, (frame.width, frame.height), info) for plane in samples.planes], samples, info)
 
 
-def native(samples: NDArray[Any]) -> NDArray[Any]:
-    """The same in the byte order of the machine, as OpenCV wants it."""
-    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
+def merged(planes: Sequence[NDArray[Any]], samples: Samples, info: VideoInfo) -> NDArray[np.float32]:
+    """Planes of one size (H, W), made of those of a frame's samples, as (H, W, 3) RGB like `to_rgb`'s."""
+    values = np.asarray(cv2.merge([plane.astype(np.float32) for plane in planes]), np.float32)
+    if samples.rgb:
+        return rendered(np.asarray(values / np.float32(2**samples.depth - 1), np.float32), info)
+    matrix = _rgb_matrix(len(planes), samples.depth, info.color_matrix, info.color_range)
+    return rendered(np.asarray(cv2.transform(values, matrix), np.float32), info)
 
 
 def _spread(plane: NDArray[Any], size: tuple[int, int], info: VideoInfo) -> NDArray[Any]:
@@ -111,11 +91,12 @@ def _spread(plane: NDArray[Any], size: tuple[int, int], info: VideoInfo) -> NDAr
     return np.asarray(cv2.warpAffine(plane.astype(np.float32), source, size, None, flags, cv2.BORDER_REPLICATE))
 
 
-def _rgb_matrix(channels: int, depth: int, info: VideoInfo) -> NDArray[np.float64]:
+@cache
+def _rgb_matrix(channels: int, depth: int, matrix: ColorMatrix, levels: ColorRange) -> NDArray[np.float64]:
     """From luma, two chromas and 1, or from luma and 1, to RGB (ITU-T H.273): (3, channels + 1)."""
-    full = info.color_range == "full"
+    full = levels == "full"
     black, white, swing = (0, 2**depth - 1, 2**depth - 1) if full else (x << depth - 8 for x in (16, 235, 224))
-    red, blue = _LUMA[info.color_matrix]
+    red, blue = _LUMA[matrix]
     green = 1 - red - blue
     from_ycc = [
         [1, 0, 2 - 2 * red],

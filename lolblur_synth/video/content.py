@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,21 +24,33 @@ _SMALL = 1 << 18  # bytes of a frame that is hashed in less time than another th
 class Samples:
     """The decoded samples of one frame: a plane (H, W) for each component, uint8, uint16, or float32 of light."""
 
-    planes: Sequence[NDArray[Any]]  # red, green, blue, or luma, or luma and two chromas
+    planes: Sequence[NDArray[Any]]  # red, green, blue, or luma, or luma and two chromas; contiguous
     depth: int  # bits of a sample
     rgb: bool
 
+    @property
+    def guide(self) -> NDArray[Any]:
+        """The plane that tells most of the scene: luma, or green."""
+        return self.planes[1 if self.rgb else 0]
+
+
+def picture_samples(picture: NDArray[Any], depth: int) -> Samples:
+    """The samples of a picture (H, W, 3) whose depth is `depth` bits."""
+    return Samples(cv2.split(picture), depth, rgb=True)
+
 
 def digest(samples: Samples) -> bytes:
-    """Digest (SHA-256) of what decides values: kind, depth, the planes' sizes, and all samples in little-endian order.
-
-    SHA-256 has instructions of its own on current processors: 1.4 GB/s where BLAKE2b has 0.6.
-    """
+    """Digest (SHA-256) of what decides values: kind, depth, the planes' sizes, all samples in little-endian order."""
     sizes = " ".join("x".join(map(str, plane.shape)) for plane in samples.planes)
     found = hashlib.sha256(f"{'RGB' if samples.rgb else 'YUV'} {samples.depth} {sizes}\n".encode())
     for plane in samples.planes:
         found.update(np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data)
     return found.digest()
+
+
+def checksum(digest: bytes) -> int:
+    """Checksum of a frame, 32 bits: by them it is known again when it is read."""
+    return int.from_bytes(digest[:4])
 
 
 def content_of(frames: Iterable[tuple[int, bytes]]) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import av.logging
 
-from lolblur_synth.video.color import frame_checksum
+from lolblur_synth.video.color import samples_of
+from lolblur_synth.video.content import digest
 from lolblur_synth.video.decoder_log import tells_damage
 from lolblur_synth.video.flaws import DecodeStats
 from lolblur_synth.video.stream import decode, open_stream
@@ -16,7 +17,7 @@ def locate_damage(path: Path, stats: DecodeStats) -> None:
     On several threads the log does not tell frames apart, and what is put in place of damage depends on their timing.
     """
     numbers = {pts: number for number, pts in enumerate(stats.pts) if pts is not None and stats.timed}
-    checksums = dict[int, int]()
+    digests = dict[int, bytes]()
     with open_stream(path) as (container, stream), av.logging.Capture() as lines:
         stream.codec_context.thread_count = 1
         count = 0
@@ -29,6 +30,6 @@ def locate_damage(path: Path, stats: DecodeStats) -> None:
             for frame in frames or ():
                 number = numbers.get(frame.pts) if stats.timed and frame.pts is not None else count
                 if number is not None:
-                    checksums[number] = frame_checksum(frame)
+                    digests[number] = digest(samples_of(frame))
                 count += 1
-    stats.unstable += [number for number, value in enumerate(stats.checksums) if checksums.get(number) != value]
+    stats.unstable += [number for number, value in enumerate(stats.digests) if digests.get(number) != value]

@@ -31,7 +31,6 @@ class DecodeStats:
     pending: set[int] = field(default_factory=set)  # pts of packets that no frame came from
     concealed: list[int] = field(default_factory=list)
     unstable: list[int] = field(default_factory=list)
-    checksums: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)  # of all samples, once the last frame is there
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     light: list[NDArray[np.float64]] = field(default_factory=list)  # linear, in bands
@@ -40,13 +39,10 @@ class DecodeStats:
     corrupt_packets: int = 0  # as the container says
     timed: bool = True  # every packet and frame has a pts
 
-    def add(
-        self, pts: int | None, samples: NDArray[Any], depth: int, checksum: int, *, key: bool, damaged: bool
-    ) -> None:
+    def add(self, pts: int | None, samples: NDArray[Any], depth: int, *, key: bool, damaged: bool) -> None:
         """Note one more frame; `samples` are of luma, or green."""
         number = len(self.pts)
         self.pts.append(pts)
-        self.checksums.append(checksum)
         self.latest.append(samples)
         for lag, distances in ((1, self.change), (3, self.span)):
             distance = cv2.norm(samples, self.latest[-1 - lag], cv2.NORM_L1) if lag < len(self.latest) else 0.0

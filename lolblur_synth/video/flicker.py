@@ -31,7 +31,7 @@ _SATURATED = 0.97  # lightness above which a pixel is a light
 
 def light_of(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
     """Linear light of a small sRGB picture (H, W, 3) in bands from top to bottom, and mean lightness but for lights."""
-    y = _TO_LINEAR[picture] @ _LUMINANCE
+    y = _TO_LINEAR.take(picture) @ _LUMINANCE
     bands = cv2.resize(y, (1, BANDS), interpolation=cv2.INTER_AREA)[:, 0]
     lightness = np.where(y > 216 / 24389, 1.16 * np.cbrt(y) - 0.16, y * 24389 / 2700)
     unlit = lightness[lightness <= _SATURATED]

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from lolblur_synth.core.errors import SequenceError, setting
 from lolblur_synth.video.advice import convert
-from lolblur_synth.video.color import luma
+from lolblur_synth.video.color import samples_of
 from lolblur_synth.video.color_coding import (
     NOTHING_TOLD,
     TRANSFER_NAMES,
@@ -97,7 +97,7 @@ def _refuse(info: VideoInfo, frame: av.VideoFrame) -> None:
             f"it is to be turned by {info.rotation} degrees", where=path, advice="only multiples of 90 are known"
         )
     try:
-        luma(frame)
+        samples_of(frame)
     except ValueError as error:
         line = convert("-pix_fmt yuv444p16 -c:v ffv1", info, ".mkv")
         raise SequenceError(error, where=path, advice=f"convert it: {line}") from None

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import linear_to_srgb
 from lolblur_synth.core.errors import SequenceError
-from lolblur_synth.video.color import checksum, frame_checksum, to_rgb
+from lolblur_synth.video.color import frame_checksum, to_rgb
+from lolblur_synth.video.content import checksum, digest, picture_samples
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.geometry import Size, fit
 from lolblur_synth.video.images import Pixels, read_pixels
@@ -89,7 +90,7 @@ def _stored_images(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]
     """The checksum and the picture of each file."""
     for path in numbered_images(scan.info.path).values():
         pixels = read_pixels(path)
-        yield checksum(pixels), _in_range(pixels)
+        yield checksum(digest(picture_samples(pixels, scan.info.bit_depth))), _in_range(pixels)
 
 
 def _stored_frames(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]]]:
@@ -125,7 +126,7 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
         if number not in files:
             return
         samples = read_samples(files[number], scan.info)
-        if expected.get(number) not in (None, checksum(samples)):
+        if expected.get(number) not in (None, checksum(digest(picture_samples(samples, scan.info.bit_depth)))):
             return
         yield number, _as_srgb(samples, size, scan.info)
 

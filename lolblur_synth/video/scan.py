@@ -2,44 +2,36 @@
 
 import re
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, pairwise
-from typing import Any
+from itertools import pairwise
 
 import av
-import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from scenedetect import FrameTimecode
-from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
-from lolblur_synth.video.color import checksum, frame_checksum, luma, samples_of, to_rgb, unpacked
-from lolblur_synth.video.content import FrameDigests, content_of
-from lolblur_synth.video.content import Samples as Planes
+from lolblur_synth.video.color import samples_of
+from lolblur_synth.video.content import FrameDigests, checksum, content_of, picture_samples
+from lolblur_synth.video.cuts import find_cuts
 from lolblur_synth.video.damage import locate_damage
 from lolblur_synth.video.decoder_log import listening
 from lolblur_synth.video.find import file_stamp, numbered_images
 from lolblur_synth.video.flaws import DecodeStats, damaged_slots, find_flaws
 from lolblur_synth.video.flicker import BANDS, find_flicker, light_of
-from lolblur_synth.video.images import Pixels
-from lolblur_synth.video.light import Samples, as_displayed, as_srgb, read_samples
+from lolblur_synth.video.light import Samples as LightOrPixels
+from lolblur_synth.video.light import as_displayed, read_samples
 from lolblur_synth.video.metadata import VideoInfo, VideoScan
 from lolblur_synth.video.pyav import exact, readable
+from lolblur_synth.video.small_pictures import small_frame, small_picture
 from lolblur_synth.video.stream import decode, open_stream
 from lolblur_synth.video.timeline import REORDER, lay_out, refuse_sparse
 
 _Small = NDArray[np.uint8]
-_THUMBNAIL = 64  # pixels wide: blurs noise and the motion of one frame away, but not what a cut changes
-_CUT_SCORE = 25.0  # of 255: a cut exceeds it, a lamp or the sun that flares up does not
-_CUT_RATIO = 2.0  # and exceeds by this factor what the frames beside it change
-_BESIDE = 2  # frames on each side
 _HEADERS = {  # containers that tell how long they last in a header, and whether that is, or may be, the time of the end
     "asf": True,
     "avi": False,
@@ -72,15 +64,16 @@ def survey(info: VideoInfo) -> Survey:
         if info.path.is_dir():
             time_base, reorder = 1 / info.stored_fps, 0
             cuts = list(_cuts(_lit(_watch_images(info, stats, digests), stats), info))
+            stats.digests = digests.finish()
         else:
             with open_stream(info.path) as (container, stream), listening(stream) as ear:
                 time_base = exact(stream.time_base) or Fraction(1)
                 reorder = REORDER * bool(stream.codec_context.has_b_frames)
                 cuts = list(_cuts(_lit(_watch_stream(info, container, stream, stats, digests), stats), info))
                 _refuse_cut_off(info, container, stream, stats)
+                stats.digests = digests.finish()
                 if ear.has_heard() or stats.failures or stats.damaged or stats.pending or stats.corrupt_packets:
                     locate_damage(info.path, stats)
-        stats.digests = digests.finish()
     if len(stats.pts) < 2:
         raise SequenceError(
             f"{len(stats.pts)} frame can be decoded", where=info.path, advice="that is a picture, not a video"
@@ -105,7 +98,7 @@ def _conclude(info: VideoInfo, survey: Survey) -> VideoScan:
         flaws=tuple(find_flaws(stats, timeline, pts, cuts, damaged)),
         content=content_of((slot, stats.digests[number]) for slot, number in enumerate(sound) if number is not None),
         time_base=time_base if stats.timed else None,
-        checksums=tuple(None if number is None else stats.checksums[number] for number in sound),
+        checksums=tuple(None if number is None else checksum(stats.digests[number]) for number in sound),
         lightness=tuple(stats.lightness[bisect_right(timeline.slots, slot) - 1] for slot in range(len(pts))),
         flicker=find_flicker(
             light, [timeline.slots[cut] for cut in cuts if 0 < cut < len(timeline.slots)], info.capture_fps
@@ -128,19 +121,12 @@ def _watch_stream(
         if frames is None:
             stats.failures.append(len(stats.pts))
         for frame in frames or ():
-            planar = unpacked(frame)
-            samples = luma(planar)
-            same_size = not stats.latest or stats.latest[-1].shape == samples.shape
+            samples = samples_of(frame)
+            same_size = not stats.latest or stats.latest[-1].shape == samples.guide.shape
             _refuse_frame(info, frame, len(stats.pts), same_size=same_size)
-            flags = {"key": frame.key_frame, "damaged": frame.is_corrupt}
-            stats.add(frame.pts, samples, info.bit_depth, frame_checksum(planar), **flags)
-            digests.add(samples_of(planar))
-            yield (_shown(to_rgb(planar, info, _thumbnail_size(samples)), info) * 255).astype(np.uint8)
-
-
-def _shown(rgb: NDArray[np.float32], info: VideoInfo) -> NDArray[np.float32]:
-    """In [0, 1]: light as sRGB, clipped at white."""
-    return rgb if info.white is None else as_srgb(rgb, info.white).clamp(0, 1).permute(1, 2, 0).numpy()
+            stats.add(frame.pts, samples.guide, samples.depth, key=frame.key_frame, damaged=frame.is_corrupt)
+            digests.add(samples)
+            yield small_frame(samples, info)
 
 
 def _tells_times(info: VideoInfo, container: InputContainer, stream: VideoStream) -> bool:
@@ -163,7 +149,7 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, *, same_si
 
 
 def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) -> Iterator[_Small]:
-    first: Samples | None = None
+    first: LightOrPixels | None = None
     for number, path in numbered_images(info.path).items():
         frame = read_samples(path, info)
         first = frame if first is None else first
@@ -171,12 +157,11 @@ def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) ->
             raise SequenceError(
                 "it has another size or depth than the images before", where=path, advice="make them all alike"
             )
-        picture = as_displayed(frame, info)
-        depth, green = 8 * picture.dtype.itemsize, np.ascontiguousarray(picture[..., 1])
-        stats.add(number, green, depth, checksum(frame), key=True, damaged=False)
-        digests.add(Planes([frame[..., channel] for channel in range(3)], info.bit_depth, rgb=True))
-        small = cv2.resize(picture, _thumbnail_size(green), interpolation=cv2.INTER_AREA)
-        yield (small // 2 ** (depth - 8)).astype(np.uint8)
+        samples = picture_samples(frame, info.bit_depth)
+        shown = samples if info.white is None else picture_samples(as_displayed(frame, info), 16)
+        stats.add(number, shown.guide, shown.depth, key=True, damaged=False)
+        digests.add(samples)
+        yield small_picture(shown)
 
 
 def _lit(pictures: Iterable[_Small], stats: DecodeStats) -> Iterator[_Small]:
@@ -188,36 +173,8 @@ def _lit(pictures: Iterable[_Small], stats: DecodeStats) -> Iterator[_Small]:
         yield picture
 
 
-def _thumbnail_size(samples: NDArray[Any]) -> tuple[int, int]:
-    return _THUMBNAIL, max(1, round(_THUMBNAIL * samples.shape[0] / samples.shape[1]))
-
-
-def _cuts(pictures: Iterable[Pixels], info: VideoInfo) -> Iterator[int]:
-    """Numbers of the frames that begin a scene; hue and saturation count most, as they hardly heed a lamp."""
-    grey = info.pixel_format.startswith(("gray", "mono", "ya"))
-    weights = ContentDetector.Components(0, 0, 1, 0) if grey else ContentDetector.Components(1, 1, 0.5, 0)
-    detector = AdaptiveDetector(
-        adaptive_threshold=_CUT_RATIO,
-        min_content_val=_CUT_SCORE,
-        window_width=_BESIDE,
-        min_scene_len=1,
-        weights=weights,
-    )
-    for number, picture in enumerate(_mirrored(pictures)):
-        for cut in detector.process_frame(FrameTimecode(number, info.stored_fps), picture):
-            yield cut.frame_num - _BESIDE
-
-
-def _mirrored(pictures: Iterable[Pixels]) -> Iterator[Pixels]:
-    """With as many more at both ends as the detector looks at beside one, so that it sees the first and the last."""
-    stream = iter(pictures)
-    latest = deque(islice(stream, _BESIDE + 1), maxlen=_BESIDE + 1)
-    yield from reversed([*latest][1:])
-    yield from latest
-    for picture in stream:
-        latest.append(picture)
-        yield picture
-    yield from reversed([*latest][:-1])
+def _cuts(pictures: Iterable[_Small], info: VideoInfo) -> Iterator[int]:
+    return find_cuts(pictures, info.stored_fps, grey=info.pixel_format.startswith(("gray", "mono", "ya")))
 
 
 def _refuse_cut_off(info: VideoInfo, container: InputContainer, stream: VideoStream, stats: DecodeStats) -> None:

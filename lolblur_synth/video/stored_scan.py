@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from lolblur_synth.video.content import checksum
 from lolblur_synth.video.flaws import DecodeStats, find_flaws
 from lolblur_synth.video.metadata import Flaw, FlawKind, StoredScan, VideoInfo
 from lolblur_synth.video.pyav import exact
@@ -41,7 +42,7 @@ def scan_stored(info: VideoInfo) -> StoredScan:
         flaws=tuple(_flaws(whole, losses)),
         lost=len(losses),
         moved=sum(after <= before for before, after in pairwise(times)),
-        checksums=tuple(stats.checksums),
+        checksums=tuple(map(checksum, stats.digests)),
         lightness=tuple(stats.lightness),
         sound=sound,
         lead=shown[0] - begins,

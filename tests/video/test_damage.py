@@ -7,6 +7,7 @@ import av.logging
 import numpy as np
 import pytest
 
+from lolblur_synth.video import damage
 from lolblur_synth.video import scan as scanning
 from lolblur_synth.video.metadata import FlawKind, VideoScan
 from lolblur_synth.video.probe import probe
@@ -61,9 +62,9 @@ def test_a_checksum_that_fails_is_told_as_concealed_damage(tmp_path):
 
 def test_a_frame_that_comes_out_otherwise_the_second_time_is_told_as_such(tmp_path, monkeypatch):
     path, _ = damaged_clip(tmp_path, "ffv1")
-    right = scanning.frame_checksum
     number = iter(range(40))
-    monkeypatch.setattr(scanning, "frame_checksum", lambda frame: right(frame) + (next(number) == 31))
+    right = damage.digest
+    monkeypatch.setattr(damage, "digest", lambda samples: right(samples) + bytes(next(number) == 31))
     found = scan(probe(path))
     assert {(flaw.first, flaw.kind) for flaw in found.flaws} == {
         (25, FlawKind.CONCEALED_DAMAGE),

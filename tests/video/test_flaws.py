@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 def stats_of(pictures: list[np.ndarray], keys: tuple[int, ...] = (0,)) -> DecodeStats:
     stats = DecodeStats()
     for number, picture in enumerate(pictures):
-        stats.add(number, picture, 8, 0, key=number in keys, damaged=False)
+        stats.add(number, picture, 8, key=number in keys, damaged=False)
     return stats
 
 
