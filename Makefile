@@ -39,6 +39,7 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench/pair.py
+	$(BIN)/python -m tests.bench.scan
 	$(BIN)/python tests/bench/denoise.py
 	$(BIN)/python tests/bench/interpolation.py
 	$(BIN)/python tests/bench/darkening.py

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -25,11 +26,15 @@ def seen_exposure(scan: VideoScan, spans: Sequence[range]) -> float | None:
 
     By frames of the spans, in pixels as stored; measured once, and kept with the scan.
     """
-    code = "".join(file_hash(Path(str(file))) for file in (__file__, optical_flow.__file__, source_blur.__file__))
-    options = {"rendering": str(scan.info.rendering), "spans": str(spans), "code": code}
+    options = {"rendering": str(scan.info.rendering), "spans": str(spans), "code": _code()}
     found = scan_cache.recall_or_measure(scan, options, lambda: _measure(scan, spans))
     ratio, evidence = found if len(found) == 2 else (0.0, 0.0)
     return min(1.0, ratio) if ratio >= RATIO and evidence >= EVIDENCE else None
+
+
+@cache
+def _code() -> str:
+    return "".join(file_hash(Path(str(file))) for file in (__file__, optical_flow.__file__, source_blur.__file__))
 
 
 def _measure(scan: VideoScan, spans: Sequence[range]) -> list[float]:

@@ -1,6 +1,7 @@
 """Speed of motion in footage, before anything is made of it: by flow between small pictures of every other frame."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,10 +24,14 @@ def measure_speeds(scan: VideoScan, span: range, size: Size) -> list[float]:
 
     Measured once, and kept with the scan. Raises `SequenceError` as `read_frames` does.
     """
-    code = "".join(file_hash(Path(file)) for file in (__file__, str(optical_flow.__file__)))
-    options = {"rendering": str(scan.info.rendering), "span": str(span), "size": str(size), "code": code}
+    options = {"rendering": str(scan.info.rendering), "span": str(span), "size": str(size), "code": _code()}
     speeds = scan_cache.recall_or_measure(scan, options, lambda: list(_speeds(scan, span, size)))
     return speeds if len(speeds) == len(span) - 1 else list(_speeds(scan, span, size))
+
+
+@cache
+def _code() -> str:
+    return "".join(file_hash(Path(file)) for file in (__file__, str(optical_flow.__file__)))
 
 
 def _speeds(scan: VideoScan, span: range, size: Size) -> Iterator[float]:

@@ -143,7 +143,11 @@ class Recipe:
 
 def round_half_up(value: Fraction) -> int:
     """The nearest integer; halves go up, so that no pair of rates ever alternates."""
-    return floor(value + Fraction(1, 2))
+    return _half_up(value.numerator, value.denominator)
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def shutter_at(capture_fps: Fraction, shutter_ms: float, sub_frame_fps: float, rolling_ms: float = 0.0) -> Shutter:
@@ -194,7 +198,7 @@ def slots(frames: int, capture_fps: Fraction, output_fps: float, half: int) -> l
     first = next(k for k in range(half + 1) if round_half_up(k * step) >= half)
     found = []
     for k in range(first, floor(frames / step) + 2):
-        center = round_half_up(k * step)
+        center = _half_up(k * step.numerator, step.denominator)  # whole numbers: fractions take ten times as long
         if center + half >= frames:
             break
         found.append(Slot(k, center))
