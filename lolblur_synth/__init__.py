@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lolblur_synth.config.loading import load_config
     from lolblur_synth.dataset.reader import read_dataset
     from lolblur_synth.run.execute import execute
-    from lolblur_synth.run.plan import plan_run
+    from lolblur_synth.run.planning import plan_run
     from lolblur_synth.synthesis.pipeline import synthesize
 
 
@@ -32,7 +32,7 @@ _ROOMS = {
     "execute": "run.execute",
     "load_config": "config.loading",
     "load_restorer": "apps.restore",
-    "plan_run": "run.plan",
+    "plan_run": "run.planning",
     "read_dataset": "dataset.reader",
     "synthesize": "synthesis.pipeline",
 }

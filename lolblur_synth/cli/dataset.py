@@ -49,7 +49,7 @@ def run(
     from lolblur_synth.cli.tables import show_estimate, show_plan
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
-    from lolblur_synth.run.plan import plan_run
+    from lolblur_synth.run.planning import plan_run
 
     console = console_for(stderr=True)
     if cache and not dry_run:
@@ -233,7 +233,7 @@ def demo(
 
     from lolblur_synth.apps.demo import render_clips
     from lolblur_synth.core.devices import choose_device
-    from lolblur_synth.run.plan import plan_run
+    from lolblur_synth.run.planning import plan_run
 
     console = console_for(stderr=True)
     choose_device(config.run.device)

@@ -20,7 +20,8 @@ from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import Denoising, NoiseLevel
 from lolblur_synth.run import denoised_cache
 from lolblur_synth.run.denoised_cache import Key, hold_cache, key_of, recall, storing
-from lolblur_synth.run.plan import Plan, make_plan
+from lolblur_synth.run.plan import Plan
+from lolblur_synth.run.planning import make_plan
 from lolblur_synth.synthesis import pipeline
 from lolblur_synth.video.images import quantize
 from lolblur_synth.video.probe import probe

@@ -35,7 +35,7 @@ from lolblur_synth.run.estimate import estimate
 from lolblur_synth.run.execute import execute
 from lolblur_synth.run.executors import base, serial
 from lolblur_synth.run.executors.serial import Serial
-from lolblur_synth.run.plan import make_plan
+from lolblur_synth.run.planning import make_plan
 from lolblur_synth.video.images import read_image, read_pixels
 from lolblur_synth.video.probe import probe
 from lolblur_synth.video.reader import read_frames
@@ -361,7 +361,7 @@ def test_a_dataset_is_not_continued_on_another_kind_of_device(videos, made, monk
     config = load(Config, [], [*SMALL[1::2], "interpolate.backend=flow"])
     weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce")[1]}
     assert {s.status for s in make_plan(videos, made, config, weights).sequences} == {"keep"}
-    monkeypatch.setattr("lolblur_synth.run.plan.choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr("lolblur_synth.run.numbering.choose_device", lambda _: torch.device("cuda"))
     with pytest.raises(UserError, match="weights, capture rate, device or version"):
         make_plan(videos, made, config, weights)
 

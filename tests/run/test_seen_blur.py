@@ -15,7 +15,8 @@ from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.dataset.card import render as render_card
 from lolblur_synth.ops.exposure import average
 from lolblur_synth.run import seen_blur
-from lolblur_synth.run.plan import VideoPlan, make_plan
+from lolblur_synth.run.plan import VideoPlan
+from lolblur_synth.run.planning import make_plan
 from lolblur_synth.run.provenance import describe_source
 from lolblur_synth.run.seen_blur import seen_exposure
 from lolblur_synth.scenes import Scene, glide, render

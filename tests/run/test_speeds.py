@@ -14,7 +14,7 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.run import speeds
-from lolblur_synth.run.plan import make_plan
+from lolblur_synth.run.planning import make_plan
 from lolblur_synth.run.speeds import measure_speeds
 from lolblur_synth.scenes import Scene, glide, render
 from lolblur_synth.synthesis.sequences import AimLimit

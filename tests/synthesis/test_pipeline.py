@@ -22,7 +22,7 @@ from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.darken import mean_lightness
 from lolblur_synth.ops.interpolation.interpolate import Interpolator, by_blending
-from lolblur_synth.run.plan import make_plan
+from lolblur_synth.run.planning import make_plan
 from lolblur_synth.scenes import shrink
 from lolblur_synth.synthesis.clip import Frame
 from lolblur_synth.synthesis.draws import draw
