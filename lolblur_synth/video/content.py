@@ -4,20 +4,14 @@ Whatever file holds them: containers, tags, names and lossless codecs may change
 be shown (rate, rotation, matrix, range, aspect) is no part of it.
 """
 
-import hashlib
-from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
-
-_AHEAD = 4  # frames that wait to be hashed, and no more are held
-_SMALL = 1 << 18  # bytes of a frame that is hashed in less time than another thread takes to begin
 
 
 @dataclass(frozen=True)
@@ -40,11 +34,14 @@ def picture_samples(picture: NDArray[Any], depth: int) -> Samples:
 
 
 def digest(samples: Samples) -> bytes:
-    """Digest (SHA-256) of what decides values: kind, depth, the planes' sizes, all samples in little-endian order."""
+    """Digest (BLAKE3) of what decides values: kind, depth, the planes' sizes, all samples in little-endian order.
+
+    On one thread, in less than a third of SHA-256's time.
+    """
     sizes = " ".join("x".join(map(str, plane.shape)) for plane in samples.planes)
-    found = hashlib.sha256(f"{'RGB' if samples.rgb else 'YUV'} {samples.depth} {sizes}\n".encode())
+    found = blake3(f"{'RGB' if samples.rgb else 'YUV'} {samples.depth} {sizes}\n".encode())
     for plane in samples.planes:
-        found.update(np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data)
+        found.update(np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data)
     return found.digest()
 
 
@@ -54,40 +51,8 @@ def checksum(digest: bytes) -> int:
 
 
 def content_of(frames: Iterable[tuple[int, bytes]]) -> str:
-    """SHA-256 of the slots that are filled and of the digests of the frames in them, as hexadecimal digits."""
-    found = hashlib.sha256()
+    """BLAKE3 of the slots that are filled and of the digests of the frames in them, as hexadecimal digits."""
+    found = blake3()
     for slot, frame in frames:
         found.update(slot.to_bytes(8, "big") + frame)
     return found.hexdigest()
-
-
-class FrameDigests:
-    """Digests of frames, computed by a thread beside the decoder: hashing needs no lock of Python's."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "digest")
-        self._done: list[bytes] = []
-        self._pending: deque[Future[bytes]] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def add(self, samples: Samples) -> None:
-        """Hash one more frame, whose samples stay as they are."""
-        if sum(plane.nbytes for plane in samples.planes) < _SMALL:
-            self.finish().append(digest(samples))
-            return
-        if len(self._pending) >= _AHEAD:
-            self._done.append(self._pending.popleft().result())
-        self._pending.append(self._pool.submit(digest, samples))
-
-    def finish(self) -> list[bytes]:
-        """The digests of all frames in order."""
-        while self._pending:
-            self._done.append(self._pending.popleft().result())
-        return self._done

@@ -31,7 +31,7 @@ class DecodeStats:
     pending: set[int] = field(default_factory=set)  # pts of packets that no frame came from
     concealed: list[int] = field(default_factory=list)
     unstable: list[int] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)  # of all samples, once the last frame is there
+    digests: list[bytes] = field(default_factory=list)  # of all samples
     latest: deque[NDArray[Any]] = field(default_factory=lambda: deque(maxlen=4))  # lumas
     light: list[NDArray[np.float64]] = field(default_factory=list)  # linear, in bands
     lightness: list[float] = field(default_factory=list)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lolblur_synth.core.errors import SequenceError
 from lolblur_synth.video.advice import convert
 from lolblur_synth.video.color import samples_of
-from lolblur_synth.video.content import FrameDigests, checksum, content_of, picture_samples
+from lolblur_synth.video.content import checksum, content_of, digest, picture_samples
 from lolblur_synth.video.cuts import find_cuts
 from lolblur_synth.video.damage import locate_damage
 from lolblur_synth.video.decoder_log import listening
@@ -60,20 +60,17 @@ class Survey:
 def survey(info: VideoInfo) -> Survey:
     """Decode all frames once and add up what they tell; raises `SequenceError`."""
     stats = DecodeStats()
-    with FrameDigests() as digests:
-        if info.path.is_dir():
-            time_base, reorder = 1 / info.stored_fps, 0
-            cuts = list(_cuts(_lit(_watch_images(info, stats, digests), stats), info))
-            stats.digests = digests.finish()
-        else:
-            with open_stream(info.path) as (container, stream), listening(stream) as ear:
-                time_base = exact(stream.time_base) or Fraction(1)
-                reorder = REORDER * bool(stream.codec_context.has_b_frames)
-                cuts = list(_cuts(_lit(_watch_stream(info, container, stream, stats, digests), stats), info))
-                _refuse_cut_off(info, container, stream, stats)
-                stats.digests = digests.finish()
-                if ear.has_heard() or stats.failures or stats.damaged or stats.pending or stats.corrupt_packets:
-                    locate_damage(info.path, stats)
+    if info.path.is_dir():
+        time_base, reorder = 1 / info.stored_fps, 0
+        cuts = list(_cuts(_lit(_watch_images(info, stats), stats), info))
+    else:
+        with open_stream(info.path) as (container, stream), listening(stream) as ear:
+            time_base = exact(stream.time_base) or Fraction(1)
+            reorder = REORDER * bool(stream.codec_context.has_b_frames)
+            cuts = list(_cuts(_lit(_watch_stream(info, container, stream, stats), stats), info))
+            _refuse_cut_off(info, container, stream, stats)
+            if ear.has_heard() or stats.failures or stats.damaged or stats.pending or stats.corrupt_packets:
+                locate_damage(info.path, stats)
     if len(stats.pts) < 2:
         raise SequenceError(
             f"{len(stats.pts)} frame can be decoded", where=info.path, advice="that is a picture, not a video"
@@ -108,7 +105,7 @@ def _conclude(info: VideoInfo, survey: Survey) -> VideoScan:
 
 
 def _watch_stream(
-    info: VideoInfo, container: InputContainer, stream: VideoStream, stats: DecodeStats, digests: FrameDigests
+    info: VideoInfo, container: InputContainer, stream: VideoStream, stats: DecodeStats
 ) -> Iterator[_Small]:
     """Decode, add to the findings, and pass on small pictures."""
     stats.timed = _tells_times(info, container, stream)
@@ -125,7 +122,7 @@ def _watch_stream(
             same_size = not stats.latest or stats.latest[-1].shape == samples.guide.shape
             _refuse_frame(info, frame, len(stats.pts), same_size=same_size)
             stats.add(frame.pts, samples.guide, samples.depth, key=frame.key_frame, damaged=frame.is_corrupt)
-            digests.add(samples)
+            stats.digests.append(digest(samples))
             yield small_frame(samples, info)
 
 
@@ -148,7 +145,7 @@ def _refuse_frame(info: VideoInfo, frame: av.VideoFrame, number: int, *, same_si
         )
 
 
-def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) -> Iterator[_Small]:
+def _watch_images(info: VideoInfo, stats: DecodeStats) -> Iterator[_Small]:
     first: LightOrPixels | None = None
     for number, path in numbered_images(info.path).items():
         frame = read_samples(path, info)
@@ -160,7 +157,7 @@ def _watch_images(info: VideoInfo, stats: DecodeStats, digests: FrameDigests) ->
         samples = picture_samples(frame, info.bit_depth)
         shown = samples if info.white is None else picture_samples(as_displayed(frame, info), 16)
         stats.add(number, shown.guide, shown.depth, key=True, damaged=False)
-        digests.add(samples)
+        stats.digests.append(digest(samples))
         yield small_picture(shown)
 
 
