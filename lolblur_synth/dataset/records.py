@@ -24,14 +24,14 @@ from lolblur_synth.video.shutter import ShutterOrigin
 FORMAT: Literal[5] = 5  # 4 is read too: it has fewer fields
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256; of footage BLAKE3
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 Positive = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,39}(/[1-9][0-9]{0,39})?$")]  # of frames per second, as a fraction
-Hashes = Annotated[dict[Folder, Sha256], Field(min_length=len(FOLDERS))]
+Hashes = Annotated[dict[Folder, Digest], Field(min_length=len(FOLDERS))]
 Statistics = Annotated[dict[Statistic, float], Field(min_length=len(get_args(Statistic)))]
 
 
@@ -53,7 +53,7 @@ class Source(_Part):
     """The video of a sequence, as its headers and a full decode told."""
 
     name: Text  # of the file, printable
-    content: Sha256  # of its decoded frames and the slots that they fill
+    content: Digest  # of its decoded frames and the slots that they fill
     frames: Count
     width: Count
     height: Count
@@ -198,7 +198,7 @@ class SequenceRecord(_Part):
 
     format: Literal[4, 5]
     id: str  # VVVV-S
-    fingerprint: Sha256  # same source, settings, weights and code version: same fingerprint
+    fingerprint: Digest  # same source, settings, weights and code version: same fingerprint
     split: Split
     video: int = Field(ge=0, le=9999)
     sequence: int = Field(ge=0, le=9)
@@ -207,7 +207,7 @@ class SequenceRecord(_Part):
     draws: Draws
     noise: Denoising
     config: Config
-    weights: dict[Word, Sha256] = Field(max_length=100)  # by network
+    weights: dict[Word, Digest] = Field(max_length=100)  # by network
     versions: Annotated[dict[Word, Word], Field(max_length=100), AfterValidator(_with_versions)]
     device: Word
     seconds: dict[Word, Positive] = Field(max_length=100)  # by operator

@@ -20,7 +20,7 @@ from lolblur_synth.config.run import Denoise
 from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import file_hash, open_lock, read_bounded, sweep_drafts, write_text
 from lolblur_synth.core.fingerprint import fingerprint
-from lolblur_synth.dataset.records import STRICT, Denoising, Sha256
+from lolblur_synth.dataset.records import STRICT, Denoising, Digest
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.run.provenance import versions
 from lolblur_synth.synthesis.pipeline import VERSION
@@ -59,7 +59,7 @@ class Key(BaseModel):
     """All that decides the denoised frames of a range, but for rounding that differs between machines."""
 
     model_config = STRICT
-    source: Sha256
+    source: Digest
     rendering: dict[str, float | int | str]
     frames: tuple[int, int]
     breaks: list[int]
@@ -94,7 +94,7 @@ class _Facts(BaseModel):
     model_config = STRICT
     of: Key  # for people; the name is made of it
     noise: Denoising
-    sha256: Sha256  # of the file of frames
+    sha256: Digest  # of the file of frames
 
 
 def recall(

@@ -12,7 +12,7 @@ from lolblur_synth.core.files import read_bounded
 from lolblur_synth.dataset.packs.plan import FORMAT, Kind, Options
 from lolblur_synth.dataset.packs.streams import Written
 from lolblur_synth.dataset.record_reader import fault_in
-from lolblur_synth.dataset.records import STRICT, Count, Sha256
+from lolblur_synth.dataset.records import STRICT, Count, Digest
 
 CONTENTS = "pack.json"
 ORIGIN = "dataset"  # folder of the records, settings and card of what was packed
@@ -28,7 +28,7 @@ class PackedFile(BaseModel):
     model_config = ConfigDict(frozen=True, **STRICT)
 
     size: Count  # bytes
-    sha256: Sha256
+    sha256: Digest
     pairs: Count
 
     @classmethod
@@ -47,7 +47,7 @@ class Contents(BaseModel):
     megabytes: Count
     crop: Count | None
     step: Count | None
-    fingerprint: Sha256
+    fingerprint: Digest
     sizes: dict[Annotated[str, Field(pattern=r"^\d{4}$")], tuple[Count, Count]]  # by VVVV, height and width
     files: dict[Annotated[str, Field(pattern=_NAME)], PackedFile] = Field(min_length=1, max_length=1_000_000)
 
