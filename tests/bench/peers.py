@@ -137,7 +137,8 @@ def compare_denoisers(peers: dict[str, Row], threads: int, rounds: int, sigma: f
     rows: dict[str, Row] = {**ours, **peers}
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in rows}
     clips.warm_up()
-    for clean in clips.clips().values():
+    for clip, clean in clips.clips().items():
+        print(clip, file=sys.stderr)
         noisy, middle = clips.with_noise(clean, sigma), len(clean) // 2
         for name, made, seconds in in_turn(rows, noisy, rounds):
             scores = clips.psnr(made, clean), clips.psnr(made[middle], clean[middle])
@@ -175,6 +176,7 @@ def compare_blurs(peers: dict[str, Row], threads: int, rounds: int) -> None:
     costs: dict[str, list[float]] = {name: [] for name in rows}
     exposed(torch.rand(4, 3, 64, 64), threads)
     for scene in SCENES:
+        print(scene, file=sys.stderr)
         frames, true = film(scene)
         for name, made, seconds in in_turn(rows, frames, rounds):
             found[name].append(score(made, true))

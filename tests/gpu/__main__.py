@@ -27,7 +27,7 @@ class Size:
     """How large everything is; sides of pictures are height and width."""
 
     operators: tuple[int, int] = (96, 160)
-    networks: tuple[int, int] = (128, 192)
+    networks: tuple[int, int] = (64, 96)
     chain: tuple[int, int] = (96, 160)
     preset: str = "fast"
     lednet: tuple[int, int] = (256, 448)
