@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 LOCK := .ci/lock.txt
 OUT ?= demo
 
-.PHONY: demo test test-newest test-oldest slow faults lint lock bench learn ablation weights clean
+.PHONY: demo test test-newest test-oldest slow faults lint lock bench peers gpu learn ablation weights clean
 
 demo: $(INSTALLED)
 	$(BIN)/lolblur-synth demo --out $(OUT)
@@ -48,6 +48,14 @@ bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench.pack
 	$(BIN)/python -m tests.bench.highlights
 	$(BIN)/python -m tests.bench.report
+
+# Beside others that run on a processor, in an environment of their own, build/peers, of Python 3.12 or newer.
+peers: $(INSTALLED)
+	$(BIN)/python -m tests.bench.peers
+
+# What a CUDA device makes beside the CPU, and how fast, in a table: build/gpu.md, or OUT=FILE. Without one, the CPU's half.
+gpu: $(INSTALLED)
+	$(BIN)/python -m tests.gpu --out $(if $(filter file,$(origin OUT)),build/gpu.md,$(OUT))
 
 # From real clips to a network that has learned from their pairs: about a quarter of an hour on two cores.
 learn: $(INSTALLED)

@@ -1,9 +1,11 @@
-"""Compute devices: CUDA or the CPU, its cores, and how many threads a worker gets."""
+"""Compute devices: CUDA or the CPU, its cores, how many threads a worker gets, and exact convolution on either."""
 
 import os
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from lolblur_synth.core.errors import UserError, setting
 
@@ -23,6 +25,18 @@ def choose_device(name: str) -> torch.device:
             advice=f"use {setting('device')} cpu (lolblur-synth doctor tells more)",
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def convolve(images: Tensor, kernels: Tensor, groups: int = 1) -> Tensor:
+    """Convolution of images (N, C, H, W) in their own precision on any device.
+
+    Left to itself, cuDNN rounds float32 to TF32, 11 bits: pictures have up to 16.
+
+    >>> convolve(torch.ones(1, 1, 3, 3), torch.full((1, 1, 3, 3), 2.0))
+    tensor([[[[18.]]]])
+    """
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        return F.conv2d(images, kernels, groups=groups)
 
 
 def memory_used(device: torch.device) -> int:

@@ -40,8 +40,8 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
         lower = torch.get_autocast_dtype(kind)
         features, weight, bias = features.to(lower), weight.to(lower), bias.to(lower)
     precise = torch.promote_types(image.dtype, torch.float32)
-    half, channels = SIDE // 2, image.shape[1]
-    padded = channels_last(F.pad(image.to(precise), (half, half, half, half), mode="replicate"))
+    channels = image.shape[1]
+    padded = channels_last(_continue_borders(image.to(precise), SIDE // 2))
     taps = weight.view(channels, SIDE * SIDE, -1).permute(1, 2, 0).contiguous()
     biases = bias.view(channels, SIDE * SIDE).t().contiguous()
     with torch.autocast(kind, enabled=False):
@@ -49,6 +49,18 @@ def filter_adaptively(image: Tensor, features: Tensor, weight: Tensor, bias: Ten
     filtered = filtered.permute(0, 3, 1, 2).to(image.dtype)
     last = image.is_contiguous(memory_format=torch.channels_last)
     return filtered if last else filtered.contiguous()
+
+
+def _continue_borders(image: Tensor, by: int) -> Tensor:
+    """An image with its border repeated `by` times on each side."""
+    if not torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        return F.pad(image, (by, by, by, by), mode="replicate")
+    # Of channels-last images the gradient of that padding fails when compiled (torch 2.13): it comes in another layout.
+    for axis in (2, 3):
+        ends = (image.narrow(axis, at, 1) for at in (0, image.shape[axis] - 1))
+        first, last = (end.expand(*(by if dim == axis else -1 for dim in range(4))) for end in ends)
+        image = torch.cat((first, image, last), axis)
+    return image
 
 
 def _filter(padded: Tensor, features: Tensor, taps: Tensor, biases: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.core.devices import convolve
 from lolblur_synth.kernels.switch import runs_compiled
 from lolblur_synth.mosaic.menon import menon
 from lolblur_synth.mosaic.menon_compiled import menon_compiled
@@ -57,13 +58,13 @@ def bilinear(raw: Tensor, pattern: Pattern) -> Tensor:
     for channel, (rows, columns) in sites(pattern):
         planes[channel, rows, columns] = raw[rows, columns]
     kernels = torch.tensor((_SQUARE, _CROSS, _SQUARE)).to(raw)[:, None] / 4
-    return F.conv2d(_mirrored(planes[None], 1), kernels, groups=3)[0]
+    return convolve(_mirrored(planes[None], 1), kernels, groups=3)[0]
 
 
 def malvar(raw: Tensor, pattern: Pattern) -> Tensor:
     """Linear demosaicing by filters of 5x5 that correct bilinear ones by the Laplacian of the colour that is there."""
     kernels = torch.tensor((_GREEN, _BESIDE, _ABOVE, _ACROSS)).to(raw)[:, None] / 16
-    green, beside, above, across = F.conv2d(_mirrored(raw[None, None], 2), kernels)[0]
+    green, beside, above, across = convolve(_mirrored(raw[None, None], 2), kernels)[0]
     rgb = raw.expand(3, -1, -1).clone()
     for channel, place in sites(pattern):
         if channel == 1:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lolblur_synth.core.devices import convolve
+
 _TAIL = 1e-3  # kernel values below this share of the peak are left out
 
 
@@ -47,4 +49,4 @@ def defocus(light: Tensor, kernel: Tensor | None) -> Tensor:
         return light
     half = kernel.shape[0] // 2
     padded = F.pad(light[:, None], (half, half, half, half), mode="reflect")
-    return F.conv2d(padded, kernel.to(light)[None, None])[:, 0]
+    return convolve(padded, kernel.to(light)[None, None])[:, 0]

@@ -120,9 +120,7 @@ def flow_inconsistency(before: Tensor, after: Tensor, forward: Tensor, backward:
         back = sample(return_flow, at, "bilinear")
         tolerance = 0.01 * (way.square().sum(0) + back.square().sum(0)) + 0.5
         lost = (way + back).square().sum(0) > tolerance
-        lost &= inside
-        if lost.any():
-            found = sample_torch(other, at[:, lost][:, None], "bilinear")[:, 0]
-            wrong += ((here[:, lost] - found).abs().amax(0) > _VISIBLE).sum()
+        visible = (here - sample_torch(other, at, "bilinear")).abs().amax(0) > _VISIBLE
+        wrong += (lost & inside & visible).sum()
         seen += inside.sum()
     return float(wrong / seen.clamp(min=1))

@@ -1,9 +1,11 @@
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lolblur_synth.kernels.fac import filter_adaptively
+from lolblur_synth.kernels.fac import _continue_borders, filter_adaptively
 from tests.support.lednets import plain_filter
 
 
@@ -97,3 +99,16 @@ def test_lower_precision_stays_close():
     for mine, other in zip(*(torch.autograd.grad(out.square().sum(), tensors) for out in (found, wanted)), strict=True):
         assert mine.dtype == torch.float32
         torch.testing.assert_close(mine, other, rtol=0, atol=0.02 * float(other.abs().max()))
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within torch's compiler
+def test_borders_are_continued_in_a_compiled_training_too():
+    """With torch 2.13 the compiled gradient of F.pad's replication raised for images that lie channels-last."""
+    image = torch.rand(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    image = image.contiguous(memory_format=torch.channels_last).requires_grad_()
+    outer = torch.rand(2, 4, 9, 10, generator=torch.Generator().manual_seed(1))
+    compiled = torch.compile(lambda image: _continue_borders(2 * image, 2))
+    found, wanted = compiled(image), F.pad(2 * image, (2, 2, 2, 2), mode="replicate")
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(*(torch.autograd.grad(out, image, outer)[0] for out in (found, wanted)))
