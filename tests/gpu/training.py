@@ -67,7 +67,10 @@ def _train(folder: Path, what: str, device: torch.device, config: TrainLEDNet) -
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     AcceleratorState._reset_state(reset_partial_state=True)  # which takes one device and one precision a process
-    train_lednet(folder / "pairs", folder / "run", config, overwrite=True, callbacks=Callbacks(on_step=on_step))
+    try:
+        train_lednet(folder / "pairs", folder / "run", config, overwrite=True, callbacks=Callbacks(on_step=on_step))
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
     half = len(seen) // 2
     rate = (len(seen) - half) / (seen[-1][0] - seen[half - 1][0])
     losses = [loss for _, loss in seen if not math.isnan(loss)]
