@@ -204,7 +204,10 @@ def _in_folder(folder: Path) -> dict[str, Place]:
         raise UserError(
             "no such folder",
             where=folder,
-            advice="give the folder with train/ and test/ in it, made by run or of LOL-Blur, or one of shards",
+            advice=(
+                "give the folder with train/ and test/ in it, made by run or of LOL-Blur, or one of WebDataset shards; "
+                "packs as LMDB or Parquet are for others to read"
+            ),
         )
     paths = {"/".join(path.parts[-2:]): path for path in folder.glob("[!.]*/[!.]*.png")}
     return {tail.removesuffix(".png"): Place(path) for tail, path in paths.items()}

@@ -18,7 +18,7 @@ def _smoothstep(value: Real, low: Real, high: Real) -> Real:
 
 
 @jit
-def find_bright(lightness: Floats, levels: Floats, planes: Floats) -> None:
+def _find_bright(lightness: Floats, levels: Floats, planes: Floats) -> None:
     """Planes (3, H, W) of lightness (H, W): how much is light, and bright, whose lightness comes between these.
 
     `levels`: where light sets in and is full, and where bright does and is.
@@ -31,7 +31,7 @@ def find_bright(lightness: Floats, levels: Floats, planes: Floats) -> None:
             planes[1, i, j], planes[2, i, j] = bright * tone, bright
 
 
-def tent(plane: Floats) -> Floats:
+def _tent(plane: Floats) -> Floats:
     """Mean over 5x5 pixels, weighted (1, 2, 3, 2, 1) along each axis; the border is continued."""
     return np.asarray(cv2.sepFilter2D(plane, -1, _TENT, _TENT, borderType=cv2.BORDER_REPLICATE))
 
@@ -48,12 +48,12 @@ def _weigh(lightness: Floats, planes: Floats, around: Floats, limits: Floats, ou
 
 
 def weigh_lights(lightness: Floats, levels: Sequence[float], limits: Sequence[float], out: Floats) -> None:
-    """How much of a pixel is light, (H, W), into `out`; `levels` as in `find_bright`.
+    """How much of a pixel is light, (H, W), into `out`; `levels` as in `_find_bright`.
 
     `limits`: the lightness at which a tone is full, at which it sets in about bright pixels and beside lights, and
     below which nothing is divided by.
     """
     planes = np.empty((3, *lightness.shape), np.float32)
-    find_bright(lightness, np.array(levels, np.float32), planes)
-    around = np.stack([tent(plane) for plane in planes])
+    _find_bright(lightness, np.array(levels, np.float32), planes)
+    around = np.stack([_tent(plane) for plane in planes])
     _weigh(lightness, planes, around, np.array(limits, np.float32), out)

@@ -19,9 +19,9 @@ from lolblur_synth.ops.interpolation.integral_compiled import (
     find_change,
     find_range,
     integrate_smooth,
-    integrate_splatted,
 )
 from lolblur_synth.ops.interpolation.occlusion import Motion
+from lolblur_synth.ops.interpolation.splatted_compiled import integrate_splatted
 from lolblur_synth.ops.interpolation.tiles import tiles_of
 from lolblur_synth.ops.interpolation.warp import Moving
 from lolblur_synth.ops.linearization import Linearization
@@ -76,8 +76,9 @@ def _lobatto(within: int, times: _Numbers, weights: _Numbers) -> tuple[_Numbers,
 def moments_at(speed: Floats) -> Ints:
     """Moments within a gap that a speed needs, in pixels a gap.
 
-    What is added up wrongly is then 66 dB below detail as a lens leaves it of pictures, whose power falls with the
-    square of frequency; it is less than 0.3 % of the amplitude of waves of up to 0.2 cycles a pixel.
+    What is added up wrongly is then 60 dB and more below detail whose power falls with the square of frequency, as that
+    of pictures does, and with exp(-(f / 0.35)^2) by a lens; and less than 0.3 % of the amplitude of waves of up to 0.2
+    cycles a pixel.
     """
     return np.asarray(np.ceil(0.15 + 0.8 * speed), np.int64)
 
@@ -97,7 +98,7 @@ class _Tiles(NamedTuple):
 def _tiles(
     before: Floats, after: Floats, motion: Motion, factor: int, to_light: Linearization, *, rolling: bool
 ) -> _Tiles:
-    bright, change, highest = (tiles_of(*before.shape[1:]) for _ in range(3))
+    bright, mixed, change, highest = (tiles_of(*before.shape[1:]) for _ in range(4))
     lowest = np.full_like(highest, np.inf)
     find_change(before, after, change)
     fastest, last = np.sqrt(motion.speed), len(rules(factor)) - 1
@@ -105,12 +106,13 @@ def _tiles(
     chosen = np.where(still, 0, moments_at(fastest)).clip(max=last)
     near = motion.near > 0
     chosen[near] = last if rolling else splats_at(fastest[near]).clip(max=last)
-    chosen = chosen.ravel()
     for frame in (before, after):
         find_range(frame, lowest, highest)
-    limit = to_light.clipped_from() if to_light.saturation_boost > 0 else np.float32(1)
-    find_bright(lowest, highest, motion.speed, limit, bright, chosen, last)
-    return _Tiles(chosen, bright)
+    boosted = to_light.saturation_boost > 0
+    find_bright(lowest, highest, motion.speed, to_light.clipped_from() if boosted else np.float32(1), bright, mixed)
+    if boosted:
+        chosen[mixed > 0] = last  # there light has steps
+    return _Tiles(chosen.ravel(), bright)
 
 
 def integrate(

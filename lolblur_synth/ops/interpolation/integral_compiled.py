@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, clamp, jit
+from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, jit
 from lolblur_synth.kernels.simd import Vec8, concat_low, extract_lane, load8, store
 from lolblur_synth.ops.interpolation.spline import sample_spline
-from lolblur_synth.ops.interpolation.tiles import TILE, is_reached, reach_of, tile_place
+from lolblur_synth.ops.interpolation.tiles import TILE, is_inside, reach_of, tile_place
 from lolblur_synth.ops.interpolation.warp import (
-    blend_weight,
     border_weight,
     fixed_point_flow,
-    splat_rectangle,
     weigh_by_border,
 )
 from lolblur_synth.ops.linearization_compiled import decode, decode_lanes, light_of_pixel
@@ -44,13 +42,8 @@ def find_change(before: Floats, after: Floats, change: Floats) -> None:
 
 
 @jit
-def find_bright(
-    lowest: Floats, highest: Floats, speed: Floats, limit: Real, bright: Floats, kinds: Ints, fine: int
-) -> None:
-    """Mark tiles about which some of the light is above a limit, and give them all moments where some is below.
-
-    There light may have steps.
-    """
+def find_bright(lowest: Floats, highest: Floats, speed: Floats, limit: Real, bright: Floats, mixed: Floats) -> None:
+    """Flag tiles about which some of the light is above a limit, and of them those about which some is below."""
     rows, columns = speed.shape
     for row in range(rows):
         for column in range(columns):
@@ -61,11 +54,14 @@ def find_bright(
             if high > limit:
                 bright[row, column] = ONE
                 if low <= limit:
-                    kinds[row * columns + column] = fine
+                    mixed[row, column] = ONE
 
 
 @jit
-def _add(total: Floats, i: int, j: int, weight: Real, pixel: Vec8, boost: Real, clipped: Real, linear: Any) -> None:
+def add_pixel(
+    total: Floats, i: int, j: int, weight: Real, pixel: Vec8, boost: Real, clipped: Real, linear: Any
+) -> None:
+    """Add the light of one pixel, whose values are the first three lanes, by `Linearization.parameters`."""
     red, green, blue = extract_lane(pixel, 0), extract_lane(pixel, 1), extract_lane(pixel, 2)
     x, y, z = light_of_pixel(red, green, blue, boost, clipped, linear)
     total[0, i, j] += weight * x
@@ -74,7 +70,8 @@ def _add(total: Floats, i: int, j: int, weight: Real, pixel: Vec8, boost: Real, 
 
 
 @jit
-def _border_share(share: Real, x0: Real, y0: Real, x1: Real, y1: Real, height: int, width: int) -> Real:
+def border_share(share: Real, x0: Real, y0: Real, x1: Real, y1: Real, height: int, width: int) -> Real:
+    """The second frame's share of a pixel, by its places in both: what is beyond the border of one is the other's."""
     inside, back_inside = border_weight(x0, y0, height, width), border_weight(x1, y1, height, width)
     return weigh_by_border(share, inside, back_inside)
 
@@ -133,8 +130,7 @@ def _leave(grid: Floats, height: int, width: int) -> Any:
     for p in range(grid.shape[0]):
         for q in range(grid.shape[1]):
             for k in range(2):
-                x, y = grid[p, q, 2 * k], grid[p, q, 2 * k + 1]
-                if x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1):
+                if not is_inside(grid[p, q, 2 * k], grid[p, q, 2 * k + 1], height, width):
                     return True
     return False
 
@@ -160,7 +156,7 @@ def _blended(
     """A pixel of smooth motion, a number of steps from the first of four."""
     x0, y0, x1, y1, dx0, dy0, dx1, dy1 = places
     x0, y0, x1, y1 = x0 + step * dx0, y0 + step * dy0, x1 + step * dx1, y1 + step * dy1
-    share = _border_share(time, x0, y0, x1, y1, height, width) if leaves else time
+    share = border_share(time, x0, y0, x1, y1, height, width) if leaves else time
     one = sample_spline(c0, limits0, height, width, x0, y0)
     return one + share * (sample_spline(c1, limits1, height, width, x1, y1) - one)
 
@@ -218,64 +214,11 @@ def _add_bright(
             places = _places(grid, p, q, down)
             for k in range(min(_STEP, right - left - _STEP * q)):
                 pixel = _blended(c0, limits0, c1, limits1, places, np.float32(k), height, width, time, leaves)
-                _add(total, i, left + _STEP * q + k, weights[i], pixel, boost, clipped, linear)
+                add_pixel(total, i, left + _STEP * q + k, weights[i], pixel, boost, clipped, linear)
 
 
 @jit
-def _find_maps(
-    one: Floats, other: Floats, zbuffers: Ints, place: Any, time: Real, maps: Floats, shares: Floats
-) -> None:
-    """Backward maps of a tile and of the pixels next to it, and blend weights as they are and summed over three."""
-    height, width = zbuffers.shape[1:]
-    top, left, bottom, right = place
-    for i in range(top - 1, bottom + 1):
-        for j in range(left - 1, right + 1):
-            p, q = i - top + 1, j - left + 1
-            found = blend_weight(one, other, zbuffers, clamp(i, 0, height - 1), clamp(j, 0, width - 1), time)
-            maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3], shares[0, p, q] = found
-    for p in range(bottom - top + 2):
-        for q in range(1, right - left + 1):
-            shares[1, p, q] = shares[0, p, q - 1] + shares[0, p, q] + shares[0, p, q + 1]
-
-
-@jit
-def _add_splatted(
-    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats, one: Floats, other: Floats, zbuffers: Ints, plain: Any,
-    total: Floats, place: Any, time: Real, weights: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Add a tile at a moment to which the pixels around it were splatted; `weights` are of the rows."""
-    height, width = total.shape[1:]
-    top, left, bottom, right = place
-    maps, shares = np.empty((TILE + 2, TILE + 2, 4), np.float32), np.empty((2, TILE + 2, TILE + 2), np.float32)
-    _find_maps(one, other, zbuffers, place, time, maps, shares)
-    for i in range(top, bottom):
-        weight = weights[i]
-        for j in range(left, right):
-            p, q = i - top + 1, j - left + 1
-            share = (shares[1, p - 1, q] + shares[1, p, q] + shares[1, p + 1, q]) / np.float32(9)
-            x0, y0, x1, y1 = maps[p, q, 0], maps[p, q, 1], maps[p, q, 2], maps[p, q, 3]
-            share = _border_share(share, x0, y0, x1, y1, height, width)
-            before = sample_spline(c0, limits0, height, width, x0, y0)
-            pixel = before + share * (sample_spline(c1, limits1, height, width, x1, y1) - before)
-            if plain:
-                light = weight * (decode_lanes(pixel) if linear else pixel)
-                for channel in range(3):
-                    total[channel, i, j] += extract_lane(light, channel)
-            else:
-                _add(total, i, j, weight, pixel, boost, clipped, linear)
-
-
-@jit
-def _empty(zbuffers: Ints, place: Any) -> None:
-    """Empty the z-buffers of a tile and of the pixels next to it, which are all that is read."""
-    _, height, width = zbuffers.shape
-    for i in range(max(place[0] - 1, 0), min(place[2] + 1, height)):
-        for j in range(max(place[1] - 1, 0), min(place[3] + 1, width)):
-            zbuffers[0, i, j] = zbuffers[1, i, j] = -1
-
-
-@jit
-def _any_row(weights: Floats, place: Any) -> Any:
+def any_row(weights: Floats, place: Any) -> Any:
     """Whether any of a tile's rows is exposed."""
     most = ZERO
     for i in range(place[0], place[2]):
@@ -316,14 +259,14 @@ def integrate_smooth(
         whole = not rolling or _are_exposed(weights[starts[fine] :], place)
         kind = kinds[tile] if whole else fine
         begin, end = starts[kind], starts[kind + 1]
-        if _any_row(weights[begin], place) or _any_row(weights[end - 1], place):
+        if any_row(weights[begin], place) or any_row(weights[end - 1], place):
             ends = weights[begin], weights[end - 1]
             if plain:
                 _add_ends(before, after, total, place, *ends, linear)
             else:
                 _add_bright_ends(before, after, total, place, *ends, boost, clipped, linear)
         for k in range(begin + 1, begin + 1 if splatted else end - 1):
-            if not whole and not _any_row(weights[k], place):
+            if not whole and not any_row(weights[k], place):
                 continue
             _trace(one, other, height, width, place, times[k], grid)
             leaves = _leave(grid, height, width)
@@ -339,46 +282,3 @@ def integrate_smooth(
                 )  # fmt: skip
         if plain and not splatted:
             _add_sums(sums, place, total)
-
-
-@jit
-def _choose(near: Floats, weights: Floats, height: int, width: int, chosen: Floats) -> Any:
-    """Tiles where motions meet and rows are exposed at a moment; whether there are any."""
-    found = False
-    for tile in range(near.size):
-        row, column = tile // near.shape[1], tile % near.shape[1]
-        wanted = near[row, column] > ZERO and _any_row(weights, tile_place(tile, near.shape[1], height, width))
-        chosen[row, column] = ONE if wanted else ZERO
-        found = found or wanted
-    return found
-
-
-@jit
-def integrate_splatted(
-    c0: Floats, limits0: Floats, c1: Floats, limits1: Floats,
-    one: Floats, other: Floats, z_order: Floats, back_z: Floats, near: Floats, bright: Floats, speed: Floats,
-    times: Floats, weights: Floats, total: Floats, boost: Real, clipped: Real, linear: Any,
-) -> None:  # fmt: skip
-    """Tiles where motions meet, at every moment at which some of their rows are exposed; `weights` are of rows."""
-    height, width = total.shape[1:]
-    columns = near.shape[1]
-    zbuffers, chosen = np.empty((2, height, width), np.int64), np.empty(near.shape, np.float32)
-    for k in range(1, times.size - 1):
-        if not _choose(near, weights[k], height, width, chosen):
-            continue
-        for tile in range(near.size):
-            if chosen[tile // columns, tile % columns] > ZERO:
-                _empty(zbuffers, tile_place(tile, columns, height, width))
-        for tile in range(near.size):
-            row, column = tile // columns, tile % columns
-            if is_reached(chosen, speed[row, column], row, column):
-                place = tile_place(tile, columns, height, width)
-                splat_rectangle(one, z_order, times[k], zbuffers[0], place)
-                splat_rectangle(other, back_z, ONE - times[k], zbuffers[1], place)
-        for tile in range(near.size):
-            if chosen[tile // columns, tile % columns] > ZERO:
-                plain = bright[tile // columns, tile % columns] == ZERO
-                _add_splatted(
-                    c0, limits0, c1, limits1, one, other, zbuffers, plain, total,
-                    tile_place(tile, columns, height, width), times[k], weights[k], boost, clipped, linear,
-                )  # fmt: skip

@@ -21,6 +21,7 @@ from lolblur_synth.ops.interpolation.tiles import (
     find_meetings,
     find_speed,
     flag_reaching,
+    is_inside,
     mark,
     tile_place,
     tiles_of,
@@ -146,13 +147,6 @@ def _cast_ray(flow: Floats, consistency: Floats, i: int, j: int, k: int, reach: 
 
 
 @jit
-def _leaves(flow: Floats, i: int, j: int, u: Real, v: Real) -> Any:
-    height, width = flow.shape[1:]
-    x, y = np.float32(j) + u, np.float32(i) + v
-    return x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1)
-
-
-@jit
 def _vote(flow: Floats, consistency: Floats, i: int, j: int, reach: int, met: Floats) -> Any:
     """The motion that most of the rays from a pixel meet, and whether there is one; `met` (3, rays) is for what is."""
     far, us, vs = met[0], met[1], met[2]
@@ -181,8 +175,10 @@ def _fill_by_rays(flow: Floats, consistency: Floats, places: Ints, reach: int) -
     for k in range(places.size):
         i, j = places[k] // width, places[k] % width
         found, u, v = _vote(flow, consistency, i, j, reach, met)
-        leaves = _leaves(flow, i, j, flow[0, i, j], flow[1, i, j]) and _leaves(flow, i, j, u, v)
-        filled[0, k], filled[1, k] = (u, v) if found and not leaves else (flow[0, i, j], flow[1, i, j])
+        x, y = np.float32(j), np.float32(i)
+        stays = is_inside(x + flow[0, i, j], y + flow[1, i, j], *consistency.shape)
+        stays = stays or is_inside(x + u, y + v, *consistency.shape)
+        filled[0, k], filled[1, k] = (u, v) if found and stays else (flow[0, i, j], flow[1, i, j])
     for k in range(places.size):
         i, j = places[k] // width, places[k] % width
         flow[0, i, j], flow[1, i, j] = filled[0, k], filled[1, k]

@@ -17,6 +17,7 @@ import numpy as np
 from lolblur_synth.kernels.jit import HALF, ONE, ZERO, Floats, Ints, Real, clamp, jit, round_half_up
 from lolblur_synth.kernels.simd import Vec8, absolute, horizontal_sum, load8, minimum
 from lolblur_synth.ops.interpolation.occlusion import flow_consistency, photometric_error
+from lolblur_synth.ops.interpolation.tiles import is_inside
 
 _RADIUS = 3  # pixels: patches have three rows, every other one, and seven columns
 _COLUMNS = np.array([1] * (2 * _RADIUS + 1) + [0], np.float32)
@@ -203,8 +204,7 @@ def _keep_within(flow: Floats, off: Floats) -> None:
     height, width = off.shape
     for i in range(height):
         for j in range(width):
-            x, y = np.float32(j) + flow[0, i, j], np.float32(i) + flow[1, i, j]
-            if x < ZERO or y < ZERO or x > np.float32(width - 1) or y > np.float32(height - 1):
+            if not is_inside(np.float32(j) + flow[0, i, j], np.float32(i) + flow[1, i, j], height, width):
                 off[i, j] = ZERO
 
 

@@ -107,7 +107,8 @@ def _bend(motion: Floats, at: int, right: int, below: int) -> Real:
 
 
 @jit
-def _is_inside(x: Real, y: Real, height: int, width: int) -> Any:
+def is_inside(x: Real, y: Real, height: int, width: int) -> Any:
+    """Whether a position lies within a picture, from the middle of its first pixel to that of its last."""
     return x >= ZERO and y >= ZERO and x <= np.float32(width - 1) and y <= np.float32(height - 1)
 
 
@@ -130,7 +131,7 @@ def find_meetings(frame: Floats, other: Floats, motion: Floats, z_order: Floats,
             at = 4 * (i * width + j)
             right, below = at + 4 * (j + 1 < width), at + 4 * width * (i + 1 < height)
             x, y, bend = np.float32(j), np.float32(i), _bend(motion, at, right, below)
-            lost = motion[at + 2] < HALF and _is_inside(x + motion[at], y + motion[at + 1], height, width)
+            lost = motion[at + 2] < HALF and is_inside(x + motion[at], y + motion[at + 1], height, width)
             if not (bend > _BEND or z_order[i, j] > _RAISED or lost):
                 continue
             if _is_flat(detail, i, j, bend) and difference(frame, other, motion, i, j) <= np.float32(3 * _VISIBLE):

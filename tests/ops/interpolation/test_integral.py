@@ -60,6 +60,20 @@ def test_the_rule_of_a_speed_sums_waves_as_all_sub_frames_do(speed, phase, frequ
     assert mean(chosen) == pytest.approx(mean(rules(factor)[-1]), abs=3e-3)
 
 
+@given(st.floats(0.1, 12), st.sampled_from([4, 8, 17, 32]))
+@settings(max_examples=100, deadline=None)
+def test_what_pictures_lose_by_fewer_moments_is_60_db_below_their_detail(speed: float, factor: int):
+    frequency = np.linspace(0.002, 0.5, 400)
+    power = np.exp(-np.square(frequency / 0.35)) / np.square(frequency)
+
+    def transfer(rule: Rule) -> np.ndarray:
+        return np.exp(2j * np.pi * np.outer(frequency * speed, rule.times.astype(float))) @ rule.weights / factor
+
+    chosen = rules(factor)[min(int(moments_at(np.float32(speed))), len(rules(factor)) - 1)]
+    lost = power * np.square(np.abs(transfer(chosen) - transfer(rules(factor)[-1])))
+    assert lost.sum() < 1e-6 * power.sum()
+
+
 @pytest.mark.parametrize(
     ("scene", "near"),
     [
