@@ -1,7 +1,9 @@
 """Scene-linear panoramas with real lamps and suns, seen by a moving camera: what is judged by has another source.
 
 18 environment maps, CC0, of the npm package `@pmndrs/assets`, 512x256 each: they are fetched once, into a folder that
-is kept. Light is scaled so that a share of it is brighter than white.
+is kept. Light is scaled so that a share of it is brighter than white. They were compressed by DWAB, which has no
+infinite samples and rings: the suns of two have no red and no green, and lamps have negative neighbours. Where a pixel
+above white lacks a channel, it takes that of the brightest.
 """
 
 import base64
@@ -43,7 +45,9 @@ def panoramas(folder: Path) -> list[Path]:
 def panorama(path: Path, above_white: float = ABOVE_WHITE) -> Tensor:
     """A panorama as sRGB (3, H, W) whose curve goes on above 1, where this share of its pixels is."""
     light = torch.from_numpy(read_exr(path, lambda *_: None)).permute(2, 0, 1).clamp(min=0)  # some samples are negative
-    white = torch.quantile(light.max(0).values.flatten(), 1 - above_white)
+    brightest = light.max(0).values
+    white = torch.quantile(brightest.flatten(), 1 - above_white)
+    light = torch.where((brightest > white) & (light.min(0).values == 0), brightest, light)
     return linear_to_srgb(light / white)
 
 
