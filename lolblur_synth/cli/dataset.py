@@ -1,6 +1,6 @@
 """Commands that make, check and show a dataset."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lolblur_synth.run.execute import Outcome
     from lolblur_synth.run.plan import Plan
+    from lolblur_synth.run.sharding import Shard
 
 
 @click.command()
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
 @run_options
+@click.option("--shard", metavar="I/N", help="Make one of N parts only, beside others; `merge` ends it.")
 @click.option("--cache-denoised", "cache", type=FOLDER, help="Keep denoised frames there, for more datasets of them.")
 @click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
@@ -33,6 +35,7 @@ def run(
     out: Path,
     sources: tuple[str, ...],
     assignments: tuple[str, ...],
+    shard: str | None,
     cache: Path | None,
     overwrite: bool,
     dry_run: bool,
@@ -50,7 +53,11 @@ def run(
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
     from lolblur_synth.run.planning import plan_run
+    from lolblur_synth.run.sharding import cut, parse_shard
 
+    part = parse_shard(shard) if shard is not None else None
+    if part and overwrite:
+        raise click.UsageError("--shard cannot --overwrite what other shards have made; name a new --out")
     console = console_for(stderr=True)
     if cache and not dry_run:
         click.get_current_context().with_resource(hold_cache(cache, videos, out))
@@ -59,15 +66,16 @@ def run(
         def notify(path: Path) -> None:
             status.update(f"reading {escape(shown(path.name))}")
 
-        plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run)
+        plan = plan_run(videos, out, config, notify, overwrite=overwrite, dry=dry_run or part is not None)
     if dry_run:
+        plan = cut(plan, part) if part else plan
         show_plan(console_for(), plan)
         show_estimate(console_for(), plan, estimate(plan))
         return
     if verbose:
-        show_plan(console, plan)
-    _execute(replace(plan, cache=cache), console, verbose, fail_fast, report=not no_report)
-    _ask(out)
+        show_plan(console, cut(plan, part) if part else plan)
+    _execute(replace(plan, cache=cache), console, Manner(part, verbose, fail_fast, report=not no_report))
+    click.echo(f"when all {part.count} shards are made: `lolblur-synth merge {shown(out)}`") if part else _ask(out)
 
 
 def _ask(out: Path) -> None:
@@ -80,26 +88,38 @@ def _ask(out: Path) -> None:
         click.echo(f"to share it: `lolblur-synth describe {shown(out)}` takes {', '.join(missing)}, for {CROISSANT}")
 
 
-def _execute(plan: "Plan", console: "Console", verbose: bool, fail_fast: bool, *, report: bool = True) -> None:
+@dataclass(frozen=True)
+class Manner:
+    """How a plan is carried out, and what is told of it."""
+
+    shard: "Shard | None" = None
+    verbose: bool = False
+    fail_fast: bool = False
+    report: bool = True
+
+
+def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
     from lolblur_synth.dataset.record_reader import read_records
     from lolblur_synth.run.execute import execute
+    from lolblur_synth.run.sharding import cut
 
-    if not verbose:  # else the plan has told it
+    if not manner.verbose:  # else the plan has told it
         show_left_out(console, plan)
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
-    pairs = sum(len(sequence.recipe.slots) for sequence in plan.due)
-    with RunProgress(console, pairs, verbose) as progress:
-        outcome = execute(plan, progress, fail_fast=fail_fast)
+    due = (cut(plan, manner.shard) if manner.shard else plan).due
+    with RunProgress(console, sum(len(sequence.recipe.slots) for sequence in due), manner.verbose) as progress:
+        outcome = execute(plan, progress, shard=manner.shard, fail_fast=manner.fail_fast)
     records = read_records(plan.out)
     show_outcome(console_for(), plan, outcome, records)
-    if report and records:
+    if manner.report and records and not manner.shard:
         _write_report(plan, outcome, console)
-    if outcome.failures:
-        raise SequenceError(
-            f"{len(outcome.failures)} not made", advice=f"the reasons are above and in {plan.out / 'failed'}"
-        )
+    failures = [
+        each for each in outcome.failures if each.kind == "sequence" or not manner.shard
+    ]  # `merge` tells videos
+    if failures:
+        raise SequenceError(f"{len(failures)} not made", advice=f"the reasons are above and in {plan.out / 'failed'}")
 
 
 def _write_report(plan: "Plan", outcome: "Outcome", console: "Console") -> None:
@@ -115,6 +135,36 @@ def _write_report(plan: "Plan", outcome: "Outcome", console: "Console") -> None:
     with frame_progress(console, "report: pair", "pairs/s") as progress:
         report = write_report(plan.out, out, progress, footage=footage)
     show_report(console, report)
+
+
+@click.command()
+@click.argument("dataset", type=FOLDER)
+@click.option("--no-report", is_flag=True, help="Do not write report.html.")
+def merge(dataset: Path, no_report: bool) -> None:
+    """End what the shards of a run have made: manifest, card and report of the whole."""
+    from lolblur_synth.apps.report.report import REPORT, write_report
+    from lolblur_synth.cli.progress import frame_progress
+    from lolblur_synth.cli.tables import show_merged, show_report
+    from lolblur_synth.run.merging import merge as merge_shards
+
+    console = console_for(stderr=True)
+    merged = merge_shards(dataset)
+    show_merged(console_for(), dataset, merged)
+    if merged.records and not no_report:
+        with frame_progress(console, "report: pair", "pairs/s") as progress:
+            report = write_report(dataset, dataset / REPORT, progress)
+        show_report(console, report)
+    if merged.missing:
+        raise SequenceError(
+            f"{len(merged.missing)} shards are not made to their end",
+            where=dataset,
+            advice="run those that are named above again, and merge again",
+        )
+    if merged.failures:
+        raise SequenceError(
+            f"{len(merged.failures)} not made", advice=f"the reasons are above and in {dataset / 'failed'}"
+        )
+    _ask(dataset)
 
 
 @click.command()
@@ -240,7 +290,7 @@ def demo(
     with console.status("rendering two night clips at 250 fps"):
         videos = render_clips(out / "videos", config.seed)
     plan = plan_run(videos, out / "dataset", config, overwrite=overwrite)
-    _execute(plan, console, verbose=False, fail_fast=True)
+    _execute(plan, console, Manner(fail_fast=True))
     click.echo(f"clips:    {shown(videos)}")
     click.echo(f"dataset:  {shown(out / 'dataset')}  (README.md explains it)")
     click.echo(f"look at:  {shown(out / 'dataset' / 'report.html')}")

@@ -84,6 +84,7 @@ def cli() -> None:
 
 for command in (
     dataset.run,
+    dataset.merge,
     dataset.verify,
     dataset.describe,
     dataset.pack,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +18,8 @@ from lolblur_synth.dataset.summary import summarize_sequence
 from lolblur_synth.dataset.summary_types import SequenceSummary
 from lolblur_synth.run.estimate import Estimate
 from lolblur_synth.run.execute import Outcome
+from lolblur_synth.run.failures import Failure
+from lolblur_synth.run.merging import Merged
 from lolblur_synth.run.plan import Plan, VideoPlan
 from lolblur_synth.video.find import summed_up
 
@@ -112,7 +115,22 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
                 console.print(f"{sequence.id}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for told in _unlike_nights([sequence for sequence in sequences if sequence.id in made], plan):
         console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    for failure in outcome.failures:
+    _show_failures(console, outcome.failures)
+
+
+def show_merged(console: Console, out: Path, merged: Merged) -> None:
+    """Print what shards have made, and which are missing."""
+    pairs = sum(len(record.pairs) for record in merged.records.values())
+    told = shown(f"{out}: {len(merged.records)} sequences, {pairs} pairs")
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    for shard, left in merged.missing:
+        what = "has not been run" if left is None else f"{left} sequences are not made"
+        console.print(f"shard {shard}: {what}", style="yellow", highlight=False)
+    _show_failures(console, merged.failures)
+
+
+def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
+    for failure in failures:
         console.print(
             shown(f"not made: {failure.name}: {failure.message}", option),
             style="red",

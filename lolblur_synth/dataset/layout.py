@@ -13,7 +13,9 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 FOLDERS: tuple[Folder, ...] = get_args(Folder)
 SETTINGS = "dataset.yaml"  # the effective configuration; a folder that has it is a dataset of ours
 RECORD = "record.json"  # of a staged sequence
-_STAGING = re.compile(r"\.(\d{4}-\d)\.partial")
+LEASES = ".leases"  # who writes into it
+SHARDS = ".shards"  # what each of many processes is to make of it, until all is made
+_STAGING = re.compile(r"\.(\d{4}-\d)(\.[0-9a-f]{8})?\.partial")
 
 
 def image_path(split: Split, folder: str, video: int, number: int) -> Path:
@@ -30,9 +32,12 @@ def record_path(root: Path, sequence_id: str) -> Path:
     return root / "records" / f"{sequence_id}.json"
 
 
-def staging_path(root: Path, sequence_id: str) -> Path:
-    """Path of the staging folder of a sequence: it is made there and then published."""
-    return root / f".{sequence_id}.partial"
+def staging_path(root: Path, sequence_id: str, attempt: str = "") -> Path:
+    """Path of the staging folder of a sequence: it is made there and then published.
+
+    Each attempt (8 hexadecimal digits) has its own: on a cluster two may make the same sequence at the same time.
+    """
+    return root / f".{sequence_id}{f'.{attempt}' * bool(attempt)}.partial"
 
 
 def staged_id(staging: Path) -> str | None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError, setting
-from lolblur_synth.dataset.layout import SETTINGS, SPLITS
-from lolblur_synth.dataset.locks import PUBLISHING_LOCK, RUN_LOCK, locked
+from lolblur_synth.dataset.layout import LEASES, SETTINGS, SHARDS, SPLITS
+from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.publish import recover
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import SequenceRecord
@@ -52,4 +52,4 @@ def _is_foreign(path: Path) -> bool:
     """Whether something is not from a run that has only begun, and no link to an empty folder for a split."""
     if path.name in SPLITS and path.is_symlink():
         return not path.is_dir() or any(path.iterdir())
-    return path.name not in {RUN_LOCK, PUBLISHING_LOCK, f".{SETTINGS}.partial"}
+    return path.name not in {LEASES, SHARDS, f".{SETTINGS}.partial"}

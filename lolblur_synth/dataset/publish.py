@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.files import flush, move, write_whole
-from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, record_path, staged
+from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, record_path, staged, staged_id
 from lolblur_synth.dataset.links import check_inside, placed
 from lolblur_synth.dataset.record_reader import read_record, read_staged
 from lolblur_synth.dataset.records import SequenceRecord
@@ -35,6 +35,7 @@ def stage_record(staging: Path, record: SequenceRecord) -> None:
 def publish(root: Path, staging: Path) -> SequenceRecord:
     """Move a complete staged sequence into the dataset, its record last; run again after a kill, it goes on.
 
+    Where the same sequence is there already, as another attempt has published it, the staged one is only removed.
     Sequences of the same video that it replaces, or whose numbers it takes, go first: their pictures, then their
     records, so that whatever is there at any moment is either named by a record or made anew by the next run.
     Raises `UserError` when the dataset is not there any more, or a link leads out of it.
@@ -44,7 +45,11 @@ def publish(root: Path, staging: Path) -> SequenceRecord:
     new = {path for path, _ in record.images()}
     for folder in {path.parent for path in new}:
         check_inside(staging, staging / folder)
-    for old in _of_video(root, record.video):
+    of_video = _of_video(root, record.video)
+    if any(old.id == record.id and old.fingerprint == record.fingerprint for old in of_video):
+        shutil.rmtree(staging)
+        return record
+    for old in of_video:
         if old.id == record.id or new & {path for path, _ in old.images()}:
             remove(root, old)
     for path in sorted(new):
@@ -85,9 +90,14 @@ def _of_video(root: Path, video: int) -> list[SequenceRecord]:
     return [read_record(record_path(root, name), name) for name in ids if record_path(root, name).exists()]
 
 
-def recover(root: Path) -> None:
-    """Finish what a killed run had completed but not published, and clear what it had not completed."""
+def recover(root: Path, ids: frozenset[str] | None = None) -> None:
+    """Finish what a killed run had completed but not published, and clear what it had not completed.
+
+    Of a shard, which has others beside it, only what its own sequences (`ids`) have left.
+    """
     for staging in staged(root):
+        if ids is not None and staged_id(staging) not in ids:
+            continue
         if (staging / RECORD).exists():
             try:
                 publish(root, staging)
@@ -95,6 +105,8 @@ def recover(root: Path) -> None:
                 shutil.rmtree(staging)
         else:
             shutil.rmtree(staging)
+    if ids is not None:
+        return
     for folder in (root, *(root / split for split in SPLITS)):
         for draft in folder.glob(".*.partial"):  # of a file that is made from the records, such as the manifest
             if not draft.is_dir() or draft.is_symlink():

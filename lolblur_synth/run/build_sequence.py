@@ -1,6 +1,5 @@
 """One sequence, from its plan to pictures and a record in a folder of its own."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,7 +44,6 @@ class Place:
 def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, notify: Notify) -> None:
     """Make one sequence's images and record in `staging`; raises `SequenceError` where too few windows are left."""
     config = plan.config
-    shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     for folder in FOLDERS:  # now, for later this would make an output anew that somebody has removed
         (staging / image_path(task.split, folder, task.video, 0)).parent.mkdir(parents=True)

@@ -40,9 +40,9 @@ def estimate(plan: Plan) -> Estimate | None:
     uncached = replace(plan, config=config, cache=None)
     compiled = -1
     with tempfile.TemporaryDirectory() as folder:
-        staging = Path(folder, "pair")
         while compiled != KernelCache.compiled:
             compiled = KernelCache.compiled
+            staging = Path(folder, str(compiled))
             build_sequence(first_only, uncached, staging, place, ignore)
         seconds = sum(read_record(staging / RECORD, first_only.id).seconds.values())
         size = sum(path.stat().st_size for path in staging.rglob("*.png"))

@@ -10,12 +10,8 @@ from lolblur_synth.config.about import UNTOLD
 from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import SequenceError, UserError, refused, setting
 from lolblur_synth.core.events import Notify, ignore
-from lolblur_synth.dataset import card
-from lolblur_synth.dataset.about import read_about, write_about
-from lolblur_synth.dataset.croissant import write_croissant
-from lolblur_synth.dataset.hugging_face import write_metadata
-from lolblur_synth.dataset.locks import locked
-from lolblur_synth.dataset.manifest import write_manifest
+from lolblur_synth.dataset.about import write_about
+from lolblur_synth.dataset.locks import RUN, locked, publishing
 from lolblur_synth.dataset.publish import check_present, recover, remove
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.settings import write_settings
@@ -23,8 +19,10 @@ from lolblur_synth.run.build_sequence import Place
 from lolblur_synth.run.executors.base import Executor, Job
 from lolblur_synth.run.executors.processes import Processes
 from lolblur_synth.run.executors.serial import Serial
-from lolblur_synth.run.failures import Failure, write_failures
+from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import Plan
+from lolblur_synth.run.reports import write_reports
+from lolblur_synth.run.sharding import Shard, ShardNote, begin, cut, remove_notes, write_note
 
 
 @dataclass(frozen=True)
@@ -37,49 +35,77 @@ class Outcome:
 
 
 def execute(
-    plan: Plan, notify: Notify = ignore, executor: Executor | None = None, *, fail_fast: bool = False
+    plan: Plan,
+    notify: Notify = ignore,
+    executor: Executor | None = None,
+    *,
+    shard: Shard | None = None,
+    fail_fast: bool = False,
 ) -> Outcome:
     """Run a plan: make what it says and the output lacks; raises `UserError` when it cannot go on at all.
 
-    Without an executor the plan's settings choose one.
+    Of a shard only its part is made, beside others, and `merge` tells of the whole. Without an executor the plan's
+    settings choose one.
     """
     device = choose_device(plan.config.run.device)
     if not plan.sequences:
         faults = (f"{video.name}: {video.fault}" for video in plan.faults)
         raise UserError(f"none of the {len(plan.faults)} videos can be used:", *faults)
-    with locked(plan.out):
-        recover(plan.out)
+    with locked(plan.out, shard.name if shard else RUN) as lease:
+        note = begin(plan, shard) if shard else None
+        plan = cut(plan, shard) if shard else plan
+        recover(plan.out, frozenset(task.id for task in plan.sequences) if shard else None)
         done = read_records(plan.out)
-        if frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
+        if not shard and frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
             raise UserError(
                 "another run has changed it meanwhile",
                 where=f"{setting('out')} {plan.out}",
                 advice="run the same command again",
             )
         due = [s for s in plan.sequences if s.id not in done or done[s.id].fingerprint != s.fingerprint]
-        with refused(
-            f"{setting('out')} {plan.out}", "the settings cannot be written", "make room and run the same command again"
-        ):
-            write_settings(plan.out, plan.config)
-            if plan.config.about != UNTOLD:  # else it stays as it was told before
-                write_about(plan.out, plan.config.about)
+        _write_settings(plan, note)
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         executor = executor or choose_executor(plan.config.run.workers, len(due), device)
-        job = Job(replace(plan, videos=(), stale=(), seen=frozenset()), notify, fail_fast)  # no task carries the rest
+        bare = replace(plan, videos=(), stale=(), seen=frozenset())  # no task carries the rest
         try:
-            with closing(executor(job, due)) as outcomes:
+            with closing(executor(Job(bare, notify, fail_fast, lease), due)) as outcomes:
                 for failure in filter(None, outcomes):
                     failures.append(failure)
+            if not shard:
+                recover(plan.out)  # what workers that have died left, and others made
             for record in plan.stale:
                 remove(plan.out, record)
         except BaseException:
             with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
-                _write_reports(plan.out, failures)
+                _write_outcome(plan.out, failures, note, ended=False)
             raise
-        _write_reports(plan.out, failures)
+        _write_outcome(plan.out, failures, note, ended=True)
     names, tried = {failure.name for failure in failures if failure.kind == "sequence"}, {s.id for s in due}
     made = tuple(s.id for s in due if s.id not in names)
     return Outcome(made, tuple(s.id for s in plan.sequences if s.id not in tried), tuple(failures))
+
+
+def _write_settings(plan: Plan, note: ShardNote | None) -> None:
+    """Write what makes the folder a dataset, and what a shard is to make of it."""
+    advice = "make room and run the same command again"
+    with refused(f"{setting('out')} {plan.out}", "the settings cannot be written", advice):
+        with publishing(plan.out, "settings"):
+            write_settings(plan.out, plan.config)
+            if plan.config.about != UNTOLD:  # else it stays as it was told before
+                write_about(plan.out, plan.config.about)
+        if note:
+            write_note(plan.out, note)
+
+
+def _write_outcome(out: Path, failures: list[Failure], note: ShardNote | None, *, ended: bool) -> None:
+    """Tell of the whole dataset, or, for a shard, leave a note to those that will."""
+    if note is None:
+        write_reports(out, failures)
+        remove_notes(out)  # of shards that this run has finished
+        return
+    check_present(out)
+    with refused(f"{setting('out')} {out}", "the note of the shard cannot be written", "make room and run it again"):
+        write_note(out, replace(note, failures=failures, ended=ended))
 
 
 def choose_executor(workers: int, tasks: int, device: torch.device) -> Executor:
@@ -101,21 +127,3 @@ def places_for(workers: int, tasks: int, device: torch.device) -> list[Place]:
     threads = threads_for(max(1, min(workers, tasks)), device)
     devices = [torch.device("cuda", index) for index in range(gpus)] or [device]
     return [Place(each, threads) for each in devices]
-
-
-def _write_reports(out: Path, failures: list[Failure]) -> None:
-    """Write what follows from the records: failures, manifest, metadata, card, and croissant.json."""
-    check_present(out)
-    advice = "the sequences are kept; make room and run the same command again"
-    with refused(f"{setting('out')} {out}", "the manifest and the card cannot be written", advice):
-        write_failures(out, failures)
-        records = read_records(out)
-        write_manifest(out, records)
-        write_metadata(out, records)
-        about = read_about(out)
-        try:
-            card.write(out, records, about)
-        except SequenceError as error:  # a picture that was made before
-            advice = f"`lolblur-synth verify {out}` tells all that is damaged, and what to do"
-            raise UserError(error, advice=advice) from None
-        write_croissant(out, records, about)

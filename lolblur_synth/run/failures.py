@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ class Failure:
     kind: Literal["video", "sequence"] = "sequence"
 
 
-def write_failures(out: Path, failures: list[Failure]) -> None:
+def write_failures(out: Path, failures: Sequence[Failure]) -> None:
     """Replace the folder `failed/` by what failed this time; there is none when all went well."""
     folder = out / "failed"
     if folder.is_symlink():

@@ -21,7 +21,17 @@ def test_a_sequence_is_staged_beside_its_record(tmp_path):
     assert staged(tmp_path) == [tmp_path / ".0003-0.partial", tmp_path / ".0012-1.partial"]
 
 
-@pytest.mark.parametrize("name", [".letters.partial", ".00012-1.partial", "0012-1.partial", ".0012-1.partial.old"])
+def test_each_attempt_at_a_sequence_has_a_folder_of_its_own(tmp_path):
+    folders = [staging_path(tmp_path, "0012-1", attempt) for attempt in ("00c0ffee", "deadbeef")]
+    for folder in folders:
+        folder.mkdir()
+        assert staged_id(folder) == "0012-1"
+    assert staged(tmp_path) == folders
+
+
+@pytest.mark.parametrize(
+    "name", [".letters.partial", ".0012-1.xyz.partial", ".00012-1.partial", "0012-1.partial", ".0012-1.partial.old"]
+)
 def test_folders_of_others_are_no_staging_folders(name, tmp_path):
     (tmp_path / name).mkdir()
     assert staged_id(tmp_path / name) is None

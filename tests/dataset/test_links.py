@@ -13,7 +13,6 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import RECORD, SETTINGS, record_path
 from lolblur_synth.dataset.links import check_layout, placed
-from lolblur_synth.dataset.locks import locked, publishing
 from lolblur_synth.dataset.publish import publish, recover, remove
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.verify import verify
@@ -64,7 +63,7 @@ def test_a_record_that_climbs_out_touches_nothing(root, neighbour, split, staged
         line = call(*words)
         assert f"damaged record {path.relative_to(root)}: split: Input should be 'train' or 'test'" in line
         assert "\n" not in line
-    assert {key: value for key, value in content(tmp_path).items() if ".lock" not in key} == before
+    assert {key: value for key, value in content(tmp_path).items() if ".leases" not in key} == before
 
 
 @pytest.mark.parametrize("at", ["train/low_blur", "train/low_blur/0003", "records"])
@@ -102,15 +101,9 @@ def test_a_link_in_place_of_a_staged_folder_goes_and_its_target_stays(root, neig
     assert sorted(path.name for path in root.iterdir()) == [".letters.partial", SETTINGS]
 
 
-def test_no_lock_and_no_draft_follows_a_link(root, tmp_path):
+def test_no_draft_follows_a_link(root, tmp_path):
     thesis = tmp_path / "thesis.txt"
     thesis.write_text("precious")
-    (root / ".lock").symlink_to(thesis)
-    with pytest.raises(UserError, match="cannot be written: Too many levels of symbolic links"), locked(root):
-        pass
-    (root / ".publishing.lock").symlink_to(thesis)
-    with pytest.raises(OSError, match="symbolic links"), publishing(root):
-        pass
     staging = stage(root)
     (staging / f".{RECORD}.partial").symlink_to(thesis)
     stage(root)

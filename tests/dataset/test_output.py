@@ -20,7 +20,7 @@ def test_a_new_folder_holds_nothing(tmp_path):
 def test_a_folder_in_which_a_run_has_only_begun_holds_nothing(tmp_path):
     (tmp_path / "disk").mkdir()
     out = tmp_path / "out"
-    with locked(out), publishing(out):
+    with locked(out), publishing(out, "0003"):
         (out / "train").symlink_to(tmp_path / "disk")
         (out / f".{SETTINGS}.partial").write_text("")
         assert read_existing(out, Config(), overwrite=False) == {}

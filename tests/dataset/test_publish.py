@@ -1,6 +1,7 @@
 """Publishing by rename, and recovery after a kill at any moment."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,46 @@ def test_a_new_version_replaces_the_old_one_and_its_surplus(root):
     publish(root, stage(root, numbers=(1, 2), value=50))
     assert verify(root) == (10, [])
     assert read_records(root)["0003-0"].fingerprint == f"{50:064x}"
+
+
+def test_a_sequence_that_another_attempt_has_published_is_only_cleared(root):
+    first, second = stage(root, attempt="00000001"), stage(root, attempt="00000002")
+    publish(root, first)
+    picture = next(root.glob("train/*/*/*.png"))
+    before = picture.stat().st_ino
+    assert publish(root, second).id == "0003-0"
+    assert not second.exists()
+    assert picture.stat().st_ino == before
+    assert verify(root) == (10, [])
+
+
+@pytest.mark.parametrize("video", range(8))
+def test_two_that_publish_the_same_sequence_at_the_same_time_leave_it_whole(video, root):
+    """Even where the lease that keeps them apart was lost."""
+    both = [stage(root, video=video, attempt=f"{who:08x}") for who in range(2)]
+    together, faults = threading.Barrier(2), []
+
+    def work(staging):
+        together.wait()
+        try:
+            publish(root, staging)
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(staging,)) for staging in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (faults, verify(root)) == ([], (10, []))
+
+
+def test_a_shard_recovers_its_own_sequences_alone(root):
+    stage(root, 0, attempt="00000001")
+    other = stage(root, 1, (3, 4), attempt="00000001")
+    recover(root, frozenset({"0003-0"}))
+    assert list(read_records(root)) == ["0003-0"]
+    assert other.is_dir()
 
 
 def test_a_sequence_may_take_the_numbers_of_its_neighbour(root):

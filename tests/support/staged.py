@@ -70,10 +70,11 @@ def stage_pictures(
     numbers: tuple[int, ...] = (1, 2),
     *,
     video: int = 3,
+    attempt: str = "",
     **changes: Any,
 ) -> Path:
     """A complete staged sequence of these five pictures, the same in each pair."""
-    staging = staging_path(root, f"{video:04d}-{sequence}")
+    staging = staging_path(root, f"{video:04d}-{sequence}", attempt)
     split = changes.get("split", "train")
     pairs = []
     for number in numbers:

@@ -1,6 +1,7 @@
 """What every executor carries out, and the protocol that it follows."""
 
 import errno
+import secrets
 import shutil
 import traceback
 from collections.abc import Generator, Sequence
@@ -10,7 +11,7 @@ from typing import Protocol
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.events import Event, Notify
 from lolblur_synth.dataset.layout import RECORD, staging_path
-from lolblur_synth.dataset.locks import publishing
+from lolblur_synth.dataset.locks import Lease, publishing
 from lolblur_synth.dataset.publish import check_present, publish
 from lolblur_synth.run.build_sequence import Place, build_sequence
 from lolblur_synth.run.failures import Failure
@@ -26,6 +27,7 @@ class Job:
     plan: Plan
     notify: Notify
     fail_fast: bool  # raise what the first failing sequence raises
+    lease: Lease  # while it is held, what is made may be published
 
 
 class Executor(Protocol):
@@ -40,10 +42,11 @@ class Executor(Protocol):
 def attempt(job: Job, task: SequencePlan, place: Place) -> Failure | None:
     """Build and publish a sequence: the one place where it may fail without ending the run."""
     out = job.plan.out
-    staging = staging_path(out, task.id)
+    staging = staging_path(out, task.id, secrets.token_hex(4))
     try:
         build_sequence(task, job.plan, staging, place, job.notify)
-        with publishing(out):
+        with publishing(out, f"{task.video:04d}"):
+            job.lease.check()
             publish(out, staging)
     except Exception as error:
         check_present(out)

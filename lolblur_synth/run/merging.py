@@ -1,0 +1,52 @@
+"""Merging of shards: when all are made, what is told of the dataset as a whole is written from their records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lolblur_synth.core.errors import UserError
+from lolblur_synth.dataset.layout import SETTINGS
+from lolblur_synth.dataset.locks import locked
+from lolblur_synth.dataset.publish import recover
+from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.run.failures import Failure
+from lolblur_synth.run.reports import write_reports
+from lolblur_synth.run.sharding import Shard, ShardNote, failures_of, read_notes, remove_notes
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What shards have made, and what they have not."""
+
+    records: dict[str, SequenceRecord]
+    failures: tuple[Failure, ...]
+    missing: tuple[tuple[Shard, int | None], ...]  # sequences that a shard has still to make; None if it never began
+
+
+def merge(root: Path) -> Merged:
+    """Finish what killed shards had completed, and write manifest, metadata and card of all that is there.
+
+    The notes of the shards stay until nothing is missing. Raises `UserError` while one is at work, and for a folder
+    that no shards have made.
+    """
+    if not (root / SETTINGS).is_file():
+        raise UserError(f"not a dataset made by lolblur-synth run (it has no {SETTINGS})", where=root)
+    with locked(root):
+        recover(root)
+        notes = read_notes(root)
+        if not notes:
+            raise UserError("no shards have made it, or they are merged already", where=root)
+        records = write_reports(root, failures_of(notes))
+        missing = _missing(notes, records)
+        if not missing:
+            remove_notes(root)
+    return Merged(records, tuple(failures_of(notes)), missing)
+
+
+def _missing(notes: Sequence[ShardNote], records: dict[str, SequenceRecord]) -> tuple[tuple[Shard, int | None], ...]:
+    count = notes[0].shard.count
+    found: dict[int, int | None] = dict.fromkeys(range(1, count + 1))
+    for note in notes:
+        settled = {failure.name for failure in note.failures if note.ended} | records.keys()
+        found[note.shard.number] = len(set(note.sequences) - settled)
+    return tuple((Shard(number, count), left) for number, left in found.items() if left != 0)
