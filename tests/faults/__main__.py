@@ -19,7 +19,7 @@ _TOLD = 8  # of the trials of a kind that went wrong
 _IMPORTED = (
     "apps.darken", "apps.demo", "apps.denoise", "apps.doctor", "apps.evaluate", "apps.export_onnx", "apps.interpolate",
     "apps.restore", "cli.main", "cli.progress", "cli.tables", "nets.weights.fetch", "run.denoised_cache",
-    "run.planning", "run.execute", "train.ecdce.train", "train.restoration.train",
+    "run.merging", "run.planning", "run.execute", "train.ecdce.train", "train.restoration.train",
 )  # fmt: skip
 SEED = 16
 

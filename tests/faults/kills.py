@@ -70,6 +70,13 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
         ],
     )
     yield "two runs at once", [_twice(normal, rng.uniform(0, normal.seconds)) for _ in range(some(8))]
+    moments = [rng.uniform(0, 1.5 * normal.seconds) for _ in range(some(12))]
+    yield "two shards at once, one killed", [_sharded(normal, _killed_at(moment)) for moment in moments]
+    refusals = enumerate(_spread(normal.changes, some(12)))
+    yield (
+        "two shards at once, the disk of one refuses",
+        [_sharded(normal, _refused_at(number, REFUSALS[index % len(REFUSALS)])) for index, number in refusals],
+    )
 
 
 def _spread(count: int, points: int) -> list[int]:
@@ -117,6 +124,46 @@ def heeds(running: Running) -> None:
         if "SigCgt" not in lines or int(lines["SigCgt"], 16) >> (signal.SIGHUP - 1) & 1:
             return
         time.sleep(0.001)
+
+
+Shards = Callable[[World, Callable[[], int]], tuple[Running, set[int]]]  # starts one, and has something happen to it
+
+
+def _sharded(normal: Undisturbed, first: Shards) -> Trial:
+    """Two shards at once, of which one is disturbed and called again; then they are merged."""
+
+    def shard(world: World, number: int) -> Callable[[], int]:
+        return _run(world, "--shard", f"{number}/2")
+
+    def trial(root: Path) -> Verdict:
+        world = make_world(root, normal.videos, normal.dataset)
+        before = world.outside()
+        other = start(root / "second", shard(world, 2))
+        running, codes = first(world, shard(world, 1))
+        ends = [(running.wait(), codes), (other.wait(), {0})]
+        struck = ends[0][0].code != 0
+        ends.append((start(root / "again", shard(world, 1)).wait(), {0}))
+        ends.append((world.call("merge", world.out, name="merge").wait(), {0}))
+        return judge(ends, before, world.outside(), normal.made, world.made(), struck)
+
+    return trial
+
+
+def _killed_at(moment: float) -> Shards:
+    def begin(world: World, shard: Callable[[], int]) -> tuple[Running, set[int]]:
+        running = start(world.root / "first", shard)
+        time.sleep(moment)
+        running.signal(signal.SIGKILL)
+        return running, {0, _KILLED}
+
+    return begin
+
+
+def _refused_at(number: int, code: int) -> Shards:
+    def begin(world: World, shard: Callable[[], int]) -> tuple[Running, set[int]]:
+        return start(world.root / "first", shard, refused_from(number, world.out, code)), {0, 1, 2}
+
+    return begin
 
 
 def _twice(normal: Undisturbed, moment: float) -> Trial:
