@@ -192,14 +192,14 @@ _GAINS = within(1, 16)  # below 1, a channel would saturate in light that is not
 
 
 class Noise(Section):
-    """Noise of the camera, in linear light or on the Bayer mosaic of a sensor.
+    """Noise of the camera, on the Bayer mosaic of its sensor or in linear light.
 
     linear: variance = shot x + read at linear light x, where log read = slope log shot + offset + N(0, spread)
     (Brooks et al., CVPR 2019).
     """
 
     model: Model = Field(
-        "linear", description="linear: shot and read noise in linear light; bayer: that of a camera's sensor; none"
+        "bayer", description="bayer: noise of a camera's sensor; linear: shot and read noise in linear light; none"
     )
     shot: Annotated[Range, within(0, 1)] = Field((2e-6, 5e-5), description="of linear: shot noise, drawn log-uniformly")
     read_slope: float = Field(2.18, ge=0, le=10, description="of linear: of log read over log shot")
@@ -208,7 +208,7 @@ class Noise(Section):
         0.26, ge=0, le=10, description="of linear: standard deviation of log read around that line"
     )
     camera: NoiseCamera = Field(
-        "sony-a7r3",
+        "rsblur",
         description="of bayer: whose noise, colours, white balance; a preset of configs/noise/cameras.yaml, or a file",
     )
     pattern: Literal["any"] | Pattern = Field(

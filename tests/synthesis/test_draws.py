@@ -44,7 +44,7 @@ def test_changing_one_range_changes_one_draw():
 
 
 def test_draws_lie_in_their_ranges_and_fill_them():
-    config = load(Config, [], ["defocus.probability=1"])
+    config = load(Config, [], ["defocus.probability=1", "noise.model=linear"])
     drawn = [draw(config, f"s{k}") for k in range(300)]
     for values, (low, high) in [
         ([d.exposure for d in drawn], config.darken.exposure),
@@ -74,7 +74,7 @@ def test_defocus_probability():
 
 
 def test_read_noise_follows_shot_noise():
-    drawn = np.log([draw_noise(Noise(shot=(1e-4, 1e-2)), rng_for(0, k))[:2] for k in range(2000)])
+    drawn = np.log([draw_noise(Noise(model="linear", shot=(1e-4, 1e-2)), rng_for(0, k))[:2] for k in range(2000)])
     slope, offset = np.polyfit(drawn[:, 0], drawn[:, 1], 1)
     assert slope == pytest.approx(2.18, abs=0.05)
     assert offset == pytest.approx(1.20, abs=0.3)
@@ -82,7 +82,7 @@ def test_read_noise_follows_shot_noise():
 
 
 def test_no_noise_can_be_asked_for():
-    assert draw_noise(Noise(shot=(0, 0)), rng_for(0)) == (0, 0, 0)
+    assert draw_noise(Noise(model="linear", shot=(0, 0)), rng_for(0)) == (0, 0, 0)
 
 
 def bayer(*settings: str) -> Config:
@@ -90,7 +90,10 @@ def bayer(*settings: str) -> Config:
 
 
 def test_a_sensor_is_drawn_for_the_mosaic_alone():
-    assert draw(Config(), "s").sensor is None
+    linear = draw(load(Config, ["paper"], []), "s")
+    assert (linear.noise, linear.sensor) == ("linear", None)
+    usual = draw(Config(), "s")
+    assert (usual.noise, usual.sensor.camera, usual.sensor.demosaic) == ("bayer", "rsblur", "menon")
     none = draw(load(Config, [], ["noise.model=none"]), "s")
     assert (none.noise, none.shot, none.read, none.sensor) == ("none", 0, 0, None)
     drawn = draw(bayer("camera=nikon-d850"), "s")
