@@ -680,6 +680,7 @@ def test_pictures_unlike_real_nights_are_told_in_one_line(videos, tmp_path):
     told = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4").output.splitlines()
     (line,) = [line for line in told if "unlike photographs of real nights: " in line]
     assert line.startswith("unlike photographs of real nights: 4 of 4 sequences, by mean (of 255) (13.1 to 29.1 there)")
+    assert "noise" not in line  # which was chosen
     assert line.endswith(f"lolblur-synth stats {tmp_path / 'd'} tells more")
     kept = run(videos, tmp_path / "d", "--set", "darken.exposure=0.4")
     assert "unlike photographs" not in kept.output
