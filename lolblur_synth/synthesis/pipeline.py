@@ -39,7 +39,7 @@ from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.exposure import AS_THEY_ARE, Exposed, expose_window
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
-VERSION = 15  # raised whenever the same input and configuration give other pixels
+VERSION = 16  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,16 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             exposures = [min(1.0, relation * level) for level in levels]
             dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
             light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
+            original = clipped[shutter.half]
+            films = [clipped, dark] if shutter.readout else []  # the truth has rows of other frames, too
+            del window, clipped
 
         notes: list[GapNote] = []
         with profiler("expose"):
-            truths = [Exposed(frames, AS_THEY_ARE, 1) for frames in (clipped, dark)] if shutter.readout else []
+            truths = [Exposed(film, AS_THEY_ARE, 1) for film in films]
             wanted = [Exposed(light, to_light, shutter.exposed), *truths]
             exposed, *sharp = expose_window(wanted, bright, shutter, tools.interpolator, tools.map, notes.append)
-            original, low_sharp = sharp or (clipped[shutter.half], dark[shutter.half])
+            original, low_sharp = sharp or (original, dark[shutter.half])
             scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half]
 
         with profiler("defocus"):
@@ -143,7 +146,7 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             original, scaled, low_sharp, low_blur, noisy = tools.map(respond, pictures)
             noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
-        del window, clipped, bright, dark, light, exposed, pictures  # else held while the next are denoised
+        del films, truths, wanted, bright, dark, light, exposed, pictures  # else held while the next are denoised
         motion = motion_blur([note.flow for note in notes[shutter.margin :][: shutter.gaps]])
         shares = tuple(note.inconsistency for note in notes)
         yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
@@ -153,9 +156,8 @@ def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) ->
     """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers."""
     stream = iter(frames)
     held: dict[int, Tensor] = {}
-    for slot in slots:
-        window = shutter.window(slot.center)
-        held = {number: image for number, image in held.items() if number >= window.start}
+    spans = [shutter.window(slot.center) for slot in slots]
+    for slot, window, after in zip(slots, spans, [*spans[1:], None], strict=True):
         while window[-1] not in held:
             frame = next(stream, None)
             if frame is None:
@@ -164,4 +166,5 @@ def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) ->
                 )
             if frame.number >= window.start:
                 held[frame.number] = frame.image
-        yield slot, [held[number] for number in window]
+        kept = after or range(0)  # what the next holds too; the rest is the caller's alone
+        yield slot, [held[number] if number in kept else held.pop(number) for number in window]

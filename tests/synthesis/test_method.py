@@ -177,6 +177,15 @@ def test_windows_may_overlap_and_frames_before_them_are_passed_over():
         )
 
 
+def test_frames_that_the_next_window_does_not_hold_are_the_callers_alone():
+    step = SHUTTER.frames - 1  # the last frame of a window is the first of the next
+    made = windows(clip(), (Slot(0, 12), Slot(1, 12 + step)), SHUTTER)
+    _, images = next(made)
+    seen = [weakref.ref(image) for image in images]
+    del images
+    assert [image() is None for image in seen] == [True] * step + [False]
+
+
 def test_frames_that_end_too_early_are_told_by_their_number():
     with pytest.raises(
         SequenceError, match="the frames end before frame 16, the last of a window; is the file damaged"

@@ -124,7 +124,7 @@ class Flow:
                 totals.append(torch.from_numpy(light))
             return told, totals
 
-        ready = each(prepare, range(len(guides)))
+        ready = map(prepare, range(len(guides)))  # when its turn comes: made ahead, each would take 14 MB of 1120x640
         for told, totals in each(integral, enumerate(pairwise(ready))):
             note(told)
             yield totals
