@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lolblur_synth.run.execute import Outcome
+    from lolblur_synth.run.executors.base import Executor
     from lolblur_synth.run.plan import Plan
     from lolblur_synth.run.sharding import Shard
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
 @run_options
 @click.option("--shard", metavar="I/N", help="Make one of N parts only, beside others; `merge` ends it.")
+@click.option("--on", metavar="dask|dask://HOST:PORT", help="Make sequences on Dask: --workers here, or a cluster's.")
 @click.option("--cache-denoised", "cache", type=FOLDER, help="Keep denoised frames there, for more datasets of them.")
 @click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
@@ -36,6 +38,7 @@ def run(
     sources: tuple[str, ...],
     assignments: tuple[str, ...],
     shard: str | None,
+    on: str | None,
     cache: Path | None,
     overwrite: bool,
     dry_run: bool,
@@ -59,6 +62,7 @@ def run(
     if part and overwrite:
         raise click.UsageError("--shard cannot --overwrite what other shards have made; name a new --out")
     console = console_for(stderr=True)
+    executor = _dask(on, config.run.workers) if on else None
     if cache and not dry_run:
         click.get_current_context().with_resource(hold_cache(cache, videos, out))
     with console.status("reading videos") as status:
@@ -74,8 +78,18 @@ def run(
         return
     if verbose:
         show_plan(console, cut(plan, part) if part else plan)
-    _execute(replace(plan, cache=cache), console, Manner(part, verbose, fail_fast, report=not no_report))
+    _execute(replace(plan, cache=cache), console, Manner(part, executor, verbose, fail_fast, not no_report))
     click.echo(f"when all {part.count} shards are made: `lolblur-synth merge {shown(out)}`") if part else _ask(out)
+
+
+def _dask(on: str, workers: int) -> "Executor":
+    """What makes sequences on Dask; a scheduler that is not there is told before videos are read."""
+    from lolblur_synth.run.executors.dask.cluster import check_cluster, parse_cluster
+    from lolblur_synth.run.executors.dask.executor import Dask
+
+    cluster = parse_cluster(on, workers)
+    check_cluster(cluster)
+    return Dask(cluster)
 
 
 def _ask(out: Path) -> None:
@@ -93,6 +107,7 @@ class Manner:
     """How a plan is carried out, and what is told of it."""
 
     shard: "Shard | None" = None
+    executor: "Executor | None" = None
     verbose: bool = False
     fail_fast: bool = False
     report: bool = True
@@ -110,7 +125,7 @@ def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     due = (cut(plan, manner.shard) if manner.shard else plan).due
     with RunProgress(console, sum(len(sequence.recipe.slots) for sequence in due), manner.verbose) as progress:
-        outcome = execute(plan, progress, shard=manner.shard, fail_fast=manner.fail_fast)
+        outcome = execute(plan, progress, manner.executor, shard=manner.shard, fail_fast=manner.fail_fast)
     records = read_records(plan.out)
     show_outcome(console_for(), plan, outcome, records)
     if manner.report and records and not manner.shard:

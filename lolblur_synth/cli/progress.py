@@ -57,6 +57,8 @@ class RunProgress:
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         if event.kind == "start":
+            if event.sequence in self._tasks:  # made again, as its worker has died
+                self._forget(event.sequence)
             self._tasks[event.sequence] = self._bars.add_task(f"  {event.sequence}", total=event.total, operator="")
             self._started[event.sequence] = time.monotonic()
             self._say(f"{event.sequence}: {event.total} pairs")
@@ -66,11 +68,17 @@ class RunProgress:
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
         elif event.kind == "warned":
+            of = f"{event.sequence}: " if event.sequence else ""
             self._console.print(
-                shown(f"{event.sequence}: {event.text}", option), style="yellow", highlight=False, markup=False
+                shown(of + event.text, option), style="yellow", highlight=False, markup=False, soft_wrap=True
             )
         else:
             self._end(event)
+
+    def _forget(self, sequence: str) -> None:
+        task = self._tasks.pop(sequence)
+        self._bars.advance(self._whole, -self._bars.tasks[self._bars.task_ids.index(task)].completed)
+        self._bars.remove_task(task)
 
     def _end(self, event: Event) -> None:
         if event.sequence in self._tasks:
@@ -80,7 +88,8 @@ class RunProgress:
                 shown(f"{event.sequence}: failed: {event.text}", option), style="red", highlight=False, markup=False
             )
         else:
-            self._say(f"{event.sequence}: made in {time.monotonic() - self._started[event.sequence]:.0f} s")
+            began = self._started.get(event.sequence)
+            self._say(f"{event.sequence}: made" + (f" in {time.monotonic() - began:.0f} s" if began else ""))
 
     def _say(self, text: str) -> None:
         if self._verbose:

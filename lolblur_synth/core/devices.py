@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lolblur_synth.core.errors import UserError, setting
 
-_MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
+MOST_THREADS = 8  # of a worker: each holds frames, and more would wait for each other
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,4 +53,4 @@ def cores() -> int:
 
 def threads_for(workers: int, device: torch.device) -> int:
     """Threads of each worker, so that all together are as many as the cores; on CUDA the device does the work."""
-    return 1 if device.type == "cuda" else min(_MOST_THREADS, max(1, cores() // max(1, workers)))
+    return 1 if device.type == "cuda" else min(MOST_THREADS, max(1, cores() // max(1, workers)))

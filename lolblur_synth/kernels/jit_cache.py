@@ -66,9 +66,17 @@ def _source_hashes() -> tuple[str, ...]:
     return tuple(f"{path.relative_to(_PACKAGE)} {file_hash(path)}" for path in kernel_files())
 
 
+def kernel_key() -> str:
+    """Digest of what compiled code computes by: its sources and compilers. Elsewhere the same, where these are."""
+    return _digest(*_source_hashes(), numba.__version__, llvmlite.__version__, np.__version__)
+
+
 def _key() -> str:
     """What all compiled code comes from: sources, compilers and Python."""
-    parts = [*_source_hashes(), numba.__version__, llvmlite.__version__, np.__version__, sys.version]
+    return _digest(kernel_key(), sys.version)
+
+
+def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,181 @@
+"""Workers of a cluster: who is there, who was inspected and may work, and who was refused, and why."""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.run.executors.dask.inspection import Answer, Question, Software, inspect, objections
+
+_ANSWERING = 120  # seconds: importing torch from a busy file system takes its time
+_PATIENCE = 30  # seconds in which somebody has to be there who can work
+
+Post = Callable[[Callable[[], None]], None]  # has the main thread call something
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One that was inspected and may work: one sequence at a time."""
+
+    address: str
+    host: str
+    device: str
+    threads: int
+    memory: int  # bytes that it may hold; 0: no limit
+    gpu: str = ""  # that it has to itself
+
+    @property
+    def name(self) -> str:
+        """Its address, and where that is."""
+        return f"{self.address} on {self.host}"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of workers, and what it is compared with."""
+
+    question: Question
+    here: Software
+    need: int  # bytes of memory
+    threads: int  # that a sequence makes use of
+
+
+class Crew:
+    """Keeps account of a cluster's workers; all but the inspection itself happens in the main thread."""
+
+    def __init__(self, client: Any, demand: Demand, post: Post, tell: Tell) -> None:
+        self._client, self._demand, self._post, self._tell = client, demand, post, tell
+        self._asked: dict[str, object] = {}  # those under inspection; each has a mark of its own
+        self._workers: dict[str, Worker] = {}
+        self._refused: dict[str, str] = {}
+        self._resting: dict[str, float] = {}  # until when
+        self._without, self._told = time.monotonic(), False
+        self._ever = False
+
+    def idle(self, busy: Collection[str]) -> list[Worker]:
+        """Those that have nothing to do."""
+        now = time.monotonic()
+        return [w for w in self._workers.values() if w.address not in busy and self._resting.get(w.address, 0) <= now]
+
+    def get(self, address: str) -> Worker | None:
+        """The worker at an address, if it may work."""
+        return self._workers.get(address)
+
+    def rest(self, address: str, seconds: float) -> None:
+        """Give a worker nothing for a while."""
+        self._resting[address] = time.monotonic() + seconds
+
+    def missing(self, present: Collection[str]) -> list[str]:
+        """Those that were there and are not any more."""
+        return [a for a in (*self._asked, *self._workers, *self._refused) if a not in present]
+
+    def forget(self, address: str) -> None:
+        """A worker has gone; whoever comes at that address is another."""
+        for standing in (self._asked, self._workers, self._refused, self._resting):
+            standing.pop(address, None)
+
+    def welcome(self, addresses: Iterable[str]) -> None:
+        """Inspect those that are new, each in a thread, as one may never answer."""
+        known = self._asked.keys() | self._workers.keys() | self._refused.keys()
+        for address in sorted(set(addresses) - known):
+            mark = self._asked[address] = object()
+            Thread(target=self._ask, args=(address, mark), name="inspection", daemon=True).start()
+
+    def _ask(self, address: str, mark: object) -> None:
+        answer: Answer | str
+        try:
+            told = self._client.run(
+                inspect, self._demand.question, workers=[address], on_error="return", callback_timeout=_ANSWERING
+            )[address]
+            answer = told if isinstance(told, Answer) else _cannot_answer(told)
+        except TimeoutError:
+            answer = f"did not answer within {_ANSWERING} s"
+        except Exception as error:  # it, or the scheduler, has gone
+            answer = _cannot_answer(error)
+        self._post(partial(self._heard, address, mark, answer))
+
+    def _heard(self, address: str, mark: object, answer: Answer | str) -> None:
+        if self._asked.get(address) is not mark:
+            return  # it has gone meanwhile
+        del self._asked[address]
+        if isinstance(answer, str):
+            self._refuse(address, address, [answer])
+            return
+        demand = self._demand
+        reasons = objections(answer, demand.here, demand.need)
+        reasons += _take_echo(demand.question.token, answer)
+        free = [gpu for gpu in answer.gpus if gpu not in {worker.gpu for worker in self._workers.values()}]
+        if demand.question.device == "cuda" and not free:
+            reasons.append("has a GPU that another worker has already" if answer.gpus else "has no CUDA device")
+        gpu = free[0] if free else ""
+        device = f"cuda:{answer.gpus.index(gpu)}" if gpu else "cpu"
+        threads = 1 if gpu else min(answer.threads, demand.threads)
+        worker = Worker(address, answer.host, device, threads, answer.memory, gpu)
+        if reasons:
+            self._refuse(address, worker.name, reasons)
+            return
+        self._workers[address] = worker
+        self._ever = True
+        if not gpu and answer.threads >= 2 * threads:
+            self._tell(
+                f"worker {worker.name} has {answer.threads} threads, of which a sequence uses {threads}: "
+                f"{answer.threads // threads} workers of {threads} there would make as many at a time"
+            )
+
+    def _refuse(self, address: str, name: str, reasons: list[str]) -> None:
+        self._refused[address] = f"worker {name} {'; it '.join(reasons)}"
+        self._tell(f"{self._refused[address]}; it gets no work")
+
+    def check_staffed(self, where: str) -> None:
+        """Raise `UserError` when nobody can work: at once if all were refused, else after half a minute."""
+        now = time.monotonic()
+        if self._workers:
+            self._without, self._told = now, False
+            return
+        if self._asked:
+            if now - self._without > _PATIENCE and not self._told:
+                self._told = True
+                self._tell(f"workers have not answered for {_PATIENCE} s: {', '.join(self._asked)}")
+            return
+        waited = now - self._without
+        if self._refused and (not self._ever or waited > _PATIENCE):
+            raise UserError(
+                "no worker there can make this dataset:",
+                *self._refused.values(),
+                where=where,
+                advice="finished sequences are kept; mend them and run the same command again",
+            )
+        if waited > _PATIENCE:
+            raise UserError(
+                f"{'no worker is left' if self._ever else 'there are no workers'}, and none came in {_PATIENCE} s",
+                where=where,
+                advice="finished sequences are kept; start workers (dask worker) and run the same command again",
+            )
+        if waited > _PATIENCE / 6 and not self._told:
+            self._told = True
+            self._tell(f"{where} has no workers; waiting for {_PATIENCE} s")
+
+
+def _cannot_answer(error: Any) -> str:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    if "No module named" in reason:
+        return f"has not this lolblur-synth ({reason}); pip install it there"
+    return f"cannot be inspected ({reason})"
+
+
+def _take_echo(token: Path, answer: Answer) -> list[str]:
+    """What is wrong with the file that a worker wrote in reply, which is removed."""
+    if not answer.echo:
+        return []
+    echo = token.with_name(answer.echo)
+    try:
+        same = echo.read_bytes() == token.read_bytes()
+        echo.unlink()
+    except OSError:
+        same = False
+    return [] if same else [f"writes into another folder {token.parent} than {setting('out')} here"]

@@ -1,0 +1,103 @@
+"""Sequences on a worker of Dask, whose events go to the client in batches, by a topic of the scheduler."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lolblur_synth.core.events import Event
+    from lolblur_synth.run.failures import Failure
+    from lolblur_synth.run.plan import Plan, SequencePlan
+
+_INTERVAL = 1.0  # seconds between batches
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a worker is given with each sequence: what all share, but nothing of the others."""
+
+    plan: "Plan"
+    fail_fast: bool
+    device: str
+    threads: int
+    topic: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a sequence that was not given up; pictures and records are in the dataset."""
+
+    failure: "Failure | None"
+    events: list[dict[str, Any]]  # that came after the last batch
+
+
+class Withdrawn(Exception):  # noqa: N818 - no error: nobody waits for this sequence any more
+    """The sequence was given to another worker, or its run has ended."""
+
+
+def make_sequence(errand: Errand, task: "SequencePlan") -> Result:
+    """Make one sequence, as every executor does; raises `Withdrawn` soon after nobody wants it any more."""
+    import torch
+    from distributed import get_worker
+
+    from lolblur_synth.run.build_sequence import Place
+    from lolblur_synth.run.executors.base import Job, attempt
+
+    worker = get_worker()
+    reporter = _Reporter(worker, str(worker.get_current_task()), errand.topic)
+    try:
+        place = Place(torch.device(errand.device), errand.threads)
+        failure = attempt(Job(errand.plan, reporter, errand.fail_fast), task, place)
+        return Result(failure, reporter.take())
+    finally:
+        reporter.end()
+
+
+@dataclass
+class _Reporter:
+    """A `Notify` that sends at most one batch a second, and of operators no more than the latest."""
+
+    worker: Any
+    key: str
+    topic: str
+    _events: list["Event"] = field(default_factory=list)
+    _sent: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def __call__(self, event: "Event") -> None:
+        self._check()
+        with self._lock:
+            if event.kind == "operator" and self._events and self._events[-1].kind == "operator":
+                self._events.pop()
+            self._events.append(event)
+        if event.kind == "start" or time.monotonic() - self._sent > _INTERVAL:
+            self._sent = time.monotonic()
+            self._send(self.take())
+
+    def take(self) -> list[dict[str, Any]]:
+        """What has not been sent."""
+        with self._lock:
+            events, self._events = self._events, []
+        return [asdict(event) for event in events]
+
+    def end(self) -> None:
+        """Tell that this worker does no more for the sequence, however it ended."""
+        self._send([], ended=True)
+
+    def _send(self, events: list[dict[str, Any]], *, ended: bool = False) -> None:
+        import torch
+
+        from lolblur_synth.core.devices import memory_used
+
+        memory = memory_used(torch.device("cpu"))
+        self.worker.log_event(self.topic, {"key": self.key, "events": events, "memory": memory, "ended": ended})
+
+    def _check(self) -> None:
+        """Raise `Withdrawn` where the worker closes, or the scheduler has taken the task back.
+
+        Nothing else ends what runs in a thread: it would publish behind the next run.
+        """
+        task = self.worker.state.tasks.get(self.key)
+        if task is None or task.state != "executing" or self.worker.status.name not in ("running", "paused"):
+            raise Withdrawn
