@@ -38,6 +38,11 @@ class Cluster:
         options = ("--nthreads", "1", "--name", name, "--no-nanny", "--memory-limit", "0", *options)
         self.workers[name] = self._start("worker", [self.address, *options], name, package, folder)
 
+    def wait(self, *names: str) -> None:
+        """Until the scheduler knows these workers."""
+        logs = [self.folder / f"{name}.log" for name in names]
+        wait_for(lambda: all("Registered to:" in log.read_text() for log in logs))
+
     def kill(self, name: str) -> None:
         """As `kill -9` does."""
         self.workers[name].kill()

@@ -1,8 +1,10 @@
 """Clusters of Dask: a scheduler that is there already, or workers of this machine for the time of a run."""
 
+import asyncio
 import logging
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -106,9 +108,12 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that versions differ: of workers we compare more than Dask does
             try:
+                with ThreadPoolExecutor(1) as aside:  # an event loop may run here already, as in a notebook
+                    aside.submit(asyncio.run, _identify(cluster.address)).result()
                 client = Client(cluster.address, timeout=_CONNECTING, set_as_default=False)
             except Exception as error:  # whatever another program answers
-                reason = str(error).partition("\n")[0] or type(error).__name__
+                silent = f"nothing in {_CONNECTING} s" if isinstance(error, TimeoutError) else type(error).__name__
+                reason = str(error).partition("\n")[0] or silent
                 raise UserError(f"does not answer: {reason}", where=where, advice=advice) from None
         try:
             _check_scheduler(client, where)
@@ -116,6 +121,20 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
         finally:
             with suppress(Exception):  # a scheduler that is gone
                 client.close(timeout=_CLOSING)
+
+
+async def _identify(address: str) -> None:
+    """Raise `OSError` or `TimeoutError` where no scheduler answers.
+
+    A client's own timeout does not end its waiting for what takes a connection and says nothing.
+    """
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    async with rpc(address, connection_args=Security().get_connection_args("client")) as peer:
+        told = await asyncio.wait_for(peer.identity(), _CONNECTING)
+    if told.get("type") != "Scheduler":
+        raise OSError(f"that is a {str(told.get('type')).lower()} of Dask")
 
 
 def _check_scheduler(client: Any, where: str) -> None:

@@ -1,7 +1,7 @@
 """Workers of a cluster: who is there, who was inspected and may work, and who was refused, and why."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.run.executors.dask.inspection import Answer, Question, Software, inspect, objections
+from lolblur_synth.run.memory import Need
 
 _ANSWERING = 120  # seconds: importing torch from a busy file system takes its time
 _PATIENCE = 30  # seconds in which somebody has to be there who can work
@@ -41,8 +42,8 @@ class Demand:
 
     question: Question
     here: Software
-    need: int  # bytes of memory
-    threads: int  # that a sequence makes use of
+    need: Need
+    threads: int  # that a sequence makes use of, at the most
 
 
 class Crew:
@@ -106,22 +107,21 @@ class Crew:
         if isinstance(answer, str):
             self._refuse(address, address, [answer])
             return
-        demand = self._demand
-        reasons = objections(answer, demand.here, demand.need)
-        reasons += _take_echo(demand.question.token, answer)
-        free = [gpu for gpu in answer.gpus if gpu not in {worker.gpu for worker in self._workers.values()}]
-        if demand.question.device == "cuda" and not free:
-            reasons.append("has a GPU that another worker has already" if answer.gpus else "has no CUDA device")
-        gpu = free[0] if free else ""
-        device = f"cuda:{answer.gpus.index(gpu)}" if gpu else "cpu"
-        threads = 1 if gpu else min(answer.threads, demand.threads)
+        demand, on_gpu = self._demand, self._demand.question.device == "cuda"
+        threads = 1 if on_gpu else min(answer.threads, demand.threads)
+        reasons = objections(answer, demand.here, demand.need.on(threads))
+        reasons += take_echo(demand.question.token, answer)
+        index = free_gpu(answer.gpus, {worker.gpu for worker in self._workers.values()})
+        if on_gpu and index is None:
+            reasons.append("sees no GPU that no other worker has" if answer.gpus else "has no CUDA device")
+        device, gpu = ("cpu", "") if index is None else (f"cuda:{index}", answer.gpus[index])
         worker = Worker(address, answer.host, device, threads, answer.memory, gpu)
         if reasons:
             self._refuse(address, worker.name, reasons)
             return
         self._workers[address] = worker
         self._ever = True
-        if not gpu and answer.threads >= 2 * threads:
+        if not on_gpu and answer.threads >= 2 * threads:
             self._tell(
                 f"worker {worker.name} has {answer.threads} threads, of which a sequence uses {threads}: "
                 f"{answer.threads // threads} workers of {threads} there would make as many at a time"
@@ -161,6 +161,15 @@ class Crew:
             self._tell(f"{where} has no workers; waiting for {_PATIENCE} s")
 
 
+def free_gpu(gpus: Sequence[str], taken: Collection[str]) -> int | None:
+    """The first device that a worker sees and no other has; workers of a host may all see the same.
+
+    >>> free_gpu(["GPU-1", "GPU-2"], {"GPU-1"}), free_gpu(["GPU-1"], {"GPU-1"})
+    (1, None)
+    """
+    return next((index for index, gpu in enumerate(gpus) if gpu not in taken), None)
+
+
 def _cannot_answer(error: Any) -> str:
     reason = str(error).partition("\n")[0] or type(error).__name__
     if "No module named" in reason:
@@ -168,7 +177,7 @@ def _cannot_answer(error: Any) -> str:
     return f"cannot be inspected ({reason})"
 
 
-def _take_echo(token: Path, answer: Answer) -> list[str]:
+def take_echo(token: Path, answer: Answer) -> list[str]:
     """What is wrong with the file that a worker wrote in reply, which is removed."""
     if not answer.echo:
         return []

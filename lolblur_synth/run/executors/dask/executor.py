@@ -14,7 +14,7 @@ from lolblur_synth.run.executors.dask.crew import Demand
 from lolblur_synth.run.executors.dask.dealing import Dealing
 from lolblur_synth.run.executors.dask.inspection import Question, installed
 from lolblur_synth.run.failures import Failure
-from lolblur_synth.run.memory import sequence_memory
+from lolblur_synth.run.memory import memory_needed
 from lolblur_synth.run.plan import Plan, SequencePlan
 
 _FOLDERS = 200  # of the footage, which workers are asked for
@@ -34,8 +34,7 @@ class Dask:
         job = replace(job, plan=replace(here, cache=here.cache and here.cache.absolute()))
         with client_of(self.cluster) as client, _token(job.plan.out) as token:
             question = _question(job.plan, tasks, token)
-            need = max(sequence_memory(task, job.plan.config, MOST_THREADS) for task in tasks)
-            demand = Demand(question, installed(question)[0], need, MOST_THREADS)
+            demand = Demand(question, installed(question)[0], memory_needed(tasks, job.plan.config), MOST_THREADS)
             dealing = Dealing(client, self.cluster.name, job, tasks, demand)
             yield from dealing.outcomes()
 

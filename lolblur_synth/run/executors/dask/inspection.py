@@ -148,7 +148,7 @@ def objections(answer: Answer, here: Software, need: int) -> list[str]:
     ]
     if 0 < answer.memory * _KILLED_AT < need:
         others.append(
-            f"may hold {answer.memory / _GIGA:.2f} GB, and a sequence of these pictures takes about "
-            f"{need / _GIGA:.2f} GB; start it with a larger --memory-limit, or fewer on its host"
+            f"may hold {answer.memory / _GIGA:.2f} GB, and a sequence of such pictures takes "
+            f"{need / _GIGA:.2f} GB at the least; start it with a larger --memory-limit, or fewer on its host"
         )
     return [*others, *answer.faults]
