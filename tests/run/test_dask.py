@@ -155,6 +155,7 @@ def test_who_differs_is_refused_by_name_and_the_others_go_on(videos, made, clust
     ):
         assert len([line for line in told if re.fullmatch(worker + reason, line)]) == count, told
     cluster.add("good", folder=tmp_path)
+    cluster.wait("good")
     some = run(videos, here / "d", "--on", cluster.on)
     cluster.kill("good")
     assert some.exit_code == 0, some.exception

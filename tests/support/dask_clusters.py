@@ -60,7 +60,7 @@ class Cluster:
     def _start(
         self, kind: str, options: list[str], name: str = "", package: Path | None = None, folder: Path | None = None
     ) -> subprocess.Popen[bytes]:
-        path = str(package or Path(__file__).parents[2])
+        path = f"{package or Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"
         with (self.folder / f"{name or kind}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options, "--no-dashboard"],
