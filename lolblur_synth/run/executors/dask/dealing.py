@@ -97,7 +97,8 @@ class Dealing:
     def _give(self, task: SequencePlan, worker: Worker) -> None:
         self._numbers[task.id] += 1
         key = f"sequence-{task.id}-{self._run}-{self._numbers[task.id]}"
-        errand = Errand(self._job.plan, self._job.fail_fast, worker.device, worker.threads, self._topic)
+        job = self._job
+        errand = Errand(job.plan, job.fail_fast, job.lease, worker.device, worker.threads, self._topic)
         attempt = self._attempts[worker.address] = _Attempt(task, worker, key, given=time.monotonic())
         attempt.future = self._client.submit(make_sequence, errand, task, key=key, workers=[worker.address], pure=False)
         attempt.future.add_done_callback(partial(self._fetch, attempt))

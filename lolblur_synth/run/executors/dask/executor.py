@@ -30,13 +30,19 @@ class Dask:
         """Make them in any order; raises `UserError` when nobody can, `SequenceError` when the scheduler is lost."""
         if not tasks:
             return
-        here = replace(job.plan, out=job.plan.out.absolute(), left_out=())
-        job = replace(job, plan=replace(here, cache=here.cache and here.cache.absolute()))
+        job = _with_whole_paths(job)
         with client_of(self.cluster) as client, _token(job.plan.out) as token:
             question = _question(job.plan, tasks, token)
             demand = Demand(question, installed(question)[0], memory_needed(tasks, job.plan.config), MOST_THREADS)
             dealing = Dealing(client, self.cluster.name, job, tasks, demand)
             yield from dealing.outcomes()
+
+
+def _with_whole_paths(job: Job) -> Job:
+    """Workers are in other folders; nor do they need the names of what is no footage."""
+    plan, cache = job.plan, job.plan.cache
+    plan = replace(plan, out=plan.out.absolute(), cache=cache and cache.absolute(), left_out=())
+    return replace(job, plan=plan, lease=replace(job.lease, root=plan.out))
 
 
 def _question(plan: Plan, tasks: Sequence[SequencePlan], token: Path) -> Question:

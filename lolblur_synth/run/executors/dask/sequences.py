@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lolblur_synth.core.events import Event
+    from lolblur_synth.dataset.locks import Lease
     from lolblur_synth.run.failures import Failure
     from lolblur_synth.run.plan import Plan, SequencePlan
 
@@ -19,6 +20,7 @@ class Errand:
 
     plan: "Plan"
     fail_fast: bool
+    lease: "Lease"  # of the client, by which what is made after its end is refused
     device: str
     threads: int
     topic: str
@@ -48,7 +50,7 @@ def make_sequence(errand: Errand, task: "SequencePlan") -> Result:
     reporter = _Reporter(worker, str(worker.get_current_task()), errand.topic)
     try:
         place = Place(torch.device(errand.device), errand.threads)
-        failure = attempt(Job(errand.plan, reporter, errand.fail_fast), task, place)
+        failure = attempt(Job(errand.plan, reporter, errand.fail_fast, errand.lease), task, place)
         return Result(failure, reporter.take())
     finally:
         reporter.end()
