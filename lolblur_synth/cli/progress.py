@@ -66,10 +66,9 @@ class RunProgress:
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
         elif event.kind == "warned":
-            self._console.print(
-                shown(f"{event.sequence}: {event.text}", option), style="yellow", highlight=False, markup=False
-            )
-        else:
+            told = f"{event.sequence}: {event.text}" if event.sequence else event.text
+            self._console.print(shown(told, option), style="yellow", highlight=False, markup=False)
+        elif event.kind in ("made", "failed"):
             self._end(event)
 
     def _end(self, event: Event) -> None:
