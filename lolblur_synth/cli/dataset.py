@@ -171,7 +171,7 @@ def merge(dataset: Path, no_report: bool) -> None:
     console = console_for(stderr=True)
     merged = merge_shards(dataset)
     show_merged(console_for(), dataset, merged)
-    if merged.records and not no_report:
+    if merged.summary and not no_report:
         with frame_progress(console, "report: pair", "pairs/s") as progress:
             report = write_report(dataset, dataset / REPORT, progress)
         show_report(console, report)
