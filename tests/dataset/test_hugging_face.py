@@ -33,6 +33,8 @@ def make(root: Path) -> Path:
     publish(root, stage(root, 0, (1, 2), **named("test eval 1.mp4")))
     publish(root, stage(root, 1, (3,), 50, **named("test eval 1.mp4")))
     publish(root, stage(root, 0, (1, 2), 90, video=4, split="test", draws=SHARP, **named("2026-11-30")))
+    (root / "progress.json").write_text('{"format": 1}\n')
+    (root / "progress-shard-1-of-2.json").write_text('{"format": 1}\n')
     (root / "failed").mkdir()
     (root / "failed" / "dev-eval.mp4.txt").write_text("no video\n")
     write_derived(root, UNTOLD)
