@@ -1,5 +1,6 @@
-"""Memory of this process, as Linux counts it."""
+"""Memory of this process and of the machine, as Linux counts it."""
 
+import os
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -15,3 +16,8 @@ def peak_memory() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith(b"VmHWM:")), 0)
+
+
+def machine_memory() -> int:
+    """Physical memory of this machine, bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

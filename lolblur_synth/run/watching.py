@@ -94,7 +94,7 @@ class Watch:
             kept=Counts(sequences=len(kept), pairs=sum(len(done[task.id].pairs) for task in kept)),
             made=Counts(),
             failed=Counts(),
-            videos_failed=len(plan.faults),
+            videos_failed=0 if name else len(plan.faults),  # of parts each would tell the same
             under_way=[],
             pairs_per_hour=None,
             seconds_to_go=None,
