@@ -44,10 +44,8 @@ def planned(videos: Path, options: list[str], pairs: int) -> dict[str, float]:
 def made(videos: Path, out: Path, options: list[str]) -> dict[str, float]:
     """What a run takes."""
     spent, _ = spent_by("run", "--videos", str(videos), "--out", str(out), *options, "--no-report")
-    names = "*.png", "records/*.json", "manifest.jsonl", "*/metadata.jsonl"
-    size = sum(
-        path.stat().st_size for name in names for path in (out.rglob(name) if name == "*.png" else out.glob(name))
-    )
+    names = "t*/*/*/*.png", "records/*.json", "manifest.jsonl", "t*/metadata.jsonl"
+    size = sum(path.stat().st_size for name in names for path in out.glob(name))
     told = json.loads((out / "progress.json").read_text())
     return {"pairs": told["made"]["pairs"], "seconds": spent, "disk": size, "memory": told["peak_memory"]}
 

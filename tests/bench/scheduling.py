@@ -7,6 +7,7 @@ run carries and gives back a name. `python -m tests.bench.scheduling [--workers 
 
 import argparse
 import asyncio
+import logging
 import resource
 import time
 from contextlib import AsyncExitStack
@@ -27,9 +28,9 @@ async def measure(workers: int, sequences: int, protocol: str, seconds: float) -
     """Seconds to start, seconds of one core per sequence, and seconds by the clock over those of sleeping."""
     async with AsyncExitStack() as stack:
         began = time.perf_counter()
-        address = f"{protocol}://127.0.0.1:0" if protocol == "tcp" else "inproc://"
+        place = {"host": "127.0.0.1"} if protocol == "tcp" else {}
         scheduler = await stack.enter_async_context(
-            Scheduler(host=address, port=0, dashboard=False, dashboard_address=":0")
+            Scheduler(protocol=f"{protocol}://", port=0, dashboard=False, dashboard_address=":0", **place)
         )
         await asyncio.gather(
             *(
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--protocol", choices=["inproc", "tcp"], default="inproc")
     arguments = parser.parse_args()
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     print("workers | sequences | s to start | ms of one core a sequence | time over sleeping | peak GiB")
     for workers in arguments.workers:
         sequences = workers * arguments.sequences_each
