@@ -1,8 +1,10 @@
 """Dask's own scheduler with sequences that only sleep: what it costs per sequence, by the number of workers.
 
-All workers live in one process, one thread each, and speak to a scheduler over TCP on loopback or within the process;
-so their own time is counted too, and the figures are above those of workers elsewhere. A task carries what a task of a
-run carries and gives back a name. `python -m tests.bench.scheduling [--workers 10 ...] [--sequences-each 5]`
+All workers live in one process, with the scheduler and the client, so that the seconds are those of
+all of them, heartbeats included: more than the scheduler takes alone. What they take with nothing to do is told
+beside it. Where that process has less than a core, time over sleeping tells of the machine, not of the scheduler.
+A task carries what a task of a run carries and gives back a name.
+`python -m tests.bench.scheduling [--workers N ...] [--threads N] [--sequences-each N] [--seconds S] [--protocol tcp]`
 """
 
 import argparse
@@ -12,8 +14,10 @@ import resource
 import time
 from contextlib import AsyncExitStack
 
+import dask
 from distributed import Client, Scheduler, Worker
 
+_IDLE = 10.0  # seconds
 _PAYLOAD = bytes(4000)  # of a planned sequence
 
 
@@ -24,8 +28,8 @@ def make(name: str, payload: bytes, seconds: float) -> str:
     return name
 
 
-async def measure(workers: int, sequences: int, protocol: str, seconds: float) -> tuple[float, float, float]:
-    """Seconds to start, seconds of one core per sequence, and seconds by the clock over those of sleeping."""
+async def measure(workers: int, threads: int, sequences: int, protocol: str, seconds: float) -> tuple[float, ...]:
+    """Seconds to start, cores at work when idle, seconds of a core per sequence, seconds over those of sleeping."""
     async with AsyncExitStack() as stack:
         began = time.perf_counter()
         place = {"host": "127.0.0.1"} if protocol == "tcp" else {}
@@ -34,12 +38,15 @@ async def measure(workers: int, sequences: int, protocol: str, seconds: float) -
         )
         await asyncio.gather(
             *(
-                stack.enter_async_context(Worker(scheduler.address, nthreads=1, memory_limit=0, dashboard=False))
+                stack.enter_async_context(Worker(scheduler.address, nthreads=threads, memory_limit=0, dashboard=False))
                 for _ in range(workers)
             )
         )
         client = await stack.enter_async_context(Client(scheduler.address, asynchronous=True))
         started = time.perf_counter() - began
+        spent, began = time.process_time(), time.perf_counter()
+        await asyncio.sleep(_IDLE)
+        idle = (time.process_time() - spent) / (time.perf_counter() - began)
         spent, began = time.process_time(), time.perf_counter()
         futures = client.map(
             make, [f"{number:06d}" for number in range(sequences)], payload=_PAYLOAD, seconds=seconds, pure=False
@@ -47,24 +54,29 @@ async def measure(workers: int, sequences: int, protocol: str, seconds: float) -
         names = await client.gather(futures)
         assert len(set(names)) == sequences
         wall = time.perf_counter() - began
-        return started, (time.process_time() - spent) / sequences, wall / (sequences * seconds / workers)
+        each = (time.process_time() - spent) / sequences
+        return started, idle, each, wall / (sequences * seconds / (workers * threads))
 
 
 def main() -> None:
     """Measure each number of workers; print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sequences-each", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--protocol", choices=["inproc", "tcp"], default="inproc")
     arguments = parser.parse_args()
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    print("workers | sequences | s to start | ms of one core a sequence | time over sleeping | peak GiB")
+    dask.config.set({"distributed.worker.profile.enabled": False})
+    logging.disable(logging.CRITICAL)  # that connections close at the end is no news
+    print("workers x threads | sequences | s to start | cores, idle | ms a sequence | time over sleeping | peak GiB")
     for workers in arguments.workers:
-        sequences = workers * arguments.sequences_each
-        started, each, over = asyncio.run(measure(workers, sequences, arguments.protocol, arguments.seconds))
+        sequences = workers * arguments.threads * arguments.sequences_each
+        work = measure(workers, arguments.threads, sequences, arguments.protocol, arguments.seconds)
+        started, idle, each, over = asyncio.run(work)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{workers} | {sequences} | {started:.1f} | {1000 * each:.2f} | {over:.2f} | {memory:.2f}", flush=True)
+        figures = f"{started:.1f} | {idle:.3f} | {1000 * each:.2f} | {over:.2f} | {memory:.2f}"
+        print(f"{workers} x {arguments.threads} | {sequences} | {figures}", flush=True)
 
 
 if __name__ == "__main__":
