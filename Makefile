@@ -48,6 +48,9 @@ bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench.pack
 	$(BIN)/python -m tests.bench.highlights
 	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.overhead
+	$(BIN)/python -m tests.bench.planned
+	$(BIN)/python -m tests.bench.manifest
 
 # Beside others that run on a processor, in an environment of their own, build/peers, of Python 3.12 or newer.
 peers: $(INSTALLED)

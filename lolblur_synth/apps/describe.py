@@ -6,14 +6,11 @@ from pathlib import Path
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError, refused
-from lolblur_synth.dataset import card
 from lolblur_synth.dataset.about import about_layers, write_about
-from lolblur_synth.dataset.croissant import untold, write_croissant
-from lolblur_synth.dataset.hugging_face import write_metadata
+from lolblur_synth.dataset.croissant import untold
+from lolblur_synth.dataset.derived import write_derived
 from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.locks import locked
-from lolblur_synth.dataset.manifest import write_manifest
-from lolblur_synth.dataset.record_reader import read_records
 
 
 def describe(root: Path, sources: Sequence[str], assignments: Sequence[str]) -> list[str]:
@@ -26,15 +23,11 @@ def describe(root: Path, sources: Sequence[str], assignments: Sequence[str]) -> 
         raise UserError(f"not a dataset made by lolblur-synth run (it has no {SETTINGS})", where=root)
     about = load(Config, [*about_layers(root), *sources], assignments).about
     with locked(root), refused(root, "cannot be written", "make room and run the same command again"):
-        records = read_records(root)
-        if not records:
-            raise UserError("a dataset without a sequence", where=root, advice="run again to finish it")
-        write_about(root, about)
-        write_manifest(root, records)
-        write_metadata(root, records)
         try:
-            card.write(root, records, about)
+            summary = write_derived(root, about)
         except SequenceError as error:
             raise UserError(error, advice=f"`lolblur-synth verify {root}` tells all that is damaged") from None
-        write_croissant(root, records, about)
+        if summary is None:
+            raise UserError("a dataset without a sequence", where=root, advice="run again to finish it")
+        write_about(root, about)
     return untold(about)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lolblur_synth.cli.options import FOLDER, PATH, config_options, console_for, load_config, run_options
+from lolblur_synth.cli.watching import STDOUT, json_log
 from lolblur_synth.core.errors import SequenceError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lolblur_synth.core.events import Event
+    from lolblur_synth.run.event_log import EventLog
     from lolblur_synth.run.execute import Outcome
     from lolblur_synth.run.executors.base import Executor
     from lolblur_synth.run.plan import Plan
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first sequence that fails.")
 @click.option("--no-report", is_flag=True, help="Do not write report.html, the page to look at, at the end.")
+@click.option("--log-json", "log", type=PATH, metavar="FILE|-", help="Append what happens there, a line of JSON each.")
 @click.option("--verbose", is_flag=True, help="A line per sequence, also when not on a terminal.")
 def run(
     videos: Path,
@@ -44,6 +48,7 @@ def run(
     dry_run: bool,
     fail_fast: bool,
     no_report: bool,
+    log: Path | None,
     verbose: bool,
     **shortcuts: str | float | None,
 ) -> None:
@@ -55,6 +60,7 @@ def run(
     from lolblur_synth.cli.tables import show_estimate, show_plan
     from lolblur_synth.run.denoised_cache import hold_cache
     from lolblur_synth.run.estimate import estimate
+    from lolblur_synth.run.event_log import check_log
     from lolblur_synth.run.planning import plan_run
     from lolblur_synth.run.sharding import cut, parse_shard
 
@@ -62,6 +68,8 @@ def run(
     if part and overwrite:
         raise click.UsageError("--shard cannot --overwrite what other shards have made; name a new --out")
     console = console_for(stderr=True)
+    if log and log != STDOUT and not dry_run:
+        check_log(log, out)
     executor = _dask(on, config.run.workers) if on else None
     if cache and not dry_run:
         click.get_current_context().with_resource(hold_cache(cache, videos, out))
@@ -78,8 +86,13 @@ def run(
         return
     if verbose:
         show_plan(console, cut(plan, part) if part else plan)
-    _execute(replace(plan, cache=cache), console, Manner(part, executor, verbose, fail_fast, not no_report))
-    click.echo(f"when all {part.count} shards are made: `lolblur-synth merge {shown(out)}`") if part else _ask(out)
+    with json_log(log) as write:
+        _execute(replace(plan, cache=cache), console, Manner(part, executor, verbose, fail_fast, not no_report, write))
+        if part:
+            told = f"when all {part.count} shards are made: `lolblur-synth merge {shown(out)}`"
+            click.echo(told, err=log == STDOUT)
+        else:
+            _ask(out, stderr=log == STDOUT)
 
 
 def _dask(on: str, workers: int) -> "Executor":
@@ -92,14 +105,15 @@ def _dask(on: str, workers: int) -> "Executor":
     return Dask(cluster)
 
 
-def _ask(out: Path) -> None:
+def _ask(out: Path, *, stderr: bool = False) -> None:
     """Name what only the maker of a dataset knows, and has not told."""
     from lolblur_synth.dataset.about import read_about
     from lolblur_synth.dataset.croissant import CROISSANT, untold
 
     missing = untold(read_about(out))
     if missing:
-        click.echo(f"to share it: `lolblur-synth describe {shown(out)}` takes {', '.join(missing)}, for {CROISSANT}")
+        told = f"to share it: `lolblur-synth describe {shown(out)}` takes {', '.join(missing)}, for {CROISSANT}"
+        click.echo(told, err=stderr)
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,7 @@ class Manner:
     verbose: bool = False
     fail_fast: bool = False
     report: bool = True
+    log: "EventLog | None" = None
 
 
 def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
@@ -125,9 +140,15 @@ def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
         console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     due = (cut(plan, manner.shard) if manner.shard else plan).due
     with RunProgress(console, sum(len(sequence.recipe.slots) for sequence in due), manner.verbose) as progress:
-        outcome = execute(plan, progress, manner.executor, shard=manner.shard, fail_fast=manner.fail_fast)
+
+        def notify(event: "Event") -> None:
+            progress(event)
+            if manner.log:
+                manner.log(event)
+
+        outcome = execute(plan, notify, manner.executor, shard=manner.shard, fail_fast=manner.fail_fast)
     records = read_records(plan.out)
-    show_outcome(console_for(), plan, outcome, records)
+    show_outcome(console_for(stderr=manner.log is not None and manner.log.is_stdout), plan, outcome, records)
     if manner.report and records and not manner.shard:
         _write_report(plan, outcome, console)
     failures = [
@@ -165,7 +186,7 @@ def merge(dataset: Path, no_report: bool) -> None:
     console = console_for(stderr=True)
     merged = merge_shards(dataset)
     show_merged(console_for(), dataset, merged)
-    if merged.records and not no_report:
+    if merged.summary and not no_report:
         with frame_progress(console, "report: pair", "pairs/s") as progress:
             report = write_report(dataset, dataset / REPORT, progress)
         show_report(console, report)

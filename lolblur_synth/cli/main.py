@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lolblur_synth import __version__
-from lolblur_synth.cli import dataset, footage, machine, networks
+from lolblur_synth.cli import dataset, footage, machine, networks, planning, watching
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.core.signals import Stopped
@@ -85,6 +85,8 @@ def cli() -> None:
 for command in (
     dataset.run,
     dataset.merge,
+    planning.plan,
+    watching.status,
     dataset.verify,
     dataset.describe,
     dataset.pack,

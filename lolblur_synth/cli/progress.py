@@ -68,11 +68,9 @@ class RunProgress:
             self._bars.advance(self._tasks[event.sequence])
             self._bars.advance(self._whole)
         elif event.kind == "warned":
-            of = f"{event.sequence}: " if event.sequence else ""
-            self._console.print(
-                shown(of + event.text, option), style="yellow", highlight=False, markup=False, soft_wrap=True
-            )
-        else:
+            told = f"{event.sequence}: {event.text}" if event.sequence else event.text
+            self._console.print(shown(told, option), style="yellow", highlight=False, markup=False, soft_wrap=True)
+        elif event.kind in ("made", "failed"):
             self._end(event)
 
     def _forget(self, sequence: str) -> None:

@@ -120,8 +120,8 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[s
 
 def show_merged(console: Console, out: Path, merged: Merged) -> None:
     """Print what shards have made, and which are missing."""
-    pairs = sum(len(record.pairs) for record in merged.records.values())
-    told = shown(f"{out}: {len(merged.records)} sequences, {pairs} pairs")
+    sequences, pairs = (len(merged.summary.sequences), merged.summary.pairs) if merged.summary else (0, 0)
+    told = shown(f"{out}: {sequences} sequences, {pairs} pairs")
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     for shard, left in merged.missing:
         what = "has not been run" if left is None else f"{left} sequences are not made"

@@ -1,31 +1,57 @@
-"""Progress events of a run: plain values that cross process borders, through a named pipe."""
+"""Progress events of a run: plain values of one schema that cross process borders, through a named pipe."""
 
 import json
 import os
+import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
-from lolblur_synth.core.errors import shortened
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from lolblur_synth.core.errors import setting, shortened, shown
 
 _LONGEST = 300  # characters of a text: as JSON a line then fits into what is written at once, whoever else writes
+
+Whole = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def this_worker() -> str:
+    """The name of this process among all machines: host:pid."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a sequence."""
+    """Something happened in a run, to one of its sequences or (`begin`, `end`) to all of it."""
 
-    kind: Literal["start", "operator", "pair", "warned", "made", "failed"]
-    sequence: str
-    text: str = ""  # the operator's name, or what is wrong
-    total: int = 0  # pairs of the sequence, at its start
+    kind: Literal["begin", "start", "operator", "pair", "warned", "made", "failed", "end"]
+    sequence: str  # VVVV-S; empty: the run
+    text: str = ""  # the operator's name, what is wrong, or how the run has ended
+    total: Whole = 0  # pairs that the sequence is to have, or the run is to make
+    pairs: Whole = 0  # of them that are done, dropped ones too; of a sequence that is made, those that it has
+    bytes: Whole = 0  # of the pictures that were written of it
+    seconds: dict[str, Amount] = field(default_factory=dict)  # so far of the sequence, by operator
+    memory: Whole = 0  # bytes, peak resident memory of the worker
+    worker: str = field(default_factory=this_worker, compare=False)  # host:pid
+    time: Amount = field(default_factory=time.time, compare=False)  # seconds since 1970, by the worker's clock
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
 
+EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 Notify = Callable[[Event], None]
+
+
+def printable(event: Event, spell: Callable[[str], str] = setting) -> Event:
+    """An event that can be written anywhere: its text one short line, with settings as `spell` writes their names."""
+    return replace(event, text=shown(shortened(shown(event.text, setting), _LONGEST), spell))
 
 
 def ignore(event: Event) -> None:
@@ -41,8 +67,7 @@ class Sender:
 
     def __call__(self, event: Event) -> None:
         """Send an event; where nobody listens any more, nothing."""
-        line = json.dumps(asdict(replace(event, text=shortened(event.text, _LONGEST))))
-        self.write(line.encode() + b"\n")
+        self.write(json.dumps(asdict(printable(event)), ensure_ascii=False).encode() + b"\n")
 
     def write(self, line: bytes) -> None:
         """Write a line."""
@@ -74,10 +99,11 @@ def _forward(pipe: BinaryIO, notify: Notify, raised: list[Exception]) -> None:
     """Read on, whatever happens: whoever writes into a pipe that is full waits."""
     for line in iter(pipe.readline, b"\n"):
         try:
-            event = Event(**json.loads(line))
+            event = EVENTS.validate_json(line)
+        except ValueError:
+            continue  # half a line, of a process that was killed
+        try:
             if not raised:
                 notify(event)
-        except (ValueError, TypeError):
-            continue  # half a line, of a process that was killed
         except Exception as error:
             raised.append(error)

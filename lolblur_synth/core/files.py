@@ -6,10 +6,10 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 
 def file_hash(path: Path) -> str:
@@ -23,11 +23,18 @@ def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = False) 
 
     Raises `OSError`; what was at `path` before is then still there, and nothing is left beside it. No link is followed.
     """
+    with writing_whole(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_whole(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Atomic write, piece by piece, as `write_whole`; what is raised inside leaves what was there."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.unlink(missing_ok=True)
         with partial.open("xb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

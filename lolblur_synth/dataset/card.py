@@ -1,6 +1,6 @@
 """The dataset card (README.md): what is in the folder, from what, made how; a view of its summary."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lolblur_synth.config.about import UNTOLD, About
@@ -9,12 +9,11 @@ from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import write_text
 from lolblur_synth.dataset.card_head import head, licensing
 from lolblur_synth.dataset.hugging_face import METADATA
-from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path
+from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path, record_path
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.recipe import FOLDER_MEANINGS, recipe, shutter_in_words, written
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.dataset.statistics import MEANINGS, NIGHTS
-from lolblur_synth.dataset.summary import summarize
 from lolblur_synth.dataset.summary_types import (
     AimSummary,
     BlurSummary,
@@ -31,28 +30,27 @@ SHEET = "contact_sheet.png"
 _SHEET_ROWS = 6
 
 
-def write(root: Path, records: dict[str, SequenceRecord], about: About = UNTOLD) -> None:
+def write(root: Path, summary: Summary, about: About = UNTOLD) -> None:
     """Write README.md and the contact sheet of a dataset."""
-    if records:
-        write_sheet(root, list(records.values()))
-        write_text(root / "README.md", render(list(records.values()), about))
+    write_sheet(root, [sequence.id for sequence in summary.sequences])
+    write_text(root / "README.md", render(summary, about))
 
 
-def write_sheet(root: Path, records: list[SequenceRecord]) -> None:
+def write_sheet(root: Path, sequences: Sequence[str]) -> None:
     """Show the middle pair of up to six sequences: sharp | dark sharp | dark blur | dark blur noise."""
     columns = ("high_sharp_scaled", "low_sharp", "low_blur", "low_blur_noise")
-    step = max(1, len(records) // _SHEET_ROWS)
+    step = max(1, len(sequences) // _SHEET_ROWS)
     rows = []
-    for record in records[::step][:_SHEET_ROWS]:
+    for name in sequences[::step][:_SHEET_ROWS]:
+        record = read_record(record_path(root, name), name)
         pair = record.pairs[len(record.pairs) // 2]
         paths = [root / image_path(record.split, folder, record.video, pair.number) for folder in columns]
         rows.append([read_pixels(path) for path in paths])
     write_png(root / SHEET, contact_sheet(rows))
 
 
-def render(records: list[SequenceRecord], about: About = UNTOLD) -> str:
+def render(summary: Summary, about: About = UNTOLD) -> str:
     """The card as Markdown."""
-    summary = summarize(records)
     blocks = [*_head(summary, about), *_contents(summary, about), *_folders(summary.config), *licensing(about)]
     blocks += [*_recipe(summary), *_sources(summary)]
     return "\n".join([*blocks, *_blurs(summary), *_measurements(summary), *_versions(summary)])

@@ -12,12 +12,13 @@ from typing import Any
 from lolblur_synth.config.about import About
 from lolblur_synth.core.errors import shown
 from lolblur_synth.core.files import file_hash, read_bounded, write_text
-from lolblur_synth.dataset.hugging_face import METADATA, columns_of
+from lolblur_synth.dataset.hugging_face import METADATA, MetadataColumns, columns_of
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, SPLITS, Split
 from lolblur_synth.dataset.manifest import MANIFEST
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.rows import COLUMNS
 from lolblur_synth.dataset.summary import summarize
+from lolblur_synth.dataset.summary_types import Summary
 
 CROISSANT = "croissant.json"
 REQUIRED = (
@@ -56,10 +57,11 @@ def untold(about: About) -> list[str]:
     return [f"about.{name}" for name in REQUIRED if not getattr(about, name)]
 
 
-def write_croissant(root: Path, records: Mapping[str, SequenceRecord], about: About) -> None:
+def write_croissant(root: Path, summary: Summary | None, columns: MetadataColumns, about: About) -> None:
     """Write croissant.json, where all is told that it requires; else there is none."""
-    if records and not untold(about):
-        write_text(root / CROISSANT, json.dumps(describe(root, records, about), indent=1, ensure_ascii=False) + "\n")
+    if summary and not untold(about):
+        content = describe(root, summary, columns, about)
+        write_text(root / CROISSANT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     else:
         (root / CROISSANT).unlink(missing_ok=True)
 
@@ -72,7 +74,7 @@ def check_croissant(root: Path, records: Mapping[str, SequenceRecord], about: Ab
         return [f"{CROISSANT}: what it requires is not told: {', '.join(untold(about))}"]
     try:
         found = json.loads(read_bounded(root / CROISSANT, _LARGEST))
-        wanted = describe(root, records, about)
+        wanted = describe(root, summarize(records.values()), columns_of(records.values()), about)
     except OSError as error:
         return [f"{CROISSANT}: cannot be checked: {error}"]
     except (ValueError, RecursionError) as error:
@@ -93,9 +95,9 @@ def _differences(found: object, wanted: object, at: str) -> Iterator[str]:
         yield f"{at.removesuffix('.')}: is {found!s:.80}, and should be {wanted!s:.80}"
 
 
-def describe(root: Path, records: Mapping[str, SequenceRecord], about: About) -> Json:
+def describe(root: Path, summary: Summary, columns: MetadataColumns, about: About) -> Json:
     """The metadata as JSON-LD; files are hashed. Raises `OSError` for a file that is gone."""
-    splits = [split for split in SPLITS if any(record.split == split for record in records.values())]
+    splits = [split for split in SPLITS if summary.splits[split].sequences]
     cited = {"citeAs": about.cite_as} if about.cite_as else {}
     return {
         "@context": _CONTEXT,
@@ -115,15 +117,14 @@ def describe(root: Path, records: Mapping[str, SequenceRecord], about: About) ->
         "rai:dataUseCases": about.data_use_cases,
         "rai:dataSocialImpact": about.data_social_impact,
         "rai:hasSyntheticData": True,
-        **_provenance(root, list(records.values())),
+        **_provenance(root, summary),
         "distribution": _distribution(root, splits),
-        "recordSet": [*(_pairs(split, records) for split in splits), _pictures()],
+        "recordSet": [*(_pairs(split, columns) for split in splits), _pictures()],
     }
 
 
-def _provenance(root: Path, records: Sequence[SequenceRecord]) -> Json:
+def _provenance(root: Path, summary: Summary) -> Json:
     """Which videos it is from, by hash, and which program made it, with which settings."""
-    summary = summarize(records)
     sources = {video.source.content: video.source.name for video in summary.videos}
     return {
         "prov:wasDerivedFrom": [
@@ -169,9 +170,8 @@ def _distribution(root: Path, splits: Sequence[Split]) -> list[Json]:
     return [*objects, pictures]
 
 
-def _pairs(split: Split, records: Mapping[str, SequenceRecord]) -> Json:
+def _pairs(split: Split, columns: MetadataColumns) -> Json:
     """A record per pair, with the paths of its pictures and what was drawn and measured."""
-    columns = columns_of(records)
     texts = {name: f"path of the picture of {folder}" for folder, name in columns.pictures.items()}
     texts |= {column.name: column.what for column in COLUMNS if column.name in columns.values}
     kinds = {column.name: _KINDS[column.kind] for column in COLUMNS}

@@ -24,7 +24,12 @@ def image_path(split: Split, folder: str, video: int, number: int) -> Path:
     >>> image_path("train", "low_blur", 3, 12).as_posix()
     'train/low_blur/0003/0012.png'
     """
-    return Path(split, folder, f"{video:04d}", f"{number:04d}.png")
+    return Path(image_name(split, folder, video, number))
+
+
+def image_name(split: Split, folder: str, video: int, number: int) -> str:
+    """The same as text, with slashes: to make millions of `Path` takes half a minute."""
+    return f"{split}/{folder}/{video:04d}/{number:04d}.png"
 
 
 def record_path(root: Path, sequence_id: str) -> Path:

@@ -110,4 +110,4 @@ def recover(root: Path, ids: frozenset[str] | None = None) -> None:
     for folder in (root, *(root / split for split in SPLITS)):
         for draft in folder.glob(".*.partial"):  # of a file that is made from the records, such as the manifest
             if not draft.is_dir() or draft.is_symlink():
-                draft.unlink()
+                draft.unlink(missing_ok=True)  # which may be that of progress, which goes on

@@ -90,8 +90,8 @@ def fault_in(error: ValidationError) -> str:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Records have no cycles, and looking through all of them for some again and again takes as long as reading."""
+def without_collector() -> Iterator[None]:
+    """Records have no cycles, and to look through them for some again and again takes as long as to read them."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -103,17 +103,23 @@ def _without_collector() -> Iterator[None]:
 
 def read_records(root: Path) -> dict[str, SequenceRecord]:
     """All records of a dataset by sequence id, in order; raises `UserError`, naming the damaged ones."""
+    with without_collector():
+        return {record.id: record for record in each_record(root)}
+
+
+def each_record(root: Path) -> Iterator[SequenceRecord]:
+    """The records of a dataset, one after the other, in order; raises `UserError` at the end, naming the damaged ones.
+
+    A million pairs take two gigabytes as records, if all of them are kept.
+    """
     check_layout(root)
-    records: dict[str, SequenceRecord] = {}
     faults = []
-    with _without_collector():
-        for path in sorted((root / "records").glob("*.json")):
-            try:
-                records[path.stem] = _read(path, path.stem)
-            except _DamageError as error:
-                faults.append(str(error))
+    for path in sorted((root / "records").glob("*.json")):
+        try:
+            yield _read(path, path.stem)
+        except _DamageError as error:
+            faults.append(str(error))
     if faults:
         raise UserError(
             listed(faults), where=root, advice="delete what is damaged and run again to make its sequences anew"
         )
-    return records

@@ -4,10 +4,10 @@ What such libraries guess of types is forestalled here: they look at the first r
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from lolblur_synth.dataset.records import PairRecord, SequenceRecord
 
@@ -87,51 +87,64 @@ def rows(record: SequenceRecord) -> Iterator[Row]:
     >>> [column.name for column in COLUMNS[:4]]
     ['pair', 'sequence', 'video', 'number']
     """
-    for pair in record.pairs:
-        yield _row(record, pair)
+    yield from (Row(**plain) for plain in plain_rows(record))
 
 
-def _row(record: SequenceRecord, pair: PairRecord) -> Row:
-    draws, blur = record.draws, pair.blur
-    return Row(
-        pair=f"{record.video:04d}/{pair.number:04d}",
-        sequence=record.id,
-        video=record.video,
-        number=pair.number,
-        source=_no_time(record.source.name),
-        seconds=pair.seconds,
-        first_frame=pair.first,
-        center_frame=pair.center,
-        last_frame=pair.last,
-        exposure=draws.exposure,
-        dim=draws.dim,
-        shutter_ms=record.shutter.milliseconds,
-        sub_frames=record.shutter.sub_frames,
-        streak=draws.streak,
-        defocus_along=draws.defocus.sigma_along if draws.defocus else 0.0,
-        defocus_across=draws.defocus.sigma_across if draws.defocus else 0.0,
-        defocus_angle=draws.defocus.angle if draws.defocus else 0.0,
-        defocus_shape=draws.defocus.shape if draws.defocus else 0.0,
-        noise=draws.noise,
-        camera=_no_time(draws.sensor.camera) if draws.sensor else "",
-        shot=draws.shot,
-        read=draws.read,
-        rolling_ms=draws.rolling_ms,
-        sharpening=draws.sharpening,
-        jpeg_quality=draws.jpeg.quality if draws.jpeg else 0,
-        jpeg_subsampling=draws.jpeg.subsampling if draws.jpeg else "",
-        untrusted=pair.untrusted,
-        blur_wanted=draws.blur,
-        blur_mean=blur.mean if blur else None,
-        blur_p95=blur.p95 if blur else None,
-        blur_direction=blur.direction if blur else None,
-        blur_concentration=blur.concentration if blur else None,
-        blur_straightness=blur.straightness if blur else None,
-        psnr=pair.psnr,
-        psnr_in_light=pair.psnr_in_light,
-        tier=pair.tier,
-        **pair.statistics,
-    )
+def plain_rows(record: SequenceRecord) -> Iterator[dict[str, Any]]:
+    """The same as dictionaries, in a third of the time."""
+    shared = _of_sequence(record)
+    yield from (shared | _of_pair(record, pair) for pair in record.pairs)
+
+
+def _of_sequence(record: SequenceRecord) -> dict[str, Any]:
+    """What the rows of a sequence share, and the names of all columns in their order."""
+    draws = record.draws
+    shared = {
+        "sequence": record.id,
+        "video": record.video,
+        "source": _no_time(record.source.name),
+        "exposure": draws.exposure,
+        "dim": draws.dim,
+        "shutter_ms": record.shutter.milliseconds,
+        "sub_frames": record.shutter.sub_frames,
+        "streak": draws.streak,
+        "defocus_along": draws.defocus.sigma_along if draws.defocus else 0.0,
+        "defocus_across": draws.defocus.sigma_across if draws.defocus else 0.0,
+        "defocus_angle": draws.defocus.angle if draws.defocus else 0.0,
+        "defocus_shape": draws.defocus.shape if draws.defocus else 0.0,
+        "noise": draws.noise,
+        "camera": _no_time(draws.sensor.camera) if draws.sensor else "",
+        "shot": draws.shot,
+        "read": draws.read,
+        "rolling_ms": draws.rolling_ms,
+        "sharpening": draws.sharpening,
+        "jpeg_quality": draws.jpeg.quality if draws.jpeg else 0,
+        "jpeg_subsampling": draws.jpeg.subsampling if draws.jpeg else "",
+        "blur_wanted": draws.blur,
+    }
+    return {column.name: shared.get(column.name) for column in COLUMNS}
+
+
+def _of_pair(record: SequenceRecord, pair: PairRecord) -> dict[str, Any]:
+    blur, statistics = pair.blur, cast(dict[str, float], pair.statistics)
+    return {
+        "pair": f"{record.video:04d}/{pair.number:04d}",
+        "number": pair.number,
+        "seconds": pair.seconds,
+        "first_frame": pair.first,
+        "center_frame": pair.center,
+        "last_frame": pair.last,
+        "untrusted": pair.untrusted,
+        "blur_mean": blur.mean if blur else None,
+        "blur_p95": blur.p95 if blur else None,
+        "blur_direction": blur.direction if blur else None,
+        "blur_concentration": blur.concentration if blur else None,
+        "blur_straightness": blur.straightness if blur else None,
+        "psnr": pair.psnr,
+        "psnr_in_light": pair.psnr_in_light,
+        "tier": pair.tier,
+        **statistics,
+    }
 
 
 def _no_time(name: str) -> str:
@@ -139,16 +152,36 @@ def _no_time(name: str) -> str:
     return f"{name}/" if _TIME.fullmatch(name) else name
 
 
-def known(tables: Iterable[Sequence[Row]], looked_at: int) -> tuple[str, ...]:
-    """Names of the columns that some of the first `looked_at` rows of each table know.
+class KnownColumns:
+    """Names of the columns that some of the first `looked_at` rows of a table know, as rows come.
 
     A reader that guesses types from these rows finds no type for another column, or not the same in each table.
     """
-    names = [column.name for column in COLUMNS]
+
+    def __init__(self, looked_at: int) -> None:
+        self.names: set[str] = set()
+        self._left = looked_at
+
+    def add(self, some: Iterable[Mapping[str, object]]) -> None:
+        """Take note of rows, as dictionaries."""
+        for row in islice(some, self._left):
+            self.names.update(name for name, value in row.items() if value is not None)
+            self._left -= 1
+
+
+def known(tables: Iterable[Iterable[Row]], looked_at: int) -> tuple[str, ...]:
+    """Names of the columns that some of the first `looked_at` rows of each table know."""
+    first = []
     for table in tables:
-        first = [asdict(row) for row in islice(table, looked_at)]
-        names = [name for name in names if any(row[name] is not None for row in first)]
-    return tuple(names)
+        first.append(KnownColumns(looked_at))
+        first[-1].add(map(asdict, table))
+    return known_to_all(first)
+
+
+def known_to_all(first: Iterable[KnownColumns]) -> tuple[str, ...]:
+    """Names of the columns that all tables know, in their order."""
+    tables = list(first)
+    return tuple(column.name for column in COLUMNS if all(column.name in table.names for table in tables))
 
 
 def values(row: Row, names: Iterable[str]) -> dict[str, str | int | float | None]:

@@ -33,6 +33,12 @@ class Meaning:
         """A value with its digits."""
         return f"{value:.{self.digits}f}"
 
+    def side(self, value: float) -> Literal["low", "high"] | None:
+        """On which side a value leaves the band, at the digits that this is known to; None where it is within."""
+        rounded = round(value, self.digits)
+        low, high = self.night
+        return None if low <= rounded <= high else "low" if rounded < low else "high"
+
     @property
     def band(self) -> str:
         """The band of real nights in words."""
@@ -56,12 +62,8 @@ def outside(values: Statistics) -> dict[Statistic, Literal["low", "high"]]:
     >>> outside({"mean": 13.06, "lightness": 20.0, "p99_grey": 80.0, "saturated": 0.1, "noise_sigma": 0.2})
     {'lightness': 'high', 'noise_sigma': 'low'}
     """
-    sides: dict[Statistic, Literal["low", "high"]] = {}
-    for name, meaning in MEANINGS.items():
-        value = round(values[name], meaning.digits)
-        if not meaning.night.low <= value <= meaning.night.high:
-            sides[name] = "low" if value < meaning.night.low else "high"
-    return sides
+    sides = {name: meaning.side(values[name]) for name, meaning in MEANINGS.items()}
+    return {name: side for name, side in sides.items() if side}
 
 
 def mean_statistics(pictures: Sequence[Statistics]) -> dict[Statistic, float]:

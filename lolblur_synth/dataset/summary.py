@@ -5,12 +5,16 @@ It follows from the records alone, and each number is taken here and nowhere els
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
+from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lolblur_synth.dataset.layout import SPLITS, Split
+from lolblur_synth.dataset.pair_columns import PairColumns
 from lolblur_synth.dataset.records import RejectRecord, SequenceRecord
-from lolblur_synth.dataset.statistics import MEANINGS, Statistic, Statistics, mean_statistics, outside
+from lolblur_synth.dataset.statistics import MEANINGS, Meaning, Statistic, Statistics, mean_statistics
 from lolblur_synth.dataset.summary_types import (
     AimSummary,
     BlurSummary,
@@ -32,39 +36,74 @@ from lolblur_synth.dataset.summary_types import (
 from lolblur_synth.metrics.difficulty import TIERS, tier_of
 from lolblur_synth.synthesis.sequences import AimLimit
 
+Values = NDArray[np.float64]
+_ALIKE = "source", "config", "versions", "weights"  # which records that follow each other often share
 _AXIS = 30  # degrees
 _DIRECTED = 0.5  # concentration from which on a pair counts as blurred in one direction
 
 
-def summarize(records: Sequence[SequenceRecord]) -> Summary:
-    """The summary of a dataset of at least one record, in the order of the records."""
-    dropped = _dropped(records)
-    videos, sequences = _videos(records, dropped), tuple(map(summarize_sequence, records))
-    return Summary(
-        config=records[0].config,
-        made_by=records[0].versions["lolblur-synth"],
-        splits={split: _split(split, records, videos) for split in SPLITS},
-        videos=videos,
-        sequences=sequences,
-        dropped=dropped,
-        rejects=dict(Counter(window.cause for window in dropped).most_common()),
-        draws=_draws(records),
-        denoise=_denoise(records),
-        exposure_ratio=_range_if_any(_ratios(videos)),
-        unknown_shutters=len(videos) - len(_ratios(videos)),
-        motion=_motion(records, sequences),
-        blur=_blur(records),
-        aim=_aim(records),
-        difficulty=_difficulty(records),
-        statistics=summarize_statistics([pair.statistics for record in records for pair in record.pairs]),
-        exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
-        milliseconds=_range(r.shutter.milliseconds for r in records),
-        sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
-        operators=_operators(sequences),
-        versions=_values_by_name(r.versions for r in records),
-        devices=_names(r.device for r in records),
-        weights=_values_by_name(r.weights for r in records),
-    )
+def summarize(records: Iterable[SequenceRecord]) -> Summary:
+    """The summary of a dataset of at least one record, in the order of the records, which are gone through once."""
+    tally = Tally()
+    for record in records:
+        tally.add(record)
+    return tally.summary()
+
+
+class Tally:
+    """What is kept of records until all are seen: numbers of pairs as columns, and of the rest what differs."""
+
+    def __init__(self) -> None:
+        self._records: list[SequenceRecord] = []  # without pairs and rejects
+        self._sequences: list[SequenceSummary] = []
+        self._rejects: dict[tuple[int, int], RejectRecord] = {}  # by video and slot
+        self._columns = PairColumns()
+        self._latest: dict[str, object] = {}
+
+    def add(self, record: SequenceRecord) -> None:
+        """Take note of a record."""
+        self._sequences.append(summarize_sequence(record))
+        self._columns.add(record.pairs)
+        self._rejects.update({(record.video, reject.slot): reject for reject in record.rejects})
+        same = {name: self._shared(name, getattr(record, name)) for name in _ALIKE}
+        self._records.append(record.model_copy(update={"pairs": [], "rejects": [], **same}))
+
+    def _shared(self, name: str, value: object) -> object:
+        """The value of the record before, where it is equal, so that many are one in memory."""
+        if self._latest.get(name) != value:
+            self._latest[name] = value
+        return self._latest[name]
+
+    def summary(self) -> Summary:
+        """The summary of all, of which there is at least one."""
+        records, sequences, columns = self._records, tuple(self._sequences), self._columns
+        dropped = _dropped(self._rejects)
+        videos = _videos(records, sequences, dropped)
+        return Summary(
+            config=records[0].config,
+            made_by=records[0].versions["lolblur-synth"],
+            splits={split: _split(split, sequences, videos) for split in SPLITS},
+            videos=videos,
+            sequences=sequences,
+            dropped=dropped,
+            rejects=dict(Counter(window.cause for window in dropped).most_common()),
+            draws=_draws(records),
+            denoise=_denoise(records),
+            exposure_ratio=_range_if_any(_ratios(videos)),
+            unknown_shutters=len(videos) - len(_ratios(videos)),
+            motion=_motion(columns, sequences),
+            blur=_blur(columns),
+            aim=_aim(records),
+            difficulty=_difficulty(columns),
+            statistics=_statistics(columns.statistics),
+            exposures=tuple(sorted({ShutterFrames(r.shutter.frames, r.shutter.sub_frames) for r in records})),
+            milliseconds=_range(r.shutter.milliseconds for r in records),
+            sub_frame_fps=_range(r.shutter.sub_frame_fps for r in records),
+            operators=_operators(sequences),
+            versions=_values_by_name(r.versions for r in records),
+            devices=_names(r.device for r in records),
+            weights=_values_by_name(r.weights for r in records),
+        )
 
 
 def summarize_sequence(record: SequenceRecord) -> SequenceSummary:
@@ -83,45 +122,46 @@ def summarize_sequence(record: SequenceRecord) -> SequenceSummary:
     )
 
 
-def _split(split: Split, records: Iterable[SequenceRecord], videos: Iterable[VideoSummary]) -> SplitSummary:
-    sequences = [record for record in records if record.split == split]
+def _split(split: Split, sequences: Iterable[SequenceSummary], videos: Iterable[VideoSummary]) -> SplitSummary:
+    inside = [sequence for sequence in sequences if sequence.split == split]
     return SplitSummary(
         videos=sum(video.split == split for video in videos),
-        sequences=len(sequences),
-        pairs=sum(len(record.pairs) for record in sequences),
+        sequences=len(inside),
+        pairs=sum(sequence.pairs for sequence in inside),
     )
 
 
 def summarize_statistics(pictures: Sequence[Statistics]) -> dict[Statistic, StatisticSummary]:
     """The summary of each image statistic over one picture or more."""
-    means, sides = mean_statistics(pictures), [outside(picture) for picture in pictures]
-    return {
-        name: StatisticSummary(
-            mean=means[name],
-            spread=spread(picture[name] for picture in pictures),
-            outside=sum(name in side for side in sides) / len(sides),
-        )
-        for name in MEANINGS
-    }
+    return _statistics({name: np.array([picture[name] for picture in pictures]) for name in MEANINGS})
 
 
-def _videos(records: Iterable[SequenceRecord], dropped: Iterable[DroppedWindow]) -> tuple[VideoSummary, ...]:
+def _statistics(columns: Mapping[Statistic, Values]) -> dict[Statistic, StatisticSummary]:
+    return {name: _statistic(meaning, columns[name]) for name, meaning in MEANINGS.items()}
+
+
+def _statistic(meaning: Meaning, column: Values) -> StatisticSummary:
+    values = column.tolist()
+    outside = sum(meaning.side(value) is not None for value in values) / len(values)
+    return StatisticSummary(mean=fmean(values), spread=spread(column), outside=outside)
+
+
+def _videos(
+    records: Iterable[SequenceRecord], sequences: Iterable[SequenceSummary], dropped: Iterable[DroppedWindow]
+) -> tuple[VideoSummary, ...]:
     latest, pairs = dict[int, SequenceRecord](), Counter[int]()
     rejects = Counter(window.video for window in dropped)
-    for record in records:
+    for record, sequence in zip(records, sequences, strict=True):
         latest[record.video] = record
-        pairs[record.video] += len(record.pairs)
+        pairs[record.video] += sequence.pairs
     return tuple(
         VideoSummary(video, record.split, record.source, pairs[video], rejects[video])
         for video, record in sorted(latest.items())
     )
 
 
-def _dropped(records: Iterable[SequenceRecord]) -> tuple[DroppedWindow, ...]:
+def _dropped(found: Mapping[tuple[int, int], RejectRecord]) -> tuple[DroppedWindow, ...]:
     """By video and slot, why a window gave no pair: known of the video, or found when one of its sequences was made."""
-    found: dict[tuple[int, int], RejectRecord] = {}
-    for record in records:
-        found.update({(record.video, reject.slot): reject for reject in record.rejects})
     return tuple(
         DroppedWindow(video, reject.center, reject.cause, reject.reason)
         for (video, _), reject in sorted(found.items(), key=lambda entry: entry[0])
@@ -167,26 +207,29 @@ def _denoise(records: Iterable[SequenceRecord]) -> DenoiseSummary:
     )
 
 
-def _motion(records: Sequence[SequenceRecord], sequences: Iterable[SequenceSummary]) -> MotionSummary | None:
-    shares = [pair.untrusted for record in records for pair in record.pairs if pair.untrusted is not None]
+def _motion(columns: PairColumns, sequences: Iterable[SequenceSummary]) -> MotionSummary | None:
     above = sum(len(sequence.untrusted) for sequence in sequences)
-    return MotionSummary(max(shares), above, len(shares)) if shares else None
+    return MotionSummary(max(columns.untrusted), above, len(columns.untrusted)) if columns.untrusted else None
 
 
-def _blur(records: Iterable[SequenceRecord]) -> BlurSummary | None:
-    blurs = [pair.blur for record in records for pair in record.pairs if pair.blur]
-    if not blurs:
+def _blur(columns: PairColumns) -> BlurSummary | None:
+    blur, directions = columns.blur, columns.directions
+    if not directions:
         return None
-    directed = [b.direction for b in blurs if b.direction is not None and b.concentration >= _DIRECTED]
+    directed = [
+        direction
+        for direction, concentration in zip(directions, blur["concentration"].tolist(), strict=True)
+        if not isnan(direction) and concentration >= _DIRECTED
+    ]
     axes = Counter(round(direction / _AXIS) * _AXIS % 180 for direction in directed)
     return BlurSummary(
-        pairs=len(blurs),
-        mean=spread(blur.mean for blur in blurs),
-        p95=spread(blur.p95 for blur in blurs),
-        straightness=spread(blur.straightness for blur in blurs),
-        concentration=spread(blur.concentration for blur in blurs),
+        pairs=len(directions),
+        mean=spread(blur["mean"]),
+        p95=spread(blur["p95"]),
+        straightness=spread(blur["straightness"]),
+        concentration=spread(blur["concentration"]),
         directions={axis: axes[axis] for axis in range(0, 180, _AXIS)},
-        undirected=len(blurs) - len(directed),
+        undirected=len(directions) - len(directed),
     )
 
 
@@ -204,29 +247,28 @@ def _aim(records: Iterable[SequenceRecord]) -> AimSummary | None:
     )
 
 
-def _difficulty(records: Iterable[SequenceRecord]) -> DifficultySummary | None:
-    pairs = [pair for record in records for pair in record.pairs]
-    in_light = [pair.psnr_in_light for pair in pairs if pair.psnr_in_light is not None]
+def _difficulty(columns: PairColumns) -> DifficultySummary | None:
+    in_light = columns.psnr_in_light
     if not in_light:
         return None
     tiers = Counter(map(tier_of, in_light))
     low, high = np.quantile(in_light, (1 / 3, 2 / 3)).tolist()
     return DifficultySummary(
         pairs=len(in_light),
-        psnr=spread(pair.psnr for pair in pairs if pair.psnr is not None),
+        psnr=spread(columns.psnr),
         in_light=spread(in_light),
         tiers={tier: tiers[tier] for tier in TIERS},
         thirds=(low, high),
     )
 
 
-def spread(values: Iterable[float]) -> Spread:
+def spread(values: Sequence[float] | Values) -> Spread:
     """The spread of at least one value.
 
     >>> spread(range(101))
     Spread(least=0.0, p5=5.0, median=50.0, p95=95.0, most=100.0)
     """
-    return Spread(*np.quantile([*values], (0, 0.05, 0.5, 0.95, 1)).tolist())
+    return Spread(*np.quantile(values, (0, 0.05, 0.5, 0.95, 1)).tolist())
 
 
 def _ratios(videos: Iterable[VideoSummary]) -> list[float]:

@@ -10,6 +10,7 @@ import torch
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.events import Event, Notify
+from lolblur_synth.core.memory import peak_memory
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map, ordered_map
 from lolblur_synth.dataset.layout import FOLDERS, Folder, image_path
@@ -47,9 +48,10 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
     staging.mkdir()
     for folder in FOLDERS:  # now, for later this would make an output anew that somebody has removed
         (staging / image_path(task.split, folder, task.video, 0)).parent.mkdir(parents=True)
-    notify(Event("start", task.id, total=len(task.recipe.slots)))
+    notify(Event("start", task.id, total=len(task.recipe.slots), memory=peak_memory()))
     written: list[PairRecord] = []
     rejects: list[Reject] = []
+    size = 0
     with (
         _tools(task, plan, place, notify) as tools,
         _clean_frames(task, plan, place.device, tools, notify) as (clean, denoising),
@@ -62,7 +64,18 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
                 with tools.profiler("write"):
                     number = task.first_number + len(written)
                     written.append(_write_pair(task, staging, number, pair, config, tools.map))
-            notify(Event("pair", task.id))
+                    size += _size(task, staging, number)
+            notify(
+                Event(
+                    "pair",
+                    task.id,
+                    total=len(task.recipe.slots),
+                    pairs=len(written) + len(rejects),
+                    bytes=size,
+                    seconds={name: round(value, 3) for name, value in tools.profiler.seconds.items()},
+                    memory=peak_memory(),
+                )
+            )
     if len(written) < min(config.sequences.min_pairs, len(task.recipe.slots)):
         raise SequenceError(
             f"{len(rejects)} of {len(task.recipe.slots)} windows dropped: {rejects[0].reason}; sequences.min_pairs is "
@@ -144,6 +157,11 @@ def _distrust(pair: Pair, task: SequencePlan, config: Config) -> Reject | None:
     gap = pair.flow_inconsistency.index(max(pair.flow_inconsistency))
     frame = task.recipe.shutter.window(pair.slot.center).start + gap
     return Reject(pair.slot, (RejectKind.MOTION,), (frame,), f"{worst:.0%} of the picture")
+
+
+def _size(task: SequencePlan, staging: Path, number: int) -> int:
+    """Bytes of the pictures of a pair."""
+    return sum((staging / image_path(task.split, each, task.video, number)).stat().st_size for each in FOLDERS)
 
 
 def _write_pair(task: SequencePlan, staging: Path, number: int, pair: Pair, config: Config, each: Map) -> PairRecord:

@@ -23,6 +23,7 @@ from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import Plan
 from lolblur_synth.run.reports import write_reports
 from lolblur_synth.run.sharding import Shard, ShardNote, begin, cut, remove_notes, write_note
+from lolblur_synth.run.watching import Watch, watched
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,20 @@ def execute(
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         executor = executor or choose_executor(plan.config.run.workers, len(due), device)
         bare = replace(plan, videos=(), stale=(), seen=frozenset())  # no task carries the rest
-        try:
-            with closing(executor(Job(bare, notify, fail_fast, lease), due)) as outcomes:
-                for failure in filter(None, outcomes):
-                    failures.append(failure)
-            if not shard:
-                recover(plan.out)  # what workers that have died left, and others made
-            for record in plan.stale:
-                remove(plan.out, record)
-        except BaseException:
-            with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
-                _write_outcome(plan.out, failures, note, ended=False)
-            raise
-        _write_outcome(plan.out, failures, note, ended=True)
+        with watched(Watch(plan, due, done, shard.name if shard else None), notify) as tell:
+            try:
+                with closing(executor(Job(bare, tell, fail_fast, lease), due)) as outcomes:
+                    for failure in filter(None, outcomes):
+                        failures.append(failure)
+                if not shard:
+                    recover(plan.out)  # what workers that have died left, and others made
+                for record in plan.stale:
+                    remove(plan.out, record)
+            except BaseException:
+                with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
+                    _write_outcome(plan.out, failures, note, ended=False)
+                raise
+            _write_outcome(plan.out, failures, note, ended=True)
     names, tried = {failure.name for failure in failures if failure.kind == "sequence"}, {s.id for s in due}
     made = tuple(s.id for s in due if s.id not in names)
     return Outcome(made, tuple(s.id for s in plan.sequences if s.id not in tried), tuple(failures))

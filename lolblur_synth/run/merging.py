@@ -1,6 +1,6 @@
 """Merging of shards: when all are made, what is told of the dataset as a whole is written from their records."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.dataset.layout import SETTINGS
 from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.publish import recover
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.dataset.summary_types import Summary
 from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.reports import write_reports
 from lolblur_synth.run.sharding import Shard, ShardNote, failures_of, read_notes, remove_notes
@@ -18,7 +18,7 @@ from lolblur_synth.run.sharding import Shard, ShardNote, failures_of, read_notes
 class Merged:
     """What shards have made, and what they have not."""
 
-    records: dict[str, SequenceRecord]
+    summary: Summary | None  # None: there is no sequence
     failures: tuple[Failure, ...]
     missing: tuple[tuple[Shard, int | None], ...]  # sequences that a shard has still to make; None if it never began
 
@@ -36,17 +36,18 @@ def merge(root: Path) -> Merged:
         notes = read_notes(root)
         if not notes:
             raise UserError("no shards have made it, or they are merged already", where=root)
-        records = write_reports(root, failures_of(notes))
-        missing = _missing(notes, records)
+        summary = write_reports(root, failures_of(notes))
+        made = {sequence.id for sequence in summary.sequences} if summary else set[str]()
+        missing = _missing(notes, made)
         if not missing:
             remove_notes(root)
-    return Merged(records, tuple(failures_of(notes)), missing)
+    return Merged(summary, tuple(failures_of(notes)), missing)
 
 
-def _missing(notes: Sequence[ShardNote], records: dict[str, SequenceRecord]) -> tuple[tuple[Shard, int | None], ...]:
+def _missing(notes: Sequence[ShardNote], made: Set[str]) -> tuple[tuple[Shard, int | None], ...]:
     count = notes[0].shard.count
     found: dict[int, int | None] = dict.fromkeys(range(1, count + 1))
     for note in notes:
-        settled = {failure.name for failure in note.failures if note.ended} | records.keys()
+        settled = {failure.name for failure in note.failures if note.ended} | made
         found[note.shard.number] = len(set(note.sequences) - settled)
     return tuple((Shard(number, count), left) for number, left in found.items() if left != 0)

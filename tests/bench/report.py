@@ -57,7 +57,7 @@ def multiply(small: Path, root: Path, pairs: int) -> int:
             made[new.id] = new
             count += len(new.pairs)
             if count >= pairs:
-                write_manifest(root, dict(sorted(made.items())))
+                write_manifest(root, dict(sorted(made.items())).values())
                 return count
     return count
 

@@ -10,6 +10,7 @@ from lolblur_synth.dataset.publish import publish
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.records import RejectRecord, SourceShutterRecord
 from lolblur_synth.dataset.settings import write_settings
+from lolblur_synth.dataset.summary import summarize
 from lolblur_synth.ops.isp import Jpeg
 from lolblur_synth.synthesis.draws import Draws
 from lolblur_synth.video.images import read_pixels
@@ -24,7 +25,7 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
         RejectRecord(slot=slot, center=slot, reason=f"scene cut at frame {slot}", kinds=[FlawKind.SCENE_CUT])
         for slot in (1, 2)
     ]
-    card = render([record(rejects=cuts), record(4, draws=sharp, split="test")])
+    card = render(summarize([record(rejects=cuts), record(4, draws=sharp, split="test")]))
     for line in (
         "Made by lolblur-synth 0.1.0 with seed 0. 4 pairs from 2 videos, split by video:",
         "| train | 1 | 1 | 2 |",
@@ -47,7 +48,7 @@ def test_the_numbers_of_a_dataset_stand_in_its_card():
 
 def test_the_card_tells_of_the_noise():
     def line(*draws: Draws) -> str:
-        card = render([record(number, draws=drawn) for number, drawn in enumerate(draws)])
+        card = render(summarize([record(number, draws=drawn) for number, drawn in enumerate(draws)]))
         (found,) = [line for line in card.splitlines() if line.startswith("7. ")]
         return found
 
@@ -63,7 +64,7 @@ def test_the_card_tells_of_the_noise():
 def test_the_card_tells_of_a_rolling_shutter():
     def line(*rolling_ms: float) -> str:
         drawn = (replace(record().draws, rolling_ms=ms) for ms in rolling_ms)
-        card = render([record(number, draws=draws) for number, draws in enumerate(drawn)])
+        card = render(summarize([record(number, draws=draws) for number, draws in enumerate(drawn)]))
         (found,) = [line for line in card.splitlines() if line.startswith("5. ")]
         return found
 
@@ -86,14 +87,14 @@ def test_the_card_tells_of_a_rolling_shutter():
 )
 def test_the_card_tells_of_another_response_curve(response, told):
     config = Config(camera={"response": response})
-    assert [line for line in render([record(config=config)]).splitlines() if line.startswith("8. ")] == told
+    assert [line for line in render(summarize([record(config=config)])).splitlines() if line.startswith("8. ")] == told
 
 
 def test_the_card_tells_of_sharpening_and_jpeg():
     plain = record().draws
     drawn = replace(plain, sharpening=0.5, jpeg=Jpeg(80, "4:2:0")), replace(plain, sharpening=0.25)
     config = Config(camera={"response": "gamma2.2"})
-    card = render([record(number, draws=draws, config=config) for number, draws in enumerate(drawn)])
+    card = render(summarize([record(number, draws=draws, config=config) for number, draws in enumerate(drawn)]))
     assert [line for line in card.splitlines() if line[:3] in ("8. ", "9. ", "10.", "11.")] == [
         "8. Response curve: gamma2.2, instead of sRGB's, in all five pictures.",
         "9. Sharpening of `low_blur_noise`: 0.25 to 0.5 times the difference to a Gaussian blur of 1 pixels.",
@@ -104,34 +105,32 @@ def test_the_card_tells_of_sharpening_and_jpeg():
 def test_the_card_tells_how_long_frames_were_exposed():
     told = SourceShutterRecord(origin=ShutterOrigin.TAG, detail="a|b", seconds=0.002, exposure_ratio=0.48)
     source = SOURCE.model_copy(update={"shutter": told})
-    card = render([record(source=source), record(4)])
+    card = render(summarize([record(source=source), record(4)]))
     assert "| 0.48 (tag a\\|b) |" in card
     assert "It is 0.48, and unknown of 1 of 2 videos." in card
-    assert "It is unknown of all videos." in render([record()])
+    assert "It is unknown of all videos." in render(summarize([record()]))
 
 
 def test_the_card_says_when_paths_are_not_measured():
     plain = replace(pair(1), blur=None)
-    card = render([record(pairs=[plain])])
+    card = render(summarize([record(pairs=[plain])]))
     assert "Paths are not measured, as sub-frames were made without flow." in card
     assert "| tier | easy | medium | hard |" in card
     assert "path, mean" not in card
-    assert "are blurred" not in render([record(pairs=[replace(plain, psnr=None, psnr_in_light=None)])])
+    assert "are blurred" not in render(summarize([record(pairs=[replace(plain, psnr=None, psnr_in_light=None)])]))
 
 
 @pytest.mark.parametrize("name", ["a|b", "<script>", "x\ny"])
 def test_names_from_files_make_no_markdown(name):
-    card = render([record(source=SOURCE.model_copy(update={"name": name}))])
+    card = render(summarize([record(source=SOURCE.model_copy(update={"name": name}))]))
     (row,) = [line for line in card.splitlines() if line.startswith("| 0003 |")]
     assert row.replace("\\|", "").count("|") == 9
     assert "<script" not in card
 
 
 def test_card_and_contact_sheet_are_written(tmp_path):
-    write(tmp_path, {})
-    assert not list(tmp_path.iterdir())
     write_settings(tmp_path, Config())
     publish(tmp_path, stage(tmp_path))
-    write(tmp_path, read_records(tmp_path))
+    write(tmp_path, summarize(read_records(tmp_path).values()))
     assert "2 pairs from 1 videos" in (tmp_path / "README.md").read_text()
     assert read_pixels(tmp_path / SHEET).ndim == 3

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lolblur_synth.config.about import UNTOLD
 from lolblur_synth.config.loading import load_config
-from lolblur_synth.dataset import card
-from lolblur_synth.dataset.hugging_face import METADATA, write_metadata
+from lolblur_synth.dataset.derived import write_derived
+from lolblur_synth.dataset.hugging_face import METADATA
 from lolblur_synth.dataset.layout import FOLDERS, SETTINGS
 from lolblur_synth.dataset.publish import publish, recover, remove
 from lolblur_synth.dataset.reader import read_dataset
@@ -32,10 +33,11 @@ def make(root: Path) -> Path:
     publish(root, stage(root, 0, (1, 2), **named("test eval 1.mp4")))
     publish(root, stage(root, 1, (3,), 50, **named("test eval 1.mp4")))
     publish(root, stage(root, 0, (1, 2), 90, video=4, split="test", draws=SHARP, **named("2026-11-30")))
+    (root / "progress.json").write_text('{"format": 1}\n')
+    (root / "progress-shard-1-of-2.json").write_text('{"format": 1}\n')
     (root / "failed").mkdir()
     (root / "failed" / "dev-eval.mp4.txt").write_text("no video\n")
-    write_metadata(root, read_records(root))
-    card.write(root, read_records(root))
+    write_derived(root, UNTOLD)
     return root
 
 
@@ -61,7 +63,7 @@ def test_one_split_is_enough(tmp_path):
     for found in read_records(root).values():
         if found.split == "test":
             remove(root, found)
-    write_metadata(root, read_records(root))
+    write_derived(root, UNTOLD)
     assert not (root / "test" / METADATA).exists()
     assert load("imagefolder", data_dir=str(root), cache=tmp_path / "cache").num_rows == {"train": 3}
 
@@ -72,10 +74,9 @@ def test_pictures_of_16_bits_are_refused_rather_than_cut(tmp_path):
     config = load_config(overrides=["dataset.bit_depth=16"])
     pixels = np.arange(72, dtype=np.uint16).reshape(4, 6, 3) * 901
     publish(root, stage_pictures(root, dict.fromkeys(FOLDERS, pixels), config=config))
-    write_metadata(root, read_records(root))
+    write_derived(root, UNTOLD)
     with pytest.raises(ValueError, match="must be present as dictionary key"):
         load("imagefolder", data_dir=str(root), cache=tmp_path / "cache")
-    card.write(root, read_records(root))
     assert "would cut 16 bits to 8" in (root / "README.md").read_text()
     for names, options in (
         (("json",), {"data_files": {"train": str(root / "train" / METADATA)}}),

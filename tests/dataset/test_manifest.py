@@ -31,7 +31,7 @@ def test_manifest_has_a_line_per_pair(tmp_path):
     root = tmp_path
     (root / SETTINGS).write_text("seed: 0\n")
     publish(root, stage(root))
-    write_manifest(root, read_records(root))
+    write_manifest(root, read_records(root).values())
     lines = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
     assert [line["pair"] for line in lines] == ["0003/0001", "0003/0002"]
     for line in lines:

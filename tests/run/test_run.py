@@ -25,6 +25,7 @@ from lolblur_synth.dataset import card
 from lolblur_synth.dataset.layout import FOLDERS, RECORD
 from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.summary import summarize
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.kernels.jit_cache import KernelCache
 from lolblur_synth.metrics.psnr_ssim import psnr
@@ -661,7 +662,7 @@ def test_the_card_names_what_only_some_sequences_were_made_by(made):
     one, other, *rest = read_records(made).values()
     changes = {"weights": other.weights | {"rife": "ab12" * 16}, "versions": other.versions | {"av": "0.1"}}
     more = other.model_copy(update=changes)
-    told = card.render([one, more, *rest])
+    told = card.render(summarize([one, more, *rest]))
     assert f"rife sha256 {'ab12' * 16}" in told
     assert f"av 0.1 and {one.versions['av']}" in told
 

@@ -11,6 +11,7 @@ from lolblur_synth.dataset.layout import FOLDERS
 from lolblur_synth.dataset.publish import publish
 from lolblur_synth.dataset.record_reader import read_records
 from lolblur_synth.dataset.settings import write_settings
+from lolblur_synth.dataset.summary import summarize
 from tests.support.staged import SOURCE, stage_pictures
 
 SIZE = 24, 40
@@ -31,7 +32,7 @@ def make_dataset(root: Path, *, bits: int = 8, sequences: int = 3) -> Path:
         pictures = dict(zip(FOLDERS, pixels, strict=True))
         changes = {"split": split, "source": source, "config": config}
         publish(root, stage_pictures(root, pictures, 0, (1, 2), video=number, **changes))
-    card.write(root, read_records(root))
+    card.write(root, summarize(read_records(root).values()))
     return root
 
 

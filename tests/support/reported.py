@@ -60,7 +60,7 @@ def make_dataset(root: Path, records: Iterable[SequenceRecord] | None = None) ->
         path.write_text(made.model_dump_json(indent=1) + "\n")
     for folder in FOLDERS:
         (root / f"{folder}.png").unlink()
-    write_manifest(root, read_records(root))
+    write_manifest(root, read_records(root).values())
     return root
 
 

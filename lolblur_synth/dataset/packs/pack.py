@@ -202,7 +202,7 @@ def _describe(plan: PackPlan, staging: Path, contents: Contents) -> None:
         target = record_path(origin, name)
         write_whole(target, record_path(plan.dataset, name).read_bytes())
     flush([*(record_path(origin, name) for name in plan.records), origin / "records", origin])
-    write_manifest(origin, dict(plan.records))
+    write_manifest(origin, plan.records.values())
     write_text(staging / "README.md", render(plan, read_about(plan.dataset)))
     write_whole(staging / CONTENTS, (contents.model_dump_json(indent=1) + "\n").encode(), durable=True)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.events import Event, Notify
+from lolblur_synth.core.memory import peak_memory
 from lolblur_synth.dataset.layout import RECORD, staging_path
 from lolblur_synth.dataset.locks import Lease, publishing
 from lolblur_synth.dataset.publish import check_present, publish
@@ -47,7 +48,7 @@ def attempt(job: Job, task: SequencePlan, place: Place) -> Failure | None:
         build_sequence(task, job.plan, staging, place, job.notify)
         with publishing(out, f"{task.video:04d}"):
             job.lease.check()
-            publish(out, staging)
+            record = publish(out, staging)
     except Exception as error:
         check_present(out)
         if not (staging / RECORD).exists():  # else it is complete, and the next run publishes it
@@ -65,5 +66,5 @@ def attempt(job: Job, task: SequencePlan, place: Place) -> Failure | None:
         message = error.told(setting) if isinstance(error, SequenceError) else f"{type(error).__name__}: {error}"
         job.notify(Event("failed", task.id, message))
         return Failure(task.id, f"{task.name}: {message}", traceback.format_exc())
-    job.notify(Event("made", task.id))
+    job.notify(Event("made", task.id, pairs=len(record.pairs), seconds=record.seconds, memory=peak_memory()))
     return None

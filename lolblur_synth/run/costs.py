@@ -1,0 +1,234 @@
+"""Costs of a dataset on paper: what a few real sequences of its footage took, and the line through them.
+
+A sequence of n pairs takes `fixed + each n`: opening, weights and the frames before its first window once, the rest
+with each pair. Both follow from sequences made twice, short and longer, in a worker process of their own.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lolblur_synth.core.errors import UserError, setting
+from lolblur_synth.core.events import ignore
+from lolblur_synth.core.memory import peak_memory
+from lolblur_synth.dataset.layout import RECORD
+from lolblur_synth.dataset.manifest import manifest_part
+from lolblur_synth.dataset.record_reader import read_record
+from lolblur_synth.kernels.jit_cache import KernelCache, tell_where_workers_compile
+from lolblur_synth.run.build_sequence import Place, build_sequence
+from lolblur_synth.run.plan import Plan, SequencePlan
+from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.scan import scan
+
+_SHORT, _LONG = 1, 5  # pairs of a sequence that is made twice
+_IO = Path("/proc/self/io")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a sequence takes: a fixed part, and one for each pair."""
+
+    fixed: float
+    each: float
+
+    def of(self, sequences: float, pairs: float) -> float:
+        """What so many sequences of so many pairs in all take."""
+        return self.fixed * sequences + self.each * pairs
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What footage costs, as it was measured on this machine; seconds are of one core."""
+
+    device: str
+    threads: int  # of the worker that was measured
+    videos: int
+    sequences: int  # that all of the footage gives
+    pairs: int
+    footage_seconds: float  # by the clock of its camera
+    source_bytes: int  # of the files
+    scan: float  # seconds, to look through all of the footage once
+    startup: float  # seconds, of each process before its first sequence
+    work: Line  # seconds, of a sequence
+    read: Line  # bytes of the footage, of a sequence
+    busy: float  # share of its threads that a worker keeps at work, (0, 1]; a machine that others use makes it less
+    memory: int  # bytes, peak of a worker
+    picture_bytes: float  # of a pair
+    text_bytes: float  # of a pair: its part of records, and of what is written of them
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, or several that share the work."""
+
+    cores: int
+    memory: int  # bytes
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What so many pairs need on a machine."""
+
+    pairs: int
+    sequences: int
+    footage: float  # times what there is
+    core_hours: float
+    workers: int
+    hours: float
+    cores_for_a_day: int  # cores like these that are done in 24 hours
+    memory: int  # bytes, of all workers
+    disk: float  # bytes
+    read: float  # bytes of footage, scan included
+    gpus: int  # that are at work; 0: it was measured on processors
+
+    @property
+    def bytes_per_second(self) -> float:
+        """What goes over a network where footage and dataset lie elsewhere, on average."""
+        return (self.read + self.disk) / (3600 * self.hours)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a sequence took: seconds of one core and by the clock, bytes read and of pictures, pairs."""
+
+    spent: float
+    wall: float
+    read: int
+    pictures: int
+    pairs: int
+    text: int
+
+
+def needs(costs: Costs, pairs: int, machine: Machine) -> Needs:
+    """What so many pairs of such footage need; raises `UserError` for a machine that cannot hold a worker."""
+    footage = pairs / costs.pairs
+    sequences = costs.sequences * footage
+    if machine.memory < costs.memory:
+        raise UserError(
+            f"a worker takes {costs.memory / 2**30:.1f} GB",
+            where=f"{setting('machine')} memory={machine.memory / 2**30:g}",
+            advice="take a larger machine or smaller pictures",
+        )
+    wanted = machine.gpus if costs.device == "cuda" else max(1, machine.cores // costs.threads)
+    workers = max(1, min(wanted, machine.memory // costs.memory, round(sequences) or 1))
+    spent = costs.scan * footage + costs.startup * (workers + 1) + costs.work.of(sequences, pairs)
+    at_work = min(machine.cores, workers * costs.threads) * costs.busy
+    return Needs(
+        pairs=pairs,
+        sequences=round(sequences),
+        footage=footage,
+        core_hours=spent / 3600,
+        workers=workers,
+        hours=spent / at_work / 3600,
+        cores_for_a_day=-int(-spent // (86400 * costs.busy)),
+        memory=workers * costs.memory,
+        disk=pairs * (costs.picture_bytes + costs.text_bytes),
+        read=costs.source_bytes * footage + costs.read.of(sequences, pairs),
+        gpus=workers if costs.device == "cuda" else 0,
+    )
+
+
+def measure_costs(plan: Plan, place: Place, samples: int = 2) -> Costs:
+    """Make a few sequences of a plan aside, in a process of its own, and tell what all of it costs.
+
+    They are of videos apart from one another in the plan. Raises `UserError` where nothing is to be made, or nothing
+    could be.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    tasks = _chosen(plan.sequences, samples)
+    if not tasks:
+        raise UserError("none of the videos can be used", advice=f"{setting('dry_run')} of a run tells why")
+    scans = [video.scan for video in plan.videos if video.sequences and video.scan]
+    shortest = min(scans, key=_pixels)
+    tell_where_workers_compile()
+    with ProcessPoolExecutor(max_workers=1) as worker:
+        startup, short, long, memory = worker.submit(_measure, tasks, plan, place).result()
+        scanned = worker.submit(_look_through, shortest.info).result()
+    pixels = sum(map(_pixels, scans))
+    pairs = sum(len(task.recipe.slots) for task in plan.sequences)
+    made = [*short, *long]
+    return Costs(
+        device=place.device.type,
+        threads=place.threads,
+        videos=len(scans),
+        sequences=len(plan.sequences),
+        pairs=pairs,
+        footage_seconds=sum(float(each.frames / each.info.capture_fps) for each in scans),
+        source_bytes=sum(_size(each.info.path) for each in scans),
+        scan=scanned * pixels / _pixels(shortest),
+        startup=startup,
+        work=_line([(one.pairs, one.spent) for one in short], [(one.pairs, one.spent) for one in long]),
+        read=_line([(one.pairs, one.read) for one in short], [(one.pairs, one.read) for one in long]),
+        busy=min(1.0, sum(one.spent for one in made) / (place.threads * sum(one.wall for one in made))),
+        memory=memory,
+        picture_bytes=sum(one.pictures for one in made) / sum(one.pairs for one in made),
+        text_bytes=sum(one.text for one in long) / sum(one.pairs for one in long),
+    )
+
+
+def _chosen(tasks: Sequence[SequencePlan], count: int) -> list[SequencePlan]:
+    """Some sequences, evenly from all."""
+    count = min(count, len(tasks))
+    return [tasks[(2 * at + 1) * len(tasks) // (2 * count)] for at in range(count)]
+
+
+def _size(path: Path) -> int:
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _pixels(found: VideoScan) -> int:
+    return found.frames * found.info.width * found.info.height
+
+
+def _measure(tasks: Sequence[SequencePlan], plan: Plan, place: Place) -> tuple[float, list[_Made], list[_Made], int]:
+    """In the worker: seconds before its first sequence, what short and longer ones took, and its peak memory."""
+    keep_all = plan.config.interpolate.model_copy(update={"reject": False})
+    config = plan.config.model_copy(update={"interpolate": keep_all})
+    bare = replace(plan, config=config, cache=None, videos=(), stale=(), seen=frozenset())
+    imported, compiled = time.process_time(), -1
+    while compiled != KernelCache.compiled:  # which a machine does once
+        compiled = KernelCache.compiled
+        first = _make(tasks[0], _SHORT, bare, place)
+    short, long = ([_make(task, pairs, bare, place) for task in tasks] for pairs in (_SHORT, _LONG))
+    return imported + max(0.0, first.spent - short[0].spent), short, long, peak_memory()
+
+
+def _make(task: SequencePlan, pairs: int, plan: Plan, place: Place) -> _Made:
+    """Make the first pairs of a sequence aside."""
+    task = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[:pairs]))
+    with tempfile.TemporaryDirectory() as folder:
+        staging = Path(folder, "sequence")
+        start, spent, read = time.perf_counter(), time.process_time(), _bytes_read()
+        build_sequence(task, plan, staging, place, ignore)
+        wall, spent, read = time.perf_counter() - start, time.process_time() - spent, _bytes_read() - read
+        record = read_record(staging / RECORD, task.id)
+        pictures = sum(path.stat().st_size for path in staging.rglob("*.png"))
+        text = (staging / RECORD).stat().st_size + len(manifest_part(record))
+    cuda = place.device.type == "cuda"  # then it is the device that is at work
+    return _Made(wall if cuda else spent, wall, read, pictures, len(record.pairs), text)
+
+
+def _look_through(info: VideoInfo) -> float:
+    """In the worker: seconds of one core to look through a video."""
+    before = time.process_time()
+    scan(info)
+    return time.process_time() - before
+
+
+def _bytes_read() -> int:
+    """Bytes that this process has read from files so far, from the disk or not."""
+    return int(_IO.read_text().split("rchar: ")[1].split()[0])
+
+
+def _line(short: Sequence[tuple[int, float]], long: Sequence[tuple[int, float]]) -> Line:
+    """The line through two lengths of the same sequences, each as pairs and what they took."""
+    (few, little), (many, much) = ([sum(column) for column in zip(*rows, strict=True)] for rows in (short, long))
+    if many == few:  # sequences of one pair
+        return Line(0.0, little / few)
+    each = max(0.0, (much - little) / (many - few))
+    return Line(max(0.0, little - each * few) / len(short), each)
