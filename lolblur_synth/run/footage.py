@@ -31,8 +31,9 @@ def scan_or_fault(
 ) -> VideoScan | str:
     """The scan of a video, known or made now, or why it gives nothing.
 
-    One that lies elsewhere is copied to `path` only where it is not known; `warn` is told of what is tried again.
+    One that lies elsewhere is read only where it is not known; `warn` is told of what is tried again.
     """
+    path = remote.path if remote else path
 
     def make() -> VideoScan:
         video = config.video

@@ -24,7 +24,7 @@ class Footage:
 
     path: Path
     name: str  # printable
-    remote: RemoteVideo | None = None  # else `path` is there
+    remote: RemoteVideo | None = None  # then `path` is no place here, but tells it from others all the same
 
 
 @dataclass(frozen=True)

@@ -64,4 +64,4 @@ def _remote(video: Footage, root: Path, files: dict[str, RemoteFile], where: tup
     made_of = tuple(files[path.relative_to(root).as_posix()] for path in files_of(video.path))
     listed = "" if all(file.tag for file in made_of) else uuid.uuid4().hex
     remote = RemoteVideo(store, cache, name, made_of, listed)
-    return Footage(remote.path, video.name, remote)
+    return Footage(Path(name or store.address.name), video.name, remote)  # in order as they would be here

@@ -163,6 +163,6 @@ def test_a_host_that_is_not_there_is_told_in_bounded_time(objects, monkeypatch):
     S3FileSystem.clear_instance_cache()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     began = time.monotonic()
-    with pytest.raises(UserError, match="s3://footage/clips: (no answer in|Could not connect)"):
+    with pytest.raises(UserError, match=r"s3://footage/clips: (no answer in|Could not connect)"):
         Store(Address(objects.url("clips")), Patience(0.5, 2)).listing()
     assert time.monotonic() - began < 10
