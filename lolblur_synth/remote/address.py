@@ -46,7 +46,7 @@ class Address:
         with suppress(ValueError):
             parts = urlsplit(self.whole)
             for secret in filter(None, (parts.password, parts.query, parts.fragment)):
-                text = text.replace(secret, _HIDDEN)
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
         return text
 
 

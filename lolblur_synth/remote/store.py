@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.remote.address import Address
@@ -63,7 +64,7 @@ class Store:
 
     def _list(self, below: str, *, anew: bool) -> list[RemoteFile]:
         fs, root = self._open(anew=anew)
-        folder = f"{root}/{below}" if below else root
+        folder = self._path(root, below) if below else root
         found = fs.find(folder, detail=True)
         if root in found:
             raise UserError("a file, not a folder", where=self.address.shown, advice="give the folder that it is in")
@@ -112,7 +113,7 @@ class Store:
         found = dict[str, RemoteFile]()
         for file in files:
             with suppress(FileNotFoundError):
-                path = f"{root}/{file.name}"
+                path = self._path(root, file.name)
                 found[file.name] = self._file(fs, root, path, fs.info(path))
         return found
 
@@ -161,7 +162,9 @@ class Store:
 
         def opened() -> Any:
             fs, root = self._open(anew=anew)
-            return fs.open(f"{root}/{file.name}", "rb", block_size=BLOCK, cache_type="none")
+            return fs.open(
+                self._path(root, file.name), "rb", block_size=0 if self._is_web else BLOCK, cache_type="none"
+            )
 
         source = within(seconds, opened)
         try:
@@ -189,6 +192,14 @@ class Store:
         fs.invalidate_cache()
         return fs, root.rstrip("/")
 
+    @property
+    def _is_web(self) -> bool:
+        """HTTP: names are quoted in it, and not every server gives parts of files."""
+        return self.address.scheme in ("http", "https")
+
+    def _path(self, root: str, name: str) -> str:
+        return f"{root}/{quote(name) if self._is_web else name}"
+
     def _file(self, fs: Any, root: str, path: str, facts: dict[str, Any]) -> RemoteFile:
         tag = _first(facts, _TAGS) or _first(facts, _TIMES)
         if facts.get("size") is None or not tag:
@@ -196,7 +207,8 @@ class Store:
             tag = _first(facts, _TAGS) or _first(facts, _TIMES)
         if facts.get("size") is None:
             raise ValueError(f"it tells no size of {path}")
-        return RemoteFile(path[len(root) + 1 :], int(facts["size"]), tag)
+        name = path[len(root) + 1 :]
+        return RemoteFile(unquote(name) if self._is_web else name, int(facts["size"]), tag)
 
     def _refusal(self, error: Exception) -> UserError:
         """Why the folder cannot be listed."""

@@ -1,7 +1,13 @@
 """Stores are real: an object server on loopback, whose answers stall and break off."""
 
+import base64
 import hashlib
+import re
+import threading
 import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -10,6 +16,7 @@ from lolblur_synth.remote import store as module
 from lolblur_synth.remote.address import Address
 from lolblur_synth.remote.patience import Patience
 from lolblur_synth.remote.store import RemoteFile, Store
+from tests.support.object_store import Proxy
 
 WHOLE = ("cut", 10**9)  # of an answer: none
 QUICK = Patience(seconds=3.0, tries=3)
@@ -132,6 +139,48 @@ def test_a_tag_that_is_no_hash_of_the_bytes_costs_one_reading_more_and_then_none
         assert (tmp_path / "a.mp4").read_bytes() == b"abc"
         readings.append(len(objects.proxy.read) - before)
     assert readings == [2, 1]
+
+
+@pytest.fixture
+def web(tmp_path) -> Iterator[Proxy]:
+    """A server of the folder `tmp_path / "web"` that gives files only whole, and wants a password."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            signed = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:pw").decode()
+            super().do_GET() if signed else self.send_error(401)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    (tmp_path / "web").mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "web")) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        proxy = Proxy(server.server_port)
+        yield proxy
+        proxy.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_web_server_that_lists_its_folders_will_do(web, tmp_path, small_blocks):
+    data = noise(350_000)
+    for name in ("a.mp4", "of the night/b 1+2.mp4"):
+        (tmp_path / "web/clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "web/clips" / name).write_bytes(data)
+    store = Store(Address(web.url.replace("//", "//me:pw@") + "/clips"), QUICK)
+    files = store.listing()
+    assert [(file.name, file.size) for file in files] == [("a.mp4", 350_000), ("of the night/b 1+2.mp4", 350_000)]
+    assert store.listing("of the night") == files[1:]
+    web.harms.append(("cut", 150_000))
+    told = list[str]()
+    store.fetch(files[:1], tmp_path, told.append)
+    store.fetch(files[1:], tmp_path, pytest.fail)
+    assert [(tmp_path / name).read_bytes() == data for name in ("a.mp4", "b 1+2.mp4")] == [True, True]
+    assert len(told) == 1
+    assert told[0].startswith(f"{web.url}/clips: a.mp4 cannot be read: ")
+    assert re.search(r"; asking again from byte (0|100000)$", told[0])
 
 
 def listed(url: str) -> str:
