@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from lolblur_synth.video import scan_cache
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.object_store"]
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lolblur_synth.cli.options import FOLDER, PATH, config_options, console_for, load_config, run_options
+from lolblur_synth.cli.options import FOLDER, FOOTAGE, PATH, config_options, console_for, load_config, run_options
 from lolblur_synth.cli.watching import STDOUT, json_log
 from lolblur_synth.core.errors import SequenceError, shown
 
@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--videos", type=PATH, required=True, help="A folder of videos, or of folders of numbered frames, at any depth."
+    "--videos",
+    type=FOOTAGE,
+    required=True,
+    metavar="DIRECTORY|URL",
+    help="A folder of videos, or of folders of numbered frames, at any depth; a URL such as s3://BUCKET/FOLDER.",
 )
 @click.option("--out", type=FOLDER, default=Path("lolblur_dataset"), show_default=True, help="Where the dataset goes.")
 @run_options
 @click.option("--shard", metavar="I/N", help="Make one of N parts only, beside others; `merge` ends it.")
 @click.option("--on", metavar="dask|dask://HOST:PORT", help="Make sequences on Dask: --workers here, or a cluster's.")
+@click.option("--cache-footage", metavar="DIRECTORY", help="Keep copies there of footage that is given by URL.")
+@click.option("--cache-footage-gb", type=float, metavar="N", help="No more than so many GB of them (50).")
 @click.option("--cache-denoised", "cache", type=FOLDER, help="Keep denoised frames there, for more datasets of them.")
 @click.option("--overwrite", is_flag=True, help="Replace what other settings made in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimated time and disk; write nothing.")
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--log-json", "log", type=PATH, metavar="FILE|-", help="Append what happens there, a line of JSON each.")
 @click.option("--verbose", is_flag=True, help="A line per sequence, also when not on a terminal.")
 def run(
-    videos: Path,
+    videos: Path | str,
     out: Path,
     sources: tuple[str, ...],
     assignments: tuple[str, ...],
@@ -206,9 +212,9 @@ def merge(dataset: Path, no_report: bool) -> None:
 @click.command()
 @click.argument("dataset", type=FOLDER)
 @click.option("--out", type=PATH, metavar="FILE.html", help="Where it goes.  [default: report.html in the dataset]")
-@click.option("--videos", type=FOLDER, help="The footage, to show the windows that were dropped.")
+@click.option("--videos", type=FOOTAGE, metavar="DIRECTORY|URL", help="The footage, to show windows that were dropped.")
 @click.option("--overwrite", is_flag=True, help="Replace --out.")
-def report(dataset: Path, out: Path | None, videos: Path | None, overwrite: bool) -> None:
+def report(dataset: Path, out: Path | None, videos: Path | str | None, overwrite: bool) -> None:
     """Write a page that shows a dataset: pictures, distributions, draws, what was dropped and why."""
     from lolblur_synth.apps.report.report import REPORT, check_report, write_report
     from lolblur_synth.cli.progress import frame_progress

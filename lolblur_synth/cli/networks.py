@@ -84,7 +84,7 @@ def train_lednet(
     from lolblur_synth.cli.progress import TrainingProgress
     from lolblur_synth.core.devices import choose_device, memory_used
     from lolblur_synth.train.engine.callbacks import Callbacks
-    from lolblur_synth.train.restoration.train import Pretrained
+    from lolblur_synth.train.restoration.preparation import Pretrained
     from lolblur_synth.train.restoration.train import train_lednet as train
 
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate launched

@@ -20,9 +20,24 @@ SHORTCUTS = {  # options of their own, and the settings that they are
     "size": "video.size",
     "workers": "run.workers",
     "device": "run.device",
+    "cache_footage": "run.cache_footage",
+    "cache_footage_gb": "run.cache_footage_gb",
 }
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PATH = click.Path(path_type=Path)
+
+
+class FolderOrURL(click.Path):
+    """A folder, as a path; a URL stays the text that it is, for as a path it would lose a slash."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path or the URL."""
+        from lolblur_synth.remote.address import is_url
+
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+FOOTAGE = FolderOrURL(path_type=Path)
 
 
 def config_options(example: str) -> Callable[[Command], Command]:

@@ -260,6 +260,17 @@ class Run(Section):
         le=2**30,
         description="of a picture or a frame; larger ones are refused before they take the memory",
     )
+    cache_footage: str | None = Field(
+        None,
+        min_length=1,
+        description="a folder for copies of footage that is given by URL, with ~ and $VARIABLES of the machine that "
+        "reads it; null: in the cache folder",
+    )
+    cache_footage_gb: float = Field(50, gt=0, le=1e6, description="of 10^9 bytes: no more is kept there")
+    remote_timeout: float = Field(
+        60, gt=0, le=3600, description="seconds in which a store has to answer, or to give 8 MiB of a file"
+    )
+    remote_tries: int = Field(4, ge=1, le=100, description="times in a row that a store is asked for the same")
 
 
 class Config(Section):

@@ -74,6 +74,7 @@ class Source(_Part):
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
     saturation: Annotated[float, Field(gt=0)] | None = None  # linear value that no sample exceeds; None: without an end
     raw: RawDevelopment | None = None  # how RAW frames were developed
+    url: Text | None = None  # of footage that was read from elsewhere, without user, password and signature
 
     @property
     def holds_light(self) -> bool:

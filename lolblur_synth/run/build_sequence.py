@@ -1,7 +1,7 @@
 """One sequence, from its plan to pictures and a record in a folder of its own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from lolblur_synth.run.provenance import describe_blur, describe_noise, describe
 from lolblur_synth.synthesis.clip import Frame, open_clip
 from lolblur_synth.synthesis.pipeline import Pair, Tools, denoised, estimate_noise, synthesize
 from lolblur_synth.synthesis.sequences import Reject, RejectKind
+from lolblur_synth.video.at_hand import at_hand
 from lolblur_synth.video.images import dequantize, pixel_hash, quantize, write_png
 
 
@@ -126,14 +127,17 @@ def _clean_frames(
         if kept:
             yield map(Frame, span, tools.profiler.each("decode", kept[0])), kept[1]
             return
-    clip = open_clip(task.scan, span, config.video, device)
-    noise = estimate_noise(clip.head(HEAD), config.denoise)
-    denoising = describe_noise(config, noise)
-    if noise.negligible or not cache:
-        yield denoised(clip, noise, config.denoise, tools, task.recipe), denoising
-        return
-    clean = denoised(clip, noise, config.denoise, tools)  # all of them: other windows may be cut of what is kept
-    with denoised_cache.storing(cache, key, denoising) as store:
+    with ExitStack() as stack:
+        with tools.profiler("fetch") if task.scan.remote else nullcontext():
+            footage = at_hand(task.scan, lambda text: notify(Event("warned", task.id, text)))
+            clip = open_clip(stack.enter_context(footage), span, config.video, device)
+        noise = estimate_noise(clip.head(HEAD), config.denoise)
+        denoising = describe_noise(config, noise)
+        if noise.negligible or not cache:
+            yield denoised(clip, noise, config.denoise, tools, task.recipe), denoising
+            return
+        clean = denoised(clip, noise, config.denoise, tools)  # all of them: other windows may be cut of what is kept
+        store = stack.enter_context(denoised_cache.storing(cache, key, denoising))
 
         def kept_too() -> Iterator[Frame]:
             for frame in clean:

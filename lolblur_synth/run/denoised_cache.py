@@ -35,10 +35,10 @@ _FPS = Fraction(25)  # of the files; nobody asks
 
 
 @contextmanager
-def hold_cache(folder: Path, videos: Path, out: Path) -> Iterator[None]:
+def hold_cache(folder: Path, videos: Path | str, out: Path) -> Iterator[None]:
     """Hold a folder ready for a run; what killed runs left in it goes, unless another run is at work there."""
     place = folder.resolve()
-    if place == videos.resolve() or place.is_relative_to(out.resolve()):
+    if place == Path(videos).resolve() or place.is_relative_to(out.resolve()):
         raise UserError(
             f"lies among the videos or in {setting('out')}",
             where=f"{setting('cache_denoised')} {folder}",

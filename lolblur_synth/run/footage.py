@@ -1,7 +1,7 @@
 """What is to be said of footage before it is used: faults, for which it gives nothing, and warnings."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from lolblur_synth.config.run import Config
 from lolblur_synth.config.section import SMALLEST_SIDE
 from lolblur_synth.core.errors import SequenceError, setting
+from lolblur_synth.remote.video import RemoteVideo
 from lolblur_synth.synthesis.sequences import Recipe, Shutter
 from lolblur_synth.video import scan_cache
 from lolblur_synth.video.color_coding import ToldColors
@@ -21,8 +22,18 @@ LOW_FPS, TOO_LOW_FPS = 120, 48
 _GAPPED, _BLURRED = 0.2, 0.75  # exposure ratios up to which, and from which on, there is something to say
 
 
-def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
-    """The scan of a video, known or made now, or why it gives nothing."""
+def _ignore(text: str) -> None:
+    del text
+
+
+def scan_or_fault(
+    path: Path, config: Config, remote: RemoteVideo | None = None, warn: Callable[[str], None] = _ignore
+) -> VideoScan | str:
+    """The scan of a video, known or made now, or why it gives nothing.
+
+    One that lies elsewhere is read only where it is not known; `warn` is told of what is tried again.
+    """
+    path = remote.path if remote else path
 
     def make() -> VideoScan:
         video = config.video
@@ -40,12 +51,28 @@ def scan_or_fault(path: Path, config: Config) -> VideoScan | str:
         "colors": f"{config.video.transfer} {config.video.primaries} {config.video.matrix}",
     }
     try:
-        found = _with_shutter(scan_cache.recall_or_scan(path, told_to_it, make), config)
+        found = _with_shutter(_scan(path, told_to_it, make, remote, warn), config)
         return _rate_fault(found.info, config) or _size_fault(found.info, config) or _shutter_fault(found.info) or found
     except SequenceError as error:
         return error.told(setting, where=error.where != path)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _scan(
+    path: Path,
+    told_to_it: dict[str, str],
+    make: Callable[[], VideoScan],
+    remote: RemoteVideo | None,
+    warn: Callable[[str], None],
+) -> VideoScan:
+    if remote is None:
+        return scan_cache.recall_or_scan(path, told_to_it, make)
+    found = scan_cache.recall_marked(remote.key, path, told_to_it)
+    if found is None:
+        with remote.copied(warn):
+            found = scan_cache.recall_or_scan(path, told_to_it, make, remote.key)
+    return replace(found, remote=remote)
 
 
 def _with_shutter(found: VideoScan, config: Config) -> VideoScan:

@@ -33,7 +33,7 @@ class SequencePlan:
 class VideoPlan:
     """One video: what it gives, or the reason why it gives nothing."""
 
-    path: Path
+    path: Path  # of footage that lies elsewhere its name, below the folder of the videos
     name: str  # printable, below the folder of the videos
     scan: VideoScan | None = None
     chunks: tuple[tuple[Slot, ...], ...] = ()

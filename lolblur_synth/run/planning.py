@@ -1,13 +1,13 @@
 """Planning of a run: from a folder of videos, and what is in the dataset's, to the plan."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.errors import UserError
-from lolblur_synth.dataset.layout import FOLDERS
 from lolblur_synth.dataset.output import read_existing, recover_if_dataset
 from lolblur_synth.nets.weights.load import load_ec_zero_dce
 from lolblur_synth.ops.defocus import generalized_gaussian
@@ -17,9 +17,9 @@ from lolblur_synth.run.cutting import cut_video, without_copies
 from lolblur_synth.run.footage import scan_or_fault
 from lolblur_synth.run.numbering import Making, number_video
 from lolblur_synth.run.plan import Plan, VideoPlan
+from lolblur_synth.run.sources import find_sources
 from lolblur_synth.run.splits import assign_splits
 from lolblur_synth.video import scan_cache
-from lolblur_synth.video.find import find_videos
 
 
 def plan_run(
@@ -31,11 +31,12 @@ def plan_run(
     overwrite: bool = False,
     dry: bool = False,
 ) -> Plan:
-    """Plan a run over a folder of videos; unless `dry`, finish first what a killed run left in `out`.
+    """Plan a run over a folder of videos, or one elsewhere by its URL.
 
+    Unless `dry`, what a killed run left in `out` is finished first.
     `notify` is told of each video before it is read. Raises `UserError` when nothing can be made or `out` is foreign.
     """
-    videos, out = Path(videos), Path(out)
+    out = Path(out)
     choose_device(config.run.device)
     _, sha256 = load_ec_zero_dce(config.darken.weights, "cpu")
     if not dry:
@@ -44,7 +45,7 @@ def plan_run(
 
 
 def make_plan(
-    videos: Path,
+    videos: Path | str,
     out: Path,
     config: Config,
     weights: dict[str, str],
@@ -60,16 +61,18 @@ def make_plan(
     _check_kernel(config)
     config, chosen = _choose_backend(config)
     weights = weights | chosen.weights
-    found = find_videos(videos.resolve(), (out, cache_dir()), FOLDERS)
-    names = {footage.path: footage.name for footage in found.videos}
+    found = find_sources(videos, (out, cache_dir()), config.run)
     existing = read_existing(out, config, overwrite=overwrite)
     making = Making(config, weights, existing)
     lasting = {key: record for key, record in existing.items() if is_alike(record, making)}
     cuts: list[VideoPlan] = []
-    for path, name in names.items():
+    for video in found.videos:
         if notify:
-            notify(path)
-        cuts.append(cut_video(path, name, scan_or_fault(path, config), config))
+            notify(video.path)
+        told = list[str]()
+        scan = scan_or_fault(video.path, config, video.remote, told.append)
+        cut = cut_video(video.path, video.name, scan, config)
+        cuts.append(replace(cut, warnings=(*told, *cut.warnings)))
     scan_cache.prune()
     cuts = without_copies(cuts)
     useful = {cut.path: cut.scan.content for cut in cuts if cut.scan and not cut.fault}

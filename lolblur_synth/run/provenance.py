@@ -57,7 +57,7 @@ def describe_sequence(
         ),
         draws=recipe.draws,
         noise=denoising,
-        config=plan.config.model_copy(update={"about": UNTOLD}),
+        config=_recorded(plan.config),
         weights=plan.weights,
         versions=versions(),
         device=device.type,
@@ -77,6 +77,11 @@ def describe_sequence(
             for reject in task.rejects
         ],
     )
+
+
+def _recorded(config: Config) -> Config:
+    """The settings without what a dataset tells elsewhere, and without a folder of the machine that made it."""
+    return config.model_copy(update={"about": UNTOLD, "run": config.run.model_copy(update={"cache_footage": None})})
 
 
 def describe_noise(config: Config, noise: NoiseEstimate) -> Denoising:
@@ -141,6 +146,7 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         white=info.white,
         saturation=info.saturation,
         raw=info.raw,
+        url=scan.remote.url if scan.remote else None,
     )
 
 

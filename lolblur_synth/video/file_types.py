@@ -26,6 +26,7 @@ class SkipReason(StrEnum):
     PREVIEW = "small previews that a camera keeps beside its videos"
     HIDDEN = "hidden files, and what macOS leaves beside files"
     UNKNOWN = "not a kind of file that is footage"
+    NO_NAME = "names that no file here may have"
     SPECIAL = "a pipe, socket or device, not a file"
     DEAD_LINK = "a link that leads nowhere"
     TWICE = "looked at already under another name"

@@ -8,6 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.remote.video import RemoteVideo
 from lolblur_synth.video.file_types import FEWEST, VIDEOS, LeftOut, SkipReason, suffix_of, why_no_footage
 from lolblur_synth.video.image_sequence import ImageSequence, NoImageSequenceError, order_frames
 from lolblur_synth.video.light import FRAMES, frame_size
@@ -23,6 +24,7 @@ class Footage:
 
     path: Path
     name: str  # printable
+    remote: RemoteVideo | None = None  # then `path` is no place here, but tells it from others all the same
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from lolblur_synth.mosaic.color import Matrix
 from lolblur_synth.mosaic.pattern import Pattern
+from lolblur_synth.remote.video import RemoteVideo
 from lolblur_synth.video.shutter import LONGEST_RATIO, SourceShutter
 
 ColorMatrix = Literal["bt601", "bt709", "bt2020"]  # from luma and chroma to RGB (ITU-T H.273)
@@ -176,6 +177,7 @@ class VideoScan:
     flicker: Flicker | None = None
     seen_exposure: float | None = None  # exposure ratio that its blur looks like, where that is clear
     stamp: tuple[int, int] | None = None  # size and modification time (ns) of the file; None of a folder
+    remote: RemoteVideo | None = None  # where the footage lies, if not here; `info.path` then may not be there
 
     @property
     def breaks(self) -> frozenset[int]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lolblur_synth.core.colorimetry import linear_to_srgb
 from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.video.at_hand import at_hand
 from lolblur_synth.video.color import frame_checksum, to_rgb
 from lolblur_synth.video.content import checksum, digest, picture_samples
 from lolblur_synth.video.find import file_stamp, numbered_images
@@ -30,7 +31,7 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
 
     Of scene-linear light sRGB's curve goes on above 1. The middle is kept. Where the timeline has no frame the one
     before stands in, to keep the count: every window that holds it is flawed. Raises `SequenceError` when a frame is
-    gone or has other samples than the scan saw.
+    gone or has other samples than the scan saw. Footage that lies elsewhere is copied here first.
 
     >>> from fractions import Fraction
     >>> from tempfile import TemporaryDirectory
@@ -50,15 +51,18 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
     for pts in scan.pts[start:stop]:
         before = wanted[-1:] or [p for p in scan.pts[:start] if p is not None][-1:]
         wanted.append(before[0] if pts is None else pts)
-    arrivals = (_read_images if scan.info.path.is_dir() else _read_stream)(scan, list(dict.fromkeys(wanted)), size)
-    with closing(arrivals):
+    with at_hand(scan) as here, closing(_arrivals(here, list(dict.fromkeys(wanted)), size)) as arrivals:
         arrived, picture = None, torch.empty(0)
         for index, pts in enumerate(wanted, start):
             if pts != arrived:
                 arrived, picture = next(arrivals, (None, picture))
             if pts != arrived:
-                raise SequenceError(f"frame {index} {_why_other(scan)}", where=scan.info.path)
+                raise SequenceError(f"frame {index} {_why_other(here)}", where=here.info.path)
             yield picture
+
+
+def _arrivals(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+    return (_read_images if scan.info.path.is_dir() else _read_stream)(scan, wanted, size)
 
 
 def _why_other(scan: VideoScan) -> str:

@@ -2,9 +2,9 @@
 
 `KEY.scan` holds a scan; KEY is a hash of the bytes, of what was asked for, of our code and of the libraries.
 `KEY.numbers` holds what else was measured of some footage.
-`PATH.bytes` remembers the hash of the bytes by what the file system tells of the files, so that known footage is not
-read at all. Whatever is lost, damaged or foreign is made anew. Frames that are read later are compared with the scan
-all the same.
+`PATH.bytes` remembers the hash of the bytes by what the file system tells of the files, or a store elsewhere, so that
+known footage is not read at all. Whatever is lost, damaged or foreign is made anew. Frames that are read later are
+compared with the scan all the same.
 """
 
 import hashlib
@@ -49,24 +49,47 @@ def folder() -> Path:
     return cache_dir("scans")
 
 
-def recall_or_scan(path: Path, options: dict[str, str], make: Callable[[], VideoScan]) -> VideoScan:
+def recall_or_scan(
+    path: Path, options: dict[str, str], make: Callable[[], VideoScan], mark: str | None = None
+) -> VideoScan:
     """The scan of a video, made where it is not kept; `options` are all that it depends on beside the files.
 
-    What `make` raises, such as the `SequenceError` of a file without a scan, is not kept.
+    What `make` raises, such as the `SequenceError` of a file without a scan, is not kept. By `mark`, which stands for
+    these very bytes, `recall_marked` will find it without reading them.
     """
     try:
         before = _Files.of(path)
         digest = before.recall_digest()
     except OSError:  # as making it will tell
         return make()
+    if mark:
+        _write(_name_of(mark), digest.encode())
     key = fingerprint_of(digest, options)
     kept = _recall(key, path)
     if kept is not None:
         return kept
     made = make()
     if _are_still(before, digest):
-        _write(f"{key}.scan", _SCANS.dump_json(replace(made, info=replace(made.info, path=Path()))))
+        _write(f"{key}.scan", _SCANS.dump_json(replace(made, remote=None, info=replace(made.info, path=Path()))))
     return made
+
+
+def recall_marked(mark: str, path: Path, options: dict[str, str]) -> VideoScan | None:
+    """The scan of a video that need not be there, where it is kept for the same options; `path` is where it would be.
+
+    `mark` is what a store tells of its files, which changes with their bytes.
+    """
+    digest = re.fullmatch("[0-9a-f]{64}", (_read(_name_of(mark)) or b"").decode("ascii", "replace"))
+    return _recall(fingerprint_of(digest[0], options), path) if digest else None
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """What the scan of a video is made of: a clip and the texts beside it, or frames; raises `OSError`."""
+    return _pictures(path) if path.is_dir() else (path, *_beside(path))
+
+
+def _name_of(mark: str) -> str:
+    return hashlib.sha256(f"remote {mark}".encode()).hexdigest() + ".bytes"
 
 
 def recall_or_measure(scan: VideoScan, options: dict[str, str], make: Callable[[], list[float]]) -> list[float]:
@@ -112,7 +135,7 @@ class _Files:
     @staticmethod
     def of(path: Path) -> "_Files":
         """Raises `OSError`, also for what is no file."""
-        files = _pictures(path) if path.is_dir() else (path, *_beside(path))
+        files = files_of(path)
         now, told = time.time_ns(), [file.stat() for file in files]
         if not all(S_ISREG(one.st_mode) for one in told):  # a pipe would be waited for
             raise OSError(f"{path}: not a file")
@@ -182,7 +205,8 @@ def _recall(key: str, path: Path) -> VideoScan | None:
         scan = _SCANS.validate_json(body, strict=True)
     except (ValidationError, ArithmeticError):  # the latter for 1/0, by pydantic 2.10
         return None
-    return replace(scan, info=replace(scan.info, path=path), stamp=file_stamp(path)) if _fits(scan) else None
+    here = replace(scan.info, path=path)
+    return replace(scan, remote=None, info=here, stamp=file_stamp(path)) if _fits(scan) else None
 
 
 def _fits(scan: VideoScan) -> bool:

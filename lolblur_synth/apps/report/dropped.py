@@ -7,11 +7,10 @@ from pathlib import Path
 
 from lolblur_synth.core.caches import cache_dir
 from lolblur_synth.core.errors import SequenceError, setting
-from lolblur_synth.dataset.layout import FOLDERS
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.summary_types import DroppedWindow
 from lolblur_synth.run.footage import scan_or_fault
-from lolblur_synth.video.find import find_videos
+from lolblur_synth.run.sources import find_sources
 from lolblur_synth.video.images import encode_webp, quantize
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.reader import read_frames
@@ -34,12 +33,12 @@ class DroppedPicture:
     fault: str = ""
 
 
-def find_footage(videos: Path, root: Path, records: Iterable[SequenceRecord]) -> Footage:
+def find_footage(videos: Path | str, root: Path, records: Iterable[SequenceRecord]) -> Footage:
     """Scan a folder of videos for those that a dataset was made of; raises `UserError` where there are none at all."""
     wanted = {record.source.content: record for record in records}
     config = next(iter(wanted.values())).config
-    found = find_videos(videos.resolve(), (root, cache_dir()), FOLDERS)
-    scans = (scan_or_fault(video.path, config) for video in found.videos)
+    found = find_sources(videos, (root, cache_dir()), config.run)
+    scans = (scan_or_fault(video.path, config, video.remote) for video in found.videos)
     return {scan.content: scan for scan in scans if isinstance(scan, VideoScan) and scan.content in wanted}
 
 

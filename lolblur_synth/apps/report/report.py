@@ -11,6 +11,7 @@ from lolblur_synth.apps.report.page import Pictures, render
 from lolblur_synth.apps.report.pictures import Progress, all_faults, choose_pictures
 from lolblur_synth.core.errors import UserError, refused, setting
 from lolblur_synth.core.files import write_whole
+from lolblur_synth.remote.address import without_secrets
 
 REPORT = "report.html"  # in the folder of a dataset
 _SMALL, _LARGE = 14_000_000, 28_000_000  # bytes, of a page of a thousand pairs, and of one of any number
@@ -41,7 +42,7 @@ def is_current(dataset: Path, out: Path) -> bool:
 
 
 def write_report(
-    dataset: Path, out: Path, progress: Progress, *, videos: Path | None = None, footage: Footage | None = None
+    dataset: Path, out: Path, progress: Progress, *, videos: Path | str | None = None, footage: Footage | None = None
 ) -> Report:
     """Write the report of a dataset, whole or not at all; frames of dropped windows are from `videos` or `footage`.
 
@@ -50,7 +51,8 @@ def write_report(
     facts = read_facts(dataset)
     if videos is not None:
         if not facts.records:
-            raise UserError("is of no use: no record tells of dropped windows", where=f"{setting('videos')} {videos}")
+            where = f"{setting('videos')} {without_secrets(str(videos))}"
+            raise UserError("is of no use: no record tells of dropped windows", where=where)
         footage = find_footage(videos, dataset, facts.records.values())
     shown = choose_pictures(dataset, facts.pairs, budget(len(facts.pairs)), progress)
     windows = facts.summary.dropped if facts.summary else ()

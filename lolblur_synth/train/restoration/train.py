@@ -2,15 +2,14 @@
 
 The settings of the paper (section 5.1) are `configs/train_lednet.yaml`. Whatever is drawn is a function of seed and
 step: a run that was stopped goes on, with as many threads, to the very same weights, and the crops of a step do not
-depend on how many processes share it. Several processes come from `accelerate launch`; only the first of them writes.
+depend on how many processes share it. Several processes come from `torchrun` or `accelerate launch`, on one machine or
+many, which need no disk in common; only the first of them writes, and reads the state that all go on from.
 """
 
 import json
 import os
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,19 @@ from torch.utils.tensorboard import SummaryWriter
 from lolblur_synth.config.training import TrainLEDNet
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.files import write_text
-from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.core.threads import WHILE_TRAINING, keeping_memory, torch_threads
-from lolblur_synth.dataset.layout import Split
-from lolblur_synth.nets.lpips import LPIPS
-from lolblur_synth.nets.weights.catalogue import entry
 from lolblur_synth.nets.weights.checkpoint import save_weights
-from lolblur_synth.nets.weights.load import load_lpips, load_vgg19
 from lolblur_synth.train.engine.callbacks import SILENT, Callbacks, OnStep
 from lolblur_synth.train.engine.ema import update_ema
 from lolblur_synth.train.engine.interrupt import catch_interrupt
 from lolblur_synth.train.engine.learning_rate import cosine_rate, set_learning_rate
 from lolblur_synth.train.engine.monitor import Monitor
+from lolblur_synth.train.engine.processes import from_first, prepare_alike, telling_of_lost
 from lolblur_synth.train.engine.run_dir import BOARD, CHECKPOINT, METRICS, RunFolder
 from lolblur_synth.train.engine.state import load_checkpoint, save_checkpoint, snapshot
-from lolblur_synth.train.restoration.decoded_cache import decode_all
 from lolblur_synth.train.restoration.losses import RestorationLoss
-from lolblur_synth.train.restoration.networks import initial_network
 from lolblur_synth.train.restoration.pairs import Batch, Pairs, Shard, loader, workers_for
+from lolblur_synth.train.restoration.preparation import NOT_PRETRAINED, Given, Pretrained, Validation, prepare
 from lolblur_synth.train.restoration.state import BEST, FREE, LAST, RestorationTraining, accelerator_for, assemble
 from lolblur_synth.train.restoration.validate import score, sheet, spread
 
@@ -47,27 +41,11 @@ _LOG_EVERY = {"cpu": 1, "cuda": 10}  # steps: to read a loss is to wait for the 
 _NAMED = 8  # files in a message
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """Weights that a training is given."""
-
-    start: str | None = None  # of the network that is trained, by name or file; else they are drawn
-    vgg: Path | None = None  # of VGG19, a file; else they are looked for in the cache
-
-
-@dataclass(frozen=True)
-class _Validation:
-    """What a network is validated by."""
-
-    pairs: Pairs
-    lpips: LPIPS | None
-
-
 def train_lednet(
     data: Path,
     out: Path,
     config: TrainLEDNet,
-    pretrained: Pretrained = Pretrained(),
+    pretrained: Pretrained = NOT_PRETRAINED,
     *,
     overwrite: bool = False,
     callbacks: Callbacks = SILENT,
@@ -79,43 +57,37 @@ def train_lednet(
     else, weights that are missing or of another network, or a loss that is no longer finite.
     """
     accelerator = accelerator_for(config)
-    loss, vgg_hash = _loss(config, pretrained.vgg, accelerator.device)
-    net, start_hash = initial_network(config, pretrained.start)
-    training = _pairs(data, "train", config, callbacks)
-    test = _validation(data, config, accelerator.device) if config.validate_every else None
-    folder = RunFolder(out, [BEST, LAST], "pairs, weights or processes", FREE)
-    run = assemble(config, out, accelerator, net)
-    if accelerator.is_main_process:
-        pairs = {"train": _identity(training)} | ({"test": _identity(test.pairs)} if test else {})
-        made_of = {"pairs": pairs, "vgg19": vgg_hash, "start": start_hash, "processes": accelerator.num_processes}
-        if not folder.prepare(config, made_of, overwrite=overwrite):
-            run.save()
-    accelerator.wait_for_everyone()
-    run.load_state_dict(load_checkpoint(out / CHECKPOINT, torch.device("cpu")))
-    if accelerator.is_main_process:
-        callbacks.on_start(_describe(run, training, test))
-    kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
-    with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
-        _train(run, training, test, loss, board, callbacks.on_step)
-    accelerator.end_training()
-    return out / (BEST if test else LAST)
+    with telling_of_lost(accelerator):
+        given = prepare_alike(accelerator, lambda: prepare(data, config, pretrained, callbacks, accelerator.device))
+        run = assemble(config, out, accelerator, given.net)
+        state = from_first(accelerator, lambda: _first_state(run, given, overwrite=overwrite))
+        run.load_state_dict(state)
+        if accelerator.is_main_process:
+            callbacks.on_start(_describe(run, given.training, given.test))
+        kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
+        with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
+            _train(run, given, board, callbacks.on_step)
+        accelerator.end_training()
+    return out / (BEST if given.test else LAST)
 
 
-def _train(
-    run: RestorationTraining,
-    training: Pairs,
-    test: _Validation | None,
-    loss: RestorationLoss,
-    board: SummaryWriter | None,
-    on_step: OnStep,
-) -> None:
-    config, accelerator = run.config, run.accelerator
+def _first_state(run: RestorationTraining, given: Given, *, overwrite: bool) -> dict[str, Any]:
+    """The state from which the run in its folder goes on, or begins."""
+    folder = RunFolder(run.out, [BEST, LAST], "pairs, weights or processes", FREE)
+    identity = {**given.identity, "processes": run.accelerator.num_processes}
+    if not folder.prepare(run.config, identity, overwrite=overwrite):
+        run.save()
+    return load_checkpoint(run.out / CHECKPOINT, torch.device("cpu"))
+
+
+def _train(run: RestorationTraining, given: Given, board: SummaryWriter | None, on_step: OnStep) -> None:
+    config, accelerator, test = run.config, run.accelerator, given.test
     latest, stops = dict[str, float](), False
     monitor = Monitor(accelerator)
-    with closing(_batches(run, training)) as batches, catch_interrupt() as stop:
+    with closing(_batches(run, given.training)) as batches, catch_interrupt() as stop:
         while run.step < config.steps:
             with nullcontext() if config.threads == "auto" else torch_threads(config.threads), _saving(run):
-                terms, names = _update(run, monitor.timed(batches), loss)
+                terms, names = _update(run, monitor.timed(batches), given.loss)
             run.step += 1
             monitor.add(run.step, terms, names)
             last = run.step == config.steps
@@ -202,7 +174,7 @@ def _look(
     return report.terms, report.stops
 
 
-def _validate(run: RestorationTraining, test: _Validation, board: SummaryWriter | None) -> None:
+def _validate(run: RestorationTraining, test: Validation, board: SummaryWriter | None) -> None:
     """Score the network on the test split, each process a part of it, and keep the best weights."""
     config, accelerator, net = run.config, run.accelerator, run.result
 
@@ -230,24 +202,6 @@ def _validate(run: RestorationTraining, test: _Validation, board: SummaryWriter 
         save_weights(run.out / BEST, net, {**run.provenance(), "validation": row})
 
 
-def _loss(config: TrainLEDNet, vgg: Path | None, device: torch.device) -> tuple[RestorationLoss, str | None]:
-    """The loss, and the hash of the VGG19 in it, if any."""
-    network, digest = load_vgg19(vgg, device) if config.perceptual else (None, None)
-    return RestorationLoss(network, config.perceptual, config.side), digest
-
-
-def _pairs(data: Path, split: Split, config: TrainLEDNet, callbacks: Callbacks | None = None) -> Pairs:
-    decode = None
-    if callbacks and config.cache:
-        decode = partial(decode_all, Path(config.cache), notify=callbacks.on_decoded)
-    return Pairs(data, split, config.crop, config.seed, folders=(config.input, config.target), decode=decode)
-
-
-def _validation(data: Path, config: TrainLEDNet, device: torch.device) -> _Validation:
-    measures = config.lpips == "auto" and all(entry(name).path.is_file() for name in ("vgg16", "lpips-vgg"))
-    return _Validation(_pairs(data, "test", config), load_lpips("vgg", device) if measures else None)
-
-
 def _batches(run: RestorationTraining, pairs: Pairs) -> Generator[Batch]:
     config, accelerator = run.config, run.accelerator
     world, device = accelerator.num_processes, accelerator.device
@@ -257,13 +211,7 @@ def _batches(run: RestorationTraining, pairs: Pairs) -> Generator[Batch]:
     yield from loader(pairs, config.batch, workers, device, first_step=run.step * config.accumulate, shard=shard)
 
 
-def _identity(pairs: Pairs) -> dict[str, Any]:
-    """What tells that these are the same pairs, wherever they lie."""
-    files = [[pair.name, pair.input.size, pair.target.size] for pair in pairs.files]
-    return {"count": len(files), "fingerprint": fingerprint({"files": files})}
-
-
-def _describe(run: RestorationTraining, training: Pairs, test: _Validation | None) -> str:
+def _describe(run: RestorationTraining, training: Pairs, test: Validation | None) -> str:
     config, accelerator = run.config, run.accelerator
     processes = accelerator.num_processes
     scored = min(config.validate_pairs, len(test.pairs)) if test else 0

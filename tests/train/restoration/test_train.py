@@ -26,8 +26,9 @@ from lolblur_synth.nets.lednet import LEDNet
 from lolblur_synth.nets.weights.checkpoint import read_checkpoint, save_weights
 from lolblur_synth.nets.weights.load import load_lednet
 from lolblur_synth.train.engine.callbacks import Callbacks
+from lolblur_synth.train.restoration.preparation import Pretrained
 from lolblur_synth.train.restoration.state import FREE
-from lolblur_synth.train.restoration.train import Pretrained, train_lednet
+from lolblur_synth.train.restoration.train import train_lednet
 from lolblur_synth.video.images import dequantize, quantize, read_image, read_pixels
 from tests.support.lpips_files import put_into_cache, random_lpips
 from tests.support.trainings import board, checkpoint, interrupt_at, tiny, write_dataset, write_split
