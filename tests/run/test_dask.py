@@ -292,21 +292,24 @@ def test_what_a_worker_does_not_see_of_files(tmp_path):
     token.write_text("token")
     clip = tmp_path / "a.mkv"
     clip.write_bytes(b"12345")
-    question = Question("ec_zero_dce", "linear", "", "cpu", False, token, (), ((clip, 5), (tmp_path, None)))
+    footage = (clip, 5), (tmp_path, None)
+    question = Question("ec_zero_dce", "linear", "", "cpu", False, token, (), footage, ("s3",))
     answer = _inspect(question, 2, 10**9)
     assert (answer.faults, answer.threads, answer.memory) == ((), 2, 10**9)
     assert crew.take_echo(token, answer) == []
     assert [path.name for path in token.parent.iterdir()] == [token.name]
     (told,) = crew.take_echo(token, answer)
     assert shown(told) == f"writes into another folder {token.parent} than out here"
+    seen = (clip, 6), (tmp_path / "b.mkv", 1)
     other = replace(
-        question, token=tmp_path / "no/t", folders=(tmp_path / "cache",), footage=((clip, 6), (tmp_path / "b.mkv", 1))
+        question, token=tmp_path / "no/t", folders=(tmp_path / "cache",), footage=seen, schemes=("nonsense",)
     )
     assert _inspect(other, 2, 0).faults == (
         f"does not see {tmp_path}/no",
         f"does not see the folder {tmp_path}/cache",
         f"sees another file {clip}, of 5 bytes instead of 6",
         f"does not see {tmp_path}/b.mkv",
+        "cannot read footage of nonsense:// (Protocol not known: nonsense)",
     )
     assert (
         _inspect(replace(question, weights=str(tmp_path / "none.safetensors")), 2, 0).faults[0].startswith("weights ")

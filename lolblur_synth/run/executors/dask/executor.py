@@ -47,8 +47,9 @@ def _with_whole_paths(job: Job) -> Job:
 
 def _question(plan: Plan, tasks: Sequence[SequencePlan], token: Path) -> Question:
     config = plan.config
-    firsts = list({task.scan.info.path.parent: task.scan for task in tasks}.values())
-    step = -(-len(firsts) // _FOLDERS)
+    firsts = list({task.scan.info.path.parent: task.scan for task in tasks if task.scan.remote is None}.values())
+    stores = {task.scan.remote.store.address.scheme for task in tasks if task.scan.remote}
+    step = max(1, -(-len(firsts) // _FOLDERS))
     return Question(
         weights=config.darken.weights,
         backend=config.interpolate.backend,
@@ -58,6 +59,7 @@ def _question(plan: Plan, tasks: Sequence[SequencePlan], token: Path) -> Questio
         token=token,
         folders=(plan.cache,) if plan.cache else (),
         footage=tuple((scan.info.path, scan.stamp and scan.stamp[0]) for scan in firsts[::step]),
+        schemes=tuple(sorted(stores)),
     )
 
 

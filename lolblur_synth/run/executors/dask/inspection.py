@@ -34,6 +34,7 @@ class Question:
     token: Path  # a file that was just written into the output folder
     folders: tuple[Path, ...]  # to read and write, besides
     footage: tuple[tuple[Path, int | None], ...]  # a video of each folder and its size, None of a folder of frames
+    schemes: tuple[str, ...] = ()  # of URLs that footage is copied from
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _inspect(question: Question, threads: int, limit: int) -> Answer:
         faults.append(f"does not see {question.token.parent}")
     faults += [f"does not see the folder {folder}" for folder in question.folders if not folder.is_dir()]
     faults += list(_unseen(question.footage))
+    faults += list(_unreadable(question.schemes))
     gpus = _gpus() if question.device == "cuda" else ()
     return Answer(software, socket.gethostname(), threads, limit, gpus, tuple(faults), echo)
 
@@ -118,6 +120,16 @@ def _unseen(footage: Iterable[tuple[Path, int | None]]) -> Iterable[str]:
             yield f"does not see {path}"
         elif size is not None and path.stat().st_size != size:
             yield f"sees another file {path}, of {path.stat().st_size} bytes instead of {size}"
+
+
+def _unreadable(schemes: Iterable[str]) -> Iterable[str]:
+    for scheme in schemes:
+        try:
+            from fsspec import get_filesystem_class
+
+            get_filesystem_class(scheme)
+        except (ImportError, ValueError) as error:
+            yield f"cannot read footage of {scheme}:// ({str(error) or type(error).__name__})"
 
 
 def _gpus() -> tuple[str, ...]:
