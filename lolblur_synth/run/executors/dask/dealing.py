@@ -14,6 +14,7 @@ from lolblur_synth.core.errors import SequenceError, UserError
 from lolblur_synth.core.events import Event
 from lolblur_synth.dataset.layout import record_path
 from lolblur_synth.dataset.record_reader import read_record
+from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.run.executors.base import Job
 from lolblur_synth.run.executors.dask.crew import Crew, Demand, Worker
 from lolblur_synth.run.executors.dask.sequences import Errand, Result, Withdrawn, make_sequence
@@ -206,8 +207,8 @@ class Dealing:
         del self._attempts[attempt.worker.address]
         self._cancel(attempt)
         task, worker = attempt.task, attempt.worker
-        if self._is_made(task):
-            self._job.notify(Event("made", task.id))
+        if made := self._made_of(task):
+            self._job.notify(Event("made", task.id, pairs=len(made.pairs), seconds=made.seconds))
             self._finish(None)
             return
         if expected:
@@ -234,12 +235,13 @@ class Dealing:
             return f" for want of memory: {told}"
         return f" ({told} when it told last)"
 
-    def _is_made(self, task: SequencePlan) -> bool:
-        """Whether it is in the dataset, though nobody has told."""
+    def _made_of(self, task: SequencePlan) -> SequenceRecord | None:
+        """Its record, where it is in the dataset, though nobody has told."""
         path = record_path(self._job.plan.out, task.id)
         with suppress(OSError, SequenceError, UserError):
-            return path.exists() and read_record(path, task.id).fingerprint == task.fingerprint
-        return False
+            if path.exists() and (record := read_record(path, task.id)).fingerprint == task.fingerprint:
+                return record
+        return None
 
     def _cancel(self, attempt: _Attempt) -> None:
         if attempt.begun:
