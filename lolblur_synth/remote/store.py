@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from lolblur_synth.core.errors import SequenceError, UserError, shown
+from lolblur_synth.core.errors import SequenceError, UserError, setting, shown
 from lolblur_synth.remote.address import Address
 from lolblur_synth.remote.patience import Patience, is_final, lacks_credentials, pause, was_replaced, within
 
@@ -235,7 +235,10 @@ class Store:
         if isinstance(error, ValueError) and "rotocol not known" in str(error):
             return f"no file system is known for {scheme}://", "fsspec's documentation lists them"
         if isinstance(error, TimeoutError):
-            return f"no answer in {self.patience.seconds:g} s", "try again, or wait longer by run.remote_timeout"
+            return (
+                f"no answer in {self.patience.seconds:g} s",
+                f"try again, or wait longer by {setting('run.remote_timeout')}",
+            )
         reason = self.address.redact(" ".join(str(error).split())) or type(error).__name__
         return shown(reason[:_TOLD]), "is the host there?"
 
