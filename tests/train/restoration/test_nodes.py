@@ -140,8 +140,7 @@ def test_two_nodes_see_every_sample_once_an_epoch_whenever_they_were_stopped(sto
     seen = read(pairs, world, batch, stop, 0)
     epochs = 3 * len(pairs)
     more = max(0, -(-(epochs - stop * batch * world) // (batch * world)))
-    for steps in (read(pairs, world, batch, more, stop),):
-        seen += steps
+    seen += read(pairs, world, batch, more, stop)
     for epoch in range(3):
         counted = Counter(seen[epoch * len(pairs) : (epoch + 1) * len(pairs)])
         assert counted == dict.fromkeys((pair.name for pair in pairs.files), 1)
