@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from lolblur_synth.config.run import Config
 from lolblur_synth.run.plan import SequencePlan
 
-# Peak resident memory of runs of one pair of nine frames, 224x160 to 1120x640, one thread and four, to 8 % (1120x640:
-# 0.93 and 1.24 GB without denoiser, 1.14 and 1.27 GB with it). Longer sequences take more, up to 2.2 GB.
+# Peak resident memory of runs of one pair of nine frames, 560x320 and 1120x640, one thread and four, without and with
+# denoiser (1120x640: 0.91, 1.10, 1.11 and 1.25 GB): the line is up to 12 % below it, and at most 2 % above.
 _BASE = 480e6  # bytes: interpreter, libraries, compiled code, networks
-_OF_PIXEL, _OF_PIXEL_AND_THREAD, _OF_PIXEL_DENOISED = 450, 180, 250
+_OF_PIXEL, _OF_PIXEL_AND_THREAD, _OF_PIXEL_DENOISED = 450, 90, 250
 
 
 @dataclass(frozen=True)

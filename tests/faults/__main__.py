@@ -19,7 +19,8 @@ _TOLD = 8  # of the trials of a kind that went wrong
 _IMPORTED = (
     "apps.darken", "apps.demo", "apps.denoise", "apps.doctor", "apps.evaluate", "apps.export_onnx", "apps.interpolate",
     "apps.restore", "cli.main", "cli.progress", "cli.tables", "nets.weights.fetch", "run.denoised_cache",
-    "run.merging", "run.planning", "run.execute", "train.ecdce.train", "train.restoration.train",
+    "run.executors.dask.executor", "run.merging", "run.planning", "run.execute",
+    "train.ecdce.train", "train.restoration.train",
 )  # fmt: skip
 SEED = 16
 
@@ -56,10 +57,11 @@ def _summed(verdicts: list[Verdict]) -> list[int]:
 
 
 def _kinds(normal: Undisturbed, share: float) -> Kinds:
-    from tests.faults import commands, hostile, kills, mutants
+    from tests.faults import clusters, commands, hostile, kills, mutants
 
     yield from kills.kinds(normal, Random(SEED), share)
     yield from commands.kinds(normal, Random(SEED), share)
+    yield from clusters.kinds(normal, Random(SEED), share)
     yield from mutants.kinds(normal, Random(SEED), share)
     yield from hostile.kinds(normal, Random(SEED), share)
 

@@ -21,7 +21,7 @@ _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _TINY = "net.channels=[4,4,4,4]", "crop=32", "batch=1", "perceptual=0", "validate_every=2", "save_every=2", "device=cpu"
 _LEDNET = tuple(part for setting in _TINY for part in ("--set", setting))
 _DARK = tuple(part for setting in ("crop=64", "batch=1", "net.width=4", "net.scale=4") for part in ("--set", setting))
-_WITH_IMPORTS = 0.1  # of the share from which on trials begin whose processes each import all anew
+WITH_IMPORTS = 0.1  # of the share from which on trials begin whose processes each import all anew
 Words = tuple[str | Path, ...]
 
 
@@ -77,7 +77,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     moments = [0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0]
     chosen = moments if share >= 1 else rng.sample(moments, 1)
     yield "stopped while it starts", [_starting(normal, at, _SIGNALS[i % 3], 1 + i % 3) for i, at in enumerate(chosen)]
-    if share < _WITH_IMPORTS:
+    if share < WITH_IMPORTS:
         return
     after = [0.0, 0.3, 1.0, 3.0] if share >= 1 else [1.0]
     yield "Ctrl-C with two workers", [_with_workers(normal, seconds, signal.SIGINT) for seconds in after]

@@ -19,9 +19,9 @@ from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.dataset.verify import verify
 from lolblur_synth.run.executors.dask import cluster as connections
-from lolblur_synth.run.executors.dask import crew
+from lolblur_synth.run.executors.dask import crew, dealing
 from lolblur_synth.run.executors.dask.cluster import Cluster as Where
-from lolblur_synth.run.executors.dask.cluster import parse_cluster
+from lolblur_synth.run.executors.dask.cluster import client_of, parse_cluster
 from lolblur_synth.run.executors.dask.inspection import Answer, Question, Software, _inspect, objections
 from tests.support.commands import message
 from tests.support.dask_clusters import Cluster, cluster_in, wait_for
@@ -163,6 +163,19 @@ def test_who_differs_is_refused_by_name_and_the_others_go_on(videos, made, clust
     assert pixels(tmp_path / "d") == pixels(made)
 
 
+def test_workers_that_somebody_else_keeps_busy(videos, made, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(dealing, "_BEGINNING", 1)
+    with client_of(Where(cluster.address)) as client:
+        naps = client.map(time.sleep, [5, 5.1])
+        wait_for(lambda: sum(map(len, client.processing().values())) == 2)
+        result = run(videos, tmp_path / "d", "--on", cluster.on)
+        assert all(nap.status == "finished" for nap in naps)
+    assert result.exit_code == 0, result.exception
+    told = r"000\d-\d: worker tcp://127\S+ on \S+ has not begun it for 1 s: it is busy with other work, or paused"
+    assert re.search(told, result.output)
+    assert pixels(tmp_path / "d") == pixels(made)
+
+
 FAILING = "--set", "interpolate.backend=flow", "--set", "interpolate.untrusted=1e-9", "--set", "interpolate.reject=true"
 
 
@@ -242,7 +255,18 @@ def test_something_else_that_listens_there(tmp_path):
     assert "does not answer: " in message(result)
 
 
-def test_a_scheduler_without_workers_and_one_without_the_package(videos, tmp_path, monkeypatch):
+def test_a_scheduler_without_the_package(tmp_path):
+    """It unpickles what it hands on."""
+    (tmp_path / "bare/lolblur_synth").mkdir(parents=True)
+    (tmp_path / "bare/lolblur_synth/__init__.py").touch()
+    with cluster_in(tmp_path / "cluster", package=tmp_path / "bare") as cluster:
+        result = run(tmp_path / "no videos", tmp_path / "d", "--on", cluster.on)
+    told = message(result)
+    assert told.startswith(f"the Dask scheduler at {cluster.address}: has not this lolblur-synth and Python (0.1.0 on")
+    assert "No module named 'lolblur_synth.run'" in told
+
+
+def test_a_scheduler_without_workers(videos, tmp_path, monkeypatch):
     monkeypatch.setattr(crew, "_PATIENCE", 3)
     with cluster_in(tmp_path / "cluster") as cluster:
         result = run(videos, tmp_path / "d", "--on", cluster.on)

@@ -19,12 +19,15 @@ class Cluster:
     """Its processes; `folder` has what they log."""
 
     folder: Path
+    package: Path | None = None  # that the scheduler has
     scheduler: subprocess.Popen[bytes] = field(init=False)
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         file = self.folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)])
+        self.scheduler = self._start(
+            "scheduler", ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)], package=self.package
+        )
         wait_for(lambda: file.is_file() and file.read_text().endswith("}"))
         self.address = json.loads(file.read_text())["address"]
 
@@ -67,15 +70,15 @@ class Cluster:
                 env=os.environ | {"PYTHONPATH": path, "DASK_TEMPORARY_DIRECTORY": str(self.folder)},
                 stdout=log,
                 stderr=log,
-                cwd=folder,
+                cwd=folder or self.folder,  # which Python looks into first
             )
 
 
 @contextmanager
-def cluster_in(folder: Path, *names: str) -> Iterator[Cluster]:
+def cluster_in(folder: Path, *names: str, package: Path | None = None) -> Iterator[Cluster]:
     """A cluster with some workers, which ends at last."""
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, package)
     try:
         for name in names:
             cluster.add(name)
