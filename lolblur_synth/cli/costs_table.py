@@ -10,12 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from lolblur_synth.core.errors import shown
+from lolblur_synth.remote.address import without_secrets
 from lolblur_synth.run.costs import Costs, Machine, Needs
 
 
-def show_needs(console: Console, videos: Path, costs: Costs, machine: Machine, needs: Sequence[Needs]) -> None:
+def show_needs(console: Console, videos: Path | str, costs: Costs, machine: Machine, needs: Sequence[Needs]) -> None:
     """Print what was measured of footage, and what so many pairs of such footage need."""
-    console.print(shown(f"{videos}: {_footage(costs)}"), highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        shown(f"{without_secrets(str(videos))}: {_footage(costs)}"), highlight=False, markup=False, soft_wrap=True
+    )
     console.print(_measured(costs), highlight=False, markup=False, soft_wrap=True)
     gpus = f", {machine.gpus} GPUs" if machine.gpus else ""
     table = Table(

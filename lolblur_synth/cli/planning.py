@@ -19,7 +19,7 @@ _PART = re.compile(r"(cores|memory|gpus)=([0-9]{1,6})")
 
 
 @click.command()
-@click.option("--videos", type=FOOTAGE, required=True, help="Footage such as the dataset is to be of.")
+@click.option("--videos", type=FOOTAGE, required=True, metavar="DIRECTORY|URL", help="Such as the dataset is to be of.")
 @click.option(
     "--pairs", type=click.IntRange(1, 10**9), multiple=True, default=(12_000, 1_000_000), show_default=True,
     help="How many pairs; more than once, for more columns.",
@@ -48,10 +48,6 @@ def plan(
     from lolblur_synth.run.planning import plan_run
 
     given = _machine(machine)
-    if isinstance(videos, str):
-        raise UserError(
-            "is no folder of this machine", where=f"--videos {shown(videos)}", advice="copy some of it here"
-        )
     console = console_for(stderr=True)
     with tempfile.TemporaryDirectory() as folder, console.status("reading videos, and making a few pairs"):
         planned = plan_run(videos, Path(folder, "dataset"), config, dry=True)

@@ -19,7 +19,8 @@ from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.kernels.jit_cache import KernelCache, tell_where_workers_compile
 from lolblur_synth.run.build_sequence import Place, build_sequence
 from lolblur_synth.run.plan import Plan, SequencePlan
-from lolblur_synth.video.metadata import VideoInfo, VideoScan
+from lolblur_synth.video.at_hand import at_hand
+from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.scan import scan
 
 _SHORT, _LONG = 1, 5  # pairs of a sequence that is made twice
@@ -147,7 +148,7 @@ def measure_costs(plan: Plan, place: Place, samples: int = 2) -> Costs:
     tell_where_workers_compile()
     with ProcessPoolExecutor(max_workers=1) as worker:
         startup, short, long, memory = worker.submit(_measure, tasks, plan, place).result()
-        scanned = worker.submit(_look_through, shortest.info).result()
+        scanned = worker.submit(_look_through, shortest).result()
     pixels = sum(map(_pixels, scans))
     pairs = sum(len(task.recipe.slots) for task in plan.sequences)
     made = [*short, *long]
@@ -158,7 +159,7 @@ def measure_costs(plan: Plan, place: Place, samples: int = 2) -> Costs:
         sequences=len(plan.sequences),
         pairs=pairs,
         footage_seconds=sum(float(each.frames / each.info.capture_fps) for each in scans),
-        source_bytes=sum(_size(each.info.path) for each in scans),
+        source_bytes=sum(map(_size, scans)),
         scan=scanned * pixels / _pixels(shortest),
         startup=startup,
         work=_line([(one.pairs, one.spent) for one in short], [(one.pairs, one.spent) for one in long]),
@@ -176,7 +177,10 @@ def _chosen(tasks: Sequence[SequencePlan], count: int) -> list[SequencePlan]:
     return [tasks[(2 * at + 1) * len(tasks) // (2 * count)] for at in range(count)]
 
 
-def _size(path: Path) -> int:
+def _size(found: VideoScan) -> int:
+    path = found.info.path
+    if found.remote:
+        return sum(file.size for file in found.remote.files)
     files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -213,11 +217,12 @@ def _make(task: SequencePlan, pairs: int, plan: Plan, place: Place) -> _Made:
     return _Made(wall if cuda else spent, wall, read, pictures, len(record.pairs), text)
 
 
-def _look_through(info: VideoInfo) -> float:
+def _look_through(found: VideoScan) -> float:
     """In the worker: seconds of one core to look through a video."""
-    before = time.process_time()
-    scan(info)
-    return time.process_time() - before
+    with at_hand(found) as here:
+        before = time.process_time()
+        scan(here.info)
+        return time.process_time() - before
 
 
 def _bytes_read() -> int:

@@ -1,5 +1,6 @@
 """End to end: footage in an object server gives the dataset that it gives from a folder."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -133,6 +134,15 @@ def test_a_video_that_cannot_be_had_is_a_fault_of_its_own(videos, objects, tmp_p
         " ".join(result.output.split())
     )
     assert {record.source.name for record in read_records(tmp_path / "out").values()} == {"a.mkv"}
+
+
+def test_what_so_many_pairs_need_is_told_of_footage_elsewhere_too(videos, objects):
+    objects.put("clips/a.mkv", videos / "a.mkv")
+    options = [part for part in QUICK if part != "--no-report"]
+    url = objects.url("clips")
+    result = CliRunner().invoke(cli, ["plan", "--videos", url, "--samples", "1", "--pairs", "100", "--json", *options])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert json.loads(result.stdout)["costs"]["source_bytes"] == (videos / "a.mkv").stat().st_size
 
 
 def test_readings_that_are_tried_again_are_told(videos, objects, tmp_path):
