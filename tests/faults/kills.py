@@ -70,7 +70,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
         ],
     )
     yield "two runs at once", [_twice(normal, rng.uniform(0, normal.seconds)) for _ in range(some(8))]
-    moments = [rng.uniform(0, 1.5 * normal.seconds) for _ in range(some(12))]
+    moments = [rng.uniform(0, 0.5 * normal.seconds) for _ in range(some(12))]
     yield "two shards at once, one killed", [_sharded(normal, _killed_at(moment)) for moment in moments]
     refusals = enumerate(_spread(normal.changes, some(12)))
     yield (

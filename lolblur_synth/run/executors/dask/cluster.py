@@ -19,6 +19,11 @@ from lolblur_synth.run.executors.dask.inspection import scheduler_version
 _CONNECTING = 6  # seconds
 _CLOSING = 3
 LOCAL = "dask"
+_CALM = {  # Dask's watching of itself, by a profiler every 10 ms, clocks every 20 and 500: 1 % of a core, not 8
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 _SCHEMES = {"dask://": "tcp://", "tcp://": "tcp://", "tls://": "tls://"}
 
 
@@ -70,10 +75,11 @@ def client_of(cluster: Cluster) -> Iterator[Any]:
         with _connected(cluster) as client:
             yield client
         return
+    from dask import config
     from distributed import Client, LocalCluster
 
     threads = threads_for(cluster.workers, choose_device("cpu"))
-    with _quiet(), warnings.catch_warnings():
+    with _quiet(), config.set(_CALM), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a port of a dashboard is taken, before it takes another
         with held():
             local = LocalCluster(

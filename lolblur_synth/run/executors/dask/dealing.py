@@ -17,7 +17,7 @@ from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.run.executors.base import Job
 from lolblur_synth.run.executors.dask.crew import Crew, Demand, Worker
-from lolblur_synth.run.executors.dask.sequences import Errand, Result, Withdrawn, make_sequence
+from lolblur_synth.run.executors.dask.sequences import Errand, Withdrawn, make_sequence
 from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import SequencePlan
 
@@ -105,38 +105,28 @@ class Dealing:
         attempt.future.add_done_callback(partial(self._fetch, attempt))
 
     def _fetch(self, attempt: _Attempt, future: Any) -> None:
-        """In a thread of Dask's: what became of a sequence, or what kept it from being told."""
-        try:
-            outcome: object = future.result(timeout=_ASKED)
-        except BaseException as error:  # among them asyncio's CancelledError
-            outcome = error
-        self._inbox.put(partial(self._ended, attempt, outcome))
+        """In a thread of Dask's: what kept a sequence from being told of, if something did."""
+        error: BaseException | None = None
+        if future.status != "finished":
+            try:
+                future.result(timeout=_ASKED)
+            except BaseException as raised:  # among them asyncio's CancelledError
+                error = raised
+        self._inbox.put(partial(self._ended, attempt, error))
 
-    def _is_current(self, attempt: _Attempt) -> bool:
-        return self._attempts.get(attempt.worker.address) is attempt
-
-    def _ended(self, attempt: _Attempt, outcome: object) -> None:
-        if not self._is_current(attempt):
-            return
-        if isinstance(outcome, Result):
-            del self._attempts[attempt.worker.address]
-            self._forward(outcome.events)
-            self._finish(outcome.failure)
-        elif isinstance(outcome, UserError | SequenceError):
-            raise type(outcome)(outcome, where=f"worker {attempt.worker.name}")
-        elif isinstance(outcome, Exception) and self._job.fail_fast and not _is_of_dask(outcome):
-            raise outcome
-        else:
-            self._check_scheduler()
-            self._lose(attempt, expected=isinstance(outcome, Withdrawn))
+    def _ended(self, attempt: _Attempt, error: BaseException | None) -> None:
+        if self._attempts.get(attempt.worker.address) is not attempt:
+            return  # it has told, or was given up
+        if isinstance(error, UserError | SequenceError):
+            raise type(error)(error, where=f"worker {attempt.worker.name}")
+        if isinstance(error, Exception) and self._job.fail_fast and not _is_of_dask(error):
+            raise error
+        self._check_scheduler()
+        self._lose(attempt, expected=error is None or isinstance(error, Withdrawn))
 
     def _finish(self, failure: Failure | None) -> None:
         self._made += failure is None
         self._done.append(failure)
-
-    def _forward(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            self._job.notify(Event(**event))
 
     def _on_batch(self, batch: dict[str, Any]) -> None:
         """Events of a sequence; those of one that was given up are nobody's any more."""
@@ -145,7 +135,11 @@ class Dealing:
         for attempt in self._attempts.values():
             if attempt.key == batch["key"]:
                 attempt.begun, attempt.memory = True, batch["memory"]
-                self._forward(batch["events"])
+                for event in batch["events"]:
+                    self._job.notify(Event(**event))
+                for failure in batch["outcome"]:
+                    del self._attempts[attempt.worker.address]
+                    self._finish(Failure(**failure) if failure else None)
                 return
 
     def _on_starvation(self, told: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Sequences on a worker of Dask, whose events go to the client in batches, by a topic of the scheduler."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lolblur_synth.core.events import Event
     from lolblur_synth.dataset.locks import Lease
-    from lolblur_synth.run.failures import Failure
     from lolblur_synth.run.plan import Plan, SequencePlan
 
 _INTERVAL = 1.0  # seconds between batches
@@ -26,20 +26,16 @@ class Errand:
     topic: str
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a sequence that was not given up; pictures and records are in the dataset."""
-
-    failure: "Failure | None"
-    events: list[dict[str, Any]]  # that came after the last batch
-
-
 class Withdrawn(Exception):  # noqa: N818 - no error: nobody waits for this sequence any more
     """The sequence was given to another worker, or its run has ended."""
 
 
-def make_sequence(errand: Errand, task: "SequencePlan") -> Result:
-    """Make one sequence, as every executor does; raises `Withdrawn` soon after nobody wants it any more."""
+def make_sequence(errand: Errand, task: "SequencePlan") -> str:
+    """Make one sequence, as every executor does; raises `Withdrawn` soon after nobody wants it any more.
+
+    What became of it is told by the topic, as its events are, which spares the client to ask; pictures and records are
+    in the dataset.
+    """
     import torch
     from distributed import get_worker
 
@@ -48,12 +44,14 @@ def make_sequence(errand: Errand, task: "SequencePlan") -> Result:
 
     worker = get_worker()
     reporter = _Reporter(worker, str(worker.get_current_task()), errand.topic)
+    outcome: list[Any] = []  # of one: nothing, or the failure
     try:
         place = Place(torch.device(errand.device), errand.threads)
         failure = attempt(Job(errand.plan, reporter, errand.fail_fast, errand.lease), task, place)
-        return Result(failure, reporter.take())
+        outcome.append(asdict(failure) if failure else None)
     finally:
-        reporter.end()
+        reporter.send(ended=True, outcome=outcome)
+    return task.id
 
 
 @dataclass
@@ -74,26 +72,27 @@ class _Reporter:
                 self._events.pop()
             self._events.append(event)
         if event.kind == "start" or time.monotonic() - self._sent > _INTERVAL:
-            self._sent = time.monotonic()
-            self._send(self.take())
+            self.send()
 
-    def take(self) -> list[dict[str, Any]]:
-        """What has not been sent."""
-        with self._lock:
-            events, self._events = self._events, []
-        return [asdict(event) for event in events]
-
-    def end(self) -> None:
-        """Tell that this worker does no more for the sequence, however it ended."""
-        self._send([], ended=True)
-
-    def _send(self, events: list[dict[str, Any]], *, ended: bool = False) -> None:
+    def send(self, *, ended: bool = False, outcome: Sequence[Any] = ()) -> None:
+        """Send what has not been sent; `ended` tells that this worker does no more for the sequence."""
         import torch
 
         from lolblur_synth.core.devices import memory_used
 
-        memory = memory_used(torch.device("cpu"))
-        self.worker.log_event(self.topic, {"key": self.key, "events": events, "memory": memory, "ended": ended})
+        self._sent = time.monotonic()
+        with self._lock:
+            events, self._events = self._events, []
+        self.worker.log_event(
+            self.topic,
+            {
+                "key": self.key,
+                "events": [asdict(event) for event in events],
+                "memory": memory_used(torch.device("cpu")),
+                "ended": ended,
+                "outcome": list(outcome),
+            },
+        )
 
     def _check(self) -> None:
         """Raise `Withdrawn` where the worker closes, or the scheduler has taken the task back.
