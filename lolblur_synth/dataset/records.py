@@ -27,6 +27,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256; of footage BLAKE3
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Text = Annotated[str, Field(max_length=4096)]
+Url = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9+.-]*://[^/@\n]*(/[^\n]*)?$")]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
 Positive = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,7 +75,7 @@ class Source(_Part):
     white: Annotated[float, Field(gt=0)] | None = None  # linear value shown as white; None: display-referred footage
     saturation: Annotated[float, Field(gt=0)] | None = None  # linear value that no sample exceeds; None: without an end
     raw: RawDevelopment | None = None  # how RAW frames were developed
-    url: Text | None = None  # of footage that was read from elsewhere, without user, password and signature
+    url: Url | None = None  # of footage that was read from elsewhere, without user, password and signature
 
     @property
     def holds_light(self) -> bool:

@@ -146,7 +146,7 @@ def describe_source(scan: VideoScan, name: str) -> Source:
         white=info.white,
         saturation=info.saturation,
         raw=info.raw,
-        url=scan.remote.url if scan.remote else None,
+        url=shown(scan.remote.url) if scan.remote else None,
     )
 
 
