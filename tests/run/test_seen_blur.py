@@ -13,6 +13,7 @@ from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
 from lolblur_synth.core.colorimetry import linear_to_srgb, srgb_to_linear
 from lolblur_synth.dataset.card import render as render_card
+from lolblur_synth.dataset.summary import summarize
 from lolblur_synth.ops.exposure import average
 from lolblur_synth.run import seen_blur
 from lolblur_synth.run.plan import VideoPlan
@@ -64,7 +65,7 @@ def test_blurred_frames_are_told(blurred, tmp_path):
     assert any("its frames look blurred by about" in line for line in video.warnings)
     source = describe_source(video.scan, "a")
     assert (source.shutter.exposure_ratio, source.shutter.seen_ratio) == (None, video.scan.seen_exposure)
-    assert f"| unknown, looks like {video.scan.seen_exposure:.2f} |" in render_card([record(source=source)])
+    assert f"| unknown, looks like {video.scan.seen_exposure:.2f} |" in render_card(summarize([record(source=source)]))
 
 
 def test_sharp_frames_are_not(tmp_path):
