@@ -79,9 +79,9 @@ def client_of(cluster: Cluster) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     threads = threads_for(cluster.workers, choose_device("cpu"))
-    with _quiet(), config.set(_CALM), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a port of a dashboard is taken, before it takes another
-        with held():
+    with _quiet(), config.set(_CALM):
+        with held(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a port of a dashboard is taken, before it takes another
             local = LocalCluster(
                 n_workers=cluster.workers,
                 threads_per_worker=threads,

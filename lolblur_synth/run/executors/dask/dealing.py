@@ -17,11 +17,13 @@ from lolblur_synth.dataset.record_reader import read_record
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.run.executors.base import Job
 from lolblur_synth.run.executors.dask.crew import Crew, Demand, Worker
-from lolblur_synth.run.executors.dask.sequences import Errand, Withdrawn, make_sequence
+from lolblur_synth.run.executors.dask.sequences import Errand, Withdrawn, make_sequence, pack
 from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import SequencePlan
 
 _DEATHS = 3  # of workers at one sequence, which is then left out
+_TRIES = 20  # of a sequence, whose workers left every time
+_LEAVING = 5  # seconds in which a worker should have gone that has left a sequence
 _TICK = 1.0  # seconds between looks at who is there
 _BEGINNING = 30  # seconds after which a worker should have begun what it was given
 _ASKED = 20  # seconds that the scheduler may take for an answer
@@ -40,6 +42,7 @@ class _Attempt:
     given: float = 0.0
     begun: bool = False
     memory: int = 0  # bytes that the worker held when it told last
+    raised: bool = False  # the sequence itself
 
 
 class Dealing:
@@ -101,7 +104,9 @@ class Dealing:
         job = self._job
         errand = Errand(job.plan, job.fail_fast, job.lease, worker.device, worker.threads, self._topic)
         attempt = self._attempts[worker.address] = _Attempt(task, worker, key, given=time.monotonic())
-        attempt.future = self._client.submit(make_sequence, errand, task, key=key, workers=[worker.address], pure=False)
+        attempt.future = self._client.submit(
+            make_sequence, pack(errand, task), key=key, workers=[worker.address], pure=False
+        )
         attempt.future.add_done_callback(partial(self._fetch, attempt))
 
     def _fetch(self, attempt: _Attempt, future: Any) -> None:
@@ -119,9 +124,10 @@ class Dealing:
             return  # it has told, or was given up
         if isinstance(error, UserError | SequenceError):
             raise type(error)(error, where=f"worker {attempt.worker.name}")
-        if isinstance(error, Exception) and self._job.fail_fast and not _is_of_dask(error):
+        if isinstance(error, Exception) and (attempt.raised or not _is_of_dask(error)):
             raise error
         self._check_scheduler()
+        self._crew.rest(attempt.worker.address, _LEAVING)
         self._lose(attempt, expected=error is None or isinstance(error, Withdrawn))
 
     def _finish(self, failure: Failure | None) -> None:
@@ -134,7 +140,7 @@ class Dealing:
             self._leaving.discard(batch["key"])
         for attempt in self._attempts.values():
             if attempt.key == batch["key"]:
-                attempt.begun, attempt.memory = True, batch["memory"]
+                attempt.begun, attempt.memory, attempt.raised = True, batch["memory"], batch["raised"]
                 for event in batch["events"]:
                     self._job.notify(Event(**event))
                 for failure in batch["outcome"]:
@@ -157,7 +163,7 @@ class Dealing:
         self._check_scheduler()
         try:
             present = self._client.sync(self._client.scheduler.ncores, callback_timeout=_ASKED)
-        except (OSError, TimeoutError):
+        except OSError:  # TimeoutError among them
             self._raise_lost()
         self._looked = time.monotonic()
         for address in self._crew.missing(present):
@@ -205,7 +211,7 @@ class Dealing:
             self._job.notify(Event("made", task.id, pairs=len(made.pairs), seconds=made.seconds))
             self._finish(None)
             return
-        if expected:
+        if expected and self._numbers[task.id] < _TRIES:
             self._tell(task.id, f"worker {worker.name} leaves; it is made again elsewhere")
             self._due.append(task)
             return
@@ -258,5 +264,5 @@ class Dealing:
 
 
 def _is_of_dask(error: Exception) -> bool:
-    """Whether the way of an outcome failed, not the sequence."""
-    return isinstance(error, OSError | TimeoutError | Withdrawn) or type(error).__module__.startswith("distributed")
+    """Whether the way of an outcome failed, not the code."""
+    return isinstance(error, OSError | Withdrawn) or type(error).__module__.startswith("distributed")

@@ -1,6 +1,7 @@
 """Inspection of a worker before it gets work: whether it computes with the same code and sees the same files."""
 
 import asyncio
+import secrets
 import socket
 import sys
 from collections.abc import Iterable
@@ -67,7 +68,7 @@ def _inspect(question: Question, threads: int, limit: int) -> Answer:
     software, faults = installed(question)
     echo = ""
     if question.token.is_file():
-        echo = f".{socket.gethostname()}-{question.token.stat().st_ino}-{id(faults):x}{question.token.suffix}"
+        echo = f".{secrets.token_hex(8)}.echo.partial"
         try:
             question.token.with_name(echo).write_bytes(question.token.read_bytes())
         except OSError as error:

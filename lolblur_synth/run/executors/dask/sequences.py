@@ -1,5 +1,6 @@
 """Sequences on a worker of Dask, whose events go to the client in batches, by a topic of the scheduler."""
 
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,12 @@ class Withdrawn(Exception):  # noqa: N818 - no error: nobody waits for this sequ
     """The sequence was given to another worker, or its run has ended."""
 
 
-def make_sequence(errand: Errand, task: "SequencePlan") -> str:
+def pack(errand: Errand, task: "SequencePlan") -> bytes:
+    """What `make_sequence` takes: the scheduler, which unpickles all that it hands on, imports nothing for bytes."""
+    return pickle.dumps((errand, task))
+
+
+def make_sequence(packed: bytes) -> str:
     """Make one sequence, as every executor does; raises `Withdrawn` soon after nobody wants it any more.
 
     What became of it is told by the topic, as its events are, which spares the client to ask; pictures and records are
@@ -42,16 +48,23 @@ def make_sequence(errand: Errand, task: "SequencePlan") -> str:
     from lolblur_synth.run.build_sequence import Place
     from lolblur_synth.run.executors.base import Job, attempt
 
+    errand, task = pickle.loads(packed)
     worker = get_worker()
     reporter = _Reporter(worker, str(worker.get_current_task()), errand.topic)
     outcome: list[Any] = []  # of one: nothing, or the failure
+    raised = False  # whether what the future raises is the sequence's doing
     try:
         place = Place(torch.device(errand.device), errand.threads)
         failure = attempt(Job(errand.plan, reporter, errand.fail_fast, errand.lease), task, place)
         outcome.append(asdict(failure) if failure else None)
+    except Withdrawn:
+        raise
+    except Exception:
+        raised = True
+        raise
     finally:
-        reporter.send(ended=True, outcome=outcome)
-    return task.id
+        reporter.send(ended=True, outcome=outcome, raised=raised)
+    return str(task.id)
 
 
 @dataclass
@@ -74,7 +87,7 @@ class _Reporter:
         if event.kind == "start" or time.monotonic() - self._sent > _INTERVAL:
             self.send()
 
-    def send(self, *, ended: bool = False, outcome: Sequence[Any] = ()) -> None:
+    def send(self, *, ended: bool = False, outcome: Sequence[Any] = (), raised: bool = False) -> None:
         """Send what has not been sent; `ended` tells that this worker does no more for the sequence."""
         import torch
 
@@ -91,6 +104,7 @@ class _Reporter:
                 "memory": memory_used(torch.device("cpu")),
                 "ended": ended,
                 "outcome": list(outcome),
+                "raised": raised,
             },
         )
 
