@@ -51,7 +51,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench.overhead
 	$(BIN)/python -m tests.bench.planned
 	$(BIN)/python -m tests.bench.manifest
-	$(BIN)/python -m tests.bench.dask
+	$(BIN)/python -m tests.bench.dask_cluster
 
 # Beside others that run on a processor, in an environment of their own, build/peers, of Python 3.12 or newer.
 peers: $(INSTALLED)

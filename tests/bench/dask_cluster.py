@@ -2,7 +2,7 @@
 
 Clips are rendered into a temporary folder. The overhead is measured from a few sequences on, when all is imported and
 compiled, in interleaved rounds; processor's seconds are those of all processes, scheduler and client among them.
-`python -m tests.bench.dask [--part overhead|soak] [--sequences N] [--rounds N] [--size WxH]`
+`python -m tests.bench.dask_cluster [--part overhead|soak] [--sequences N] [--rounds N] [--size WxH]`
 """
 
 import argparse
