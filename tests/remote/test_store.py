@@ -19,11 +19,11 @@ from lolblur_synth.remote.store import RemoteFile, Store
 from tests.support.object_store import Proxy
 
 WHOLE = ("cut", 10**9)  # of an answer: none
-QUICK = Patience(seconds=3.0, tries=3)
+QUICK, CALM = Patience(seconds=3.0, tries=3), Patience(seconds=60.0, tries=3)
 
 
-def store_of(objects, folder: str = "clips") -> Store:
-    return Store(Address(objects.url(folder)), QUICK)
+def store_of(objects, folder: str = "clips", patience: Patience = CALM) -> Store:
+    return Store(Address(objects.url(folder)), patience)
 
 
 def noise(size: int) -> bytes:
@@ -64,7 +64,7 @@ def test_a_file_comes_whole_in_as_many_requests_as_it_has_blocks(objects, tmp_pa
 def test_a_reading_that_stalls_goes_on_where_it_was_and_is_told(objects, tmp_path, small_blocks):
     data = noise(350_000)
     objects.put("clips/a.mp4", data)
-    store = store_of(objects)
+    store = store_of(objects, patience=QUICK)
     files = store.listing()
     objects.proxy.harms += [WHOLE, ("stall", 30_000)]
     told = list[str]()
@@ -169,7 +169,7 @@ def test_a_web_server_that_lists_its_folders_will_do(web, tmp_path, small_blocks
     for name in ("a.mp4", "of the night/b 1+2.mp4"):
         (tmp_path / "web/clips" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "web/clips" / name).write_bytes(data)
-    store = Store(Address(web.url.replace("//", "//me:pw@") + "/clips"), QUICK)
+    store = Store(Address(web.url.replace("//", "//me:pw@") + "/clips"), CALM)
     files = store.listing()
     assert [(file.name, file.size) for file in files] == [("a.mp4", 350_000), ("of the night/b 1+2.mp4", 350_000)]
     assert store.listing("of the night") == files[1:]
@@ -185,7 +185,7 @@ def test_a_web_server_that_lists_its_folders_will_do(web, tmp_path, small_blocks
 
 def listed(url: str) -> str:
     with pytest.raises(UserError) as error:
-        Store(Address(url), QUICK).listing()
+        Store(Address(url), CALM).listing()
     assert "\n" not in str(error.value)
     return str(error.value)
 
