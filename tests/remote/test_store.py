@@ -180,7 +180,9 @@ def test_a_web_server_that_lists_its_folders_will_do(web, tmp_path, small_blocks
     assert [(tmp_path / name).read_bytes() == data for name in ("a.mp4", "b 1+2.mp4")] == [True, True]
     assert len(told) == 1
     assert told[0].startswith(f"{web.url}/clips: a.mp4 cannot be read: ")
-    assert re.search(r"; asking again from byte (0|100000)$", told[0])
+    again = re.search(r"; asking again from byte (\d+)$", told[0])
+    assert again
+    assert int(again[1]) <= 150_000  # as far as it had come
 
 
 def listed(url: str) -> str:
