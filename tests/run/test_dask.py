@@ -143,13 +143,16 @@ def test_who_differs_is_refused_by_name_and_the_others_go_on(videos, made, clust
     assert isinstance(none.exception, UserError)
     first, *told = message(none).splitlines()
     assert first == (
-        f"{cluster.address}: no worker there can make this dataset:; finished sequences are kept; mend them and run "
+        f"{cluster.address}: none of its workers can make this dataset; finished sequences are kept; mend them and run "
         "the same command again"
     )
     worker = r"  worker tcp://127\.0\.0\.1:\d+"
     for count, reason in (
         (1, r" on \S+ has pipeline 99, not \d+"),
-        (1, r" on \S+ may hold 0\.40 GB, and a sequence of such pictures takes 0\.48 GB at the least; start it .*"),
+        (
+            1,
+            r" on \S+ may hold 0\.38 GB, 95% of its limit, and a sequence of such pictures takes 0\.48 GB at .*",
+        ),
         (1, r" has not this lolblur-synth \(.*No module named 'lolblur_synth\.run'.*\); pip install it there"),
         (2, r" on \S+ does not see /proc/self/cwd/d"),
     ):
@@ -299,7 +302,10 @@ SAME = Answer(HERE, "node7", 4, 0, (), (), "echo")
             replace(SAME, software=replace(HERE, weights={"ec_zero_dce": "1" * 64})),
             ["has other weights of ec_zero_dce: sha256 1111111111111111, not 0000000000000000"],
         ),
-        (replace(SAME, memory=10**9), ["may hold 1.00 GB, and a sequence of such pictures takes 1.20 GB"]),
+        (
+            replace(SAME, memory=10**9),
+            ["may hold 0.95 GB, 95% of its limit, and a sequence of such pictures takes 1.20 GB"],
+        ),
         (replace(SAME, faults=("does not see /data/a.mkv",)), ["does not see /data/a.mkv"]),
     ],
 )

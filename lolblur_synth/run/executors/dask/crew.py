@@ -145,7 +145,7 @@ class Crew:
         waited = now - self._without
         if self._refused and (not self._ever or waited > _PATIENCE):
             raise UserError(
-                "no worker there can make this dataset:",
+                "none of its workers can make this dataset",
                 *self._refused.values(),
                 where=where,
                 advice="finished sequences are kept; mend them and run the same command again",

@@ -216,12 +216,13 @@ class Dealing:
             self._due.append(task)
             return
         self._deaths[task.id] += 1
-        how = f"worker {worker.name} ended at it{self._want_of_memory(attempt)}"
+        memory = self._want_of_memory(attempt)
         if self._deaths[task.id] < _DEATHS:
-            self._tell(task.id, f"{how}; it is made again, {self._deaths[task.id] + 1}. of {_DEATHS} times")
+            again = f"it is made again, {self._deaths[task.id] + 1}. of {_DEATHS} times"
+            self._tell(task.id, f"worker {worker.name} ended at it{memory}; {again}")
             self._due.append(task)  # at the end: if it is at fault, others are made before it takes more workers
             return
-        message = f"{_DEATHS} workers ended at it, the last: {how}"
+        message = f"{_DEATHS} workers ended at it, the last of them {worker.name}{memory}"
         self._job.notify(Event("failed", task.id, message))
         self._finish(Failure(task.id, f"{task.name}: {message}"))
 

@@ -159,9 +159,10 @@ def objections(answer: Answer, here: Software, need: int) -> list[str]:
         for name, sha256 in here.weights.items()
         if there.weights.get(name, sha256) != sha256
     ]
-    if 0 < answer.memory * _KILLED_AT < need:
+    most = answer.memory * _KILLED_AT
+    if 0 < most < need:
         others.append(
-            f"may hold {answer.memory / _GIGA:.2f} GB, and a sequence of such pictures takes "
+            f"may hold {most / _GIGA:.2f} GB, {_KILLED_AT:.0%} of its limit, and a sequence of such pictures takes "
             f"{need / _GIGA:.2f} GB at the least; start it with a larger --memory-limit, or fewer on its host"
         )
     return [*others, *answer.faults]
