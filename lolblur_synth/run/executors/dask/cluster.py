@@ -19,7 +19,7 @@ from lolblur_synth.run.executors.dask.inspection import scheduler_version
 _CONNECTING = 6  # seconds
 _CLOSING = 3
 LOCAL = "dask"
-_CALM = {  # Dask's watching of itself, by a profiler every 10 ms, clocks every 20 and 500: 1 % of a core, not 8
+_CALM = {  # Dask watches itself by a profiler every 10 ms and clocks every 20 and 500: 1 % of the work, not 8
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
