@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lolblur_synth import __version__
-from lolblur_synth.cli import dataset, footage, machine, networks, planning, watching
+from lolblur_synth.cli import dataset, footage, machine, making, networks, planning, watching
 from lolblur_synth.cli.options import option
 from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.core.signals import Stopped
@@ -83,8 +83,8 @@ def cli() -> None:
 
 
 for command in (
-    dataset.run,
-    dataset.merge,
+    making.run,
+    making.merge,
     planning.plan,
     watching.status,
     dataset.verify,
@@ -92,7 +92,7 @@ for command in (
     dataset.pack,
     dataset.stats,
     dataset.report,
-    dataset.demo,
+    making.demo,
     footage.denoise,
     footage.darken,
     footage.interpolate,

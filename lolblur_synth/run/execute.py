@@ -22,7 +22,7 @@ from lolblur_synth.run.executors.serial import Serial
 from lolblur_synth.run.failures import Failure
 from lolblur_synth.run.plan import Plan
 from lolblur_synth.run.reports import write_reports
-from lolblur_synth.run.sharding import Shard, ShardNote, begin, cut, remove_notes, write_note
+from lolblur_synth.run.sharding import ShardNote, begin, remove_notes, write_note
 from lolblur_synth.run.watching import Watch, watched
 
 
@@ -40,21 +40,18 @@ def execute(
     notify: Notify = ignore,
     executor: Executor | None = None,
     *,
-    shard: Shard | None = None,
     fail_fast: bool = False,
 ) -> Outcome:
     """Run a plan: make what it says and the output lacks; raises `UserError` when it cannot go on at all.
 
-    Of a shard only its part is made, beside others, and `merge` tells of the whole. Without an executor the plan's
-    settings choose one.
+    A shard is made beside others, and `merge` tells of the whole. Without an executor the plan's settings choose one.
     """
-    device = choose_device(plan.config.run.device)
-    if not plan.sequences:
+    device, shard = choose_device(plan.config.run.device), plan.shard
+    if all(video.fault for video in plan.videos):
         faults = (f"{video.name}: {video.fault}" for video in plan.faults)
         raise UserError(f"none of the {len(plan.faults)} videos can be used:", *faults)
     with locked(plan.out, shard.name if shard else RUN) as lease:
         note = begin(plan, shard) if shard else None
-        plan = cut(plan, shard) if shard else plan
         recover(plan.out, frozenset(task.id for task in plan.sequences) if shard else None)
         done = read_records(plan.out)
         if not shard and frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
@@ -68,7 +65,7 @@ def execute(
         failures = [Failure(video.name, video.fault or "", kind="video") for video in plan.faults]
         executor = executor or choose_executor(plan.config.run.workers, len(due), device)
         bare = replace(plan, videos=(), stale=(), seen=frozenset())  # no task carries the rest
-        with watched(Watch(plan, due, done, shard.name if shard else None), notify) as tell:
+        with watched(Watch(plan, due, done), notify) as tell:
             try:
                 with closing(executor(Job(bare, tell, fail_fast, lease), due)) as outcomes:
                     for failure in filter(None, outcomes):

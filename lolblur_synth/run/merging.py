@@ -10,8 +10,9 @@ from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.publish import recover
 from lolblur_synth.dataset.summary_types import Summary
 from lolblur_synth.run.failures import Failure
+from lolblur_synth.run.plan import Shard
 from lolblur_synth.run.reports import write_reports
-from lolblur_synth.run.sharding import Shard, ShardNote, failures_of, read_notes, remove_notes
+from lolblur_synth.run.sharding import ShardNote, failures_of, read_notes, remove_notes
 
 
 @dataclass(frozen=True)

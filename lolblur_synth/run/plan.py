@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import Split
@@ -46,9 +49,29 @@ class VideoPlan:
     fault: str | None = None
 
 
+MOST_SHARDS = 10_000
+
+
+@checked(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class Shard:
+    """Number `number` of `count` parts of a plan, from 1 on; `plan` is a digest of all of it, which the parts share."""
+
+    number: Annotated[int, Field(ge=1, le=MOST_SHARDS)]
+    count: Annotated[int, Field(ge=1, le=MOST_SHARDS)]
+    plan: str = ""  # empty: it is no part of any yet
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @property
+    def name(self) -> str:
+        """For files and leases."""
+        return f"shard-{self.number}-of-{self.count}"
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A whole run."""
+    """A run, whole or one of the shards of it."""
 
     out: Path
     config: Config
@@ -59,6 +82,7 @@ class Plan:
     interpolation: str = ""  # what makes the sub-frames, in words
     left_out: tuple[LeftOut, ...] = ()  # what lies among the videos and is none
     cache: Path | None = None  # a folder of denoised frames; changes no pixel
+    shard: Shard | None = None  # whose sequences alone are in it
 
     @property
     def sequences(self) -> list[SequencePlan]:

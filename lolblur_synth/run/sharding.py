@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lolblur_synth.core.errors import UserError, setting
@@ -20,28 +19,11 @@ from lolblur_synth.core.files import read_bounded, write_text
 from lolblur_synth.dataset.layout import SHARDS
 from lolblur_synth.dataset.record_reader import fault_in
 from lolblur_synth.run.failures import Failure
-from lolblur_synth.run.plan import Plan
+from lolblur_synth.run.plan import MOST_SHARDS, Plan, Shard
 
-MOST = 10_000
 _LARGEST = 64 << 20  # bytes of a note
 _SHARD = re.compile(r"(\d{1,5})/(\d{1,5})")
 _NAME = re.compile(r"(\d{1,5})-of-(\d{1,5})\.json")
-
-
-@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
-class Shard:
-    """Number `number` of `count` shards, from 1 on."""
-
-    number: Annotated[int, Field(ge=1, le=MOST)]
-    count: Annotated[int, Field(ge=1, le=MOST)]
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
-
-    @property
-    def name(self) -> str:
-        """For files and leases."""
-        return f"shard-{self.number}-of-{self.count}"
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -49,7 +31,6 @@ class ShardNote:
     """What a shard is to make, and what became of it."""
 
     shard: Shard
-    plan: str  # a digest of all sequences, which all shards of a run share
     sequences: list[str]  # ids of its own
     failures: list[Failure]
     ended: bool
@@ -59,40 +40,39 @@ def parse_shard(text: str) -> Shard:
     """Read `i/n`; raises `UserError` when it is none, or i is not among 1 to n."""
     match = _SHARD.fullmatch(text)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count <= MOST:
-        raise UserError(
-            "no shard", where=f"{setting('shard')} {text}", advice=f"give i/n, i from 1 to n, n up to {MOST}, as 1/8"
-        )
+    if not 1 <= number <= count <= MOST_SHARDS:
+        advice = f"give i/n, i from 1 to n, n up to {MOST_SHARDS}, as 1/8"
+        raise UserError("no shard", where=f"{setting('shard')} {text}", advice=advice)
     return Shard(number, count)
 
 
 def cut(plan: Plan, shard: Shard) -> Plan:
-    """The part of a plan that falls to a shard: each n-th sequence, in an order that follows from content."""
+    """The part of a whole plan that falls to a shard: each n-th sequence, in an order that follows from content."""
     ranked = sorted(plan.sequences, key=lambda task: hashlib.sha256(task.recipe.key.encode()).digest())
     own = {task.id for task in ranked[shard.number - 1 :: shard.count]}
     videos = tuple(
         replace(video, sequences=tuple(task for task in video.sequences if task.id in own)) for video in plan.videos
     )
-    return replace(plan, videos=videos)
+    return replace(plan, videos=videos, shard=replace(shard, plan=digest(plan)))
 
 
 def begin(plan: Plan, shard: Shard) -> ShardNote:
-    """The note of a shard of a whole plan; raises `UserError` where the folder is being made by other shards."""
-    for note in read_notes(plan.out):
+    """The note of the shard that a plan is; raises `UserError` where the folder is being made by other shards."""
+    for other in (note.shard for note in read_notes(plan.out)):
         where = f"{setting('shard')} {shard}"
-        if note.shard.count != shard.count:
+        if other.count != shard.count:
             raise UserError(
-                f"{plan.out} is being made in {note.shard.count} shards",
+                f"{plan.out} is being made in {other.count} shards",
                 where=where,
-                advice=f"go on in {note.shard.count}, or finish it by a run without {setting('shard')}",
+                advice=f"go on in {other.count}, or finish it by a run without {setting('shard')}",
             )
-        if note.plan != digest(plan):
+        if other.plan != shard.plan:
             raise UserError(
-                f"shard {note.shard} has planned other sequences",
+                f"shard {other} has planned other sequences",
                 where=where,
                 advice="give all shards the same footage, settings and version",
             )
-    return ShardNote(shard, digest(plan), [task.id for task in cut(plan, shard).sequences], [], ended=False)
+    return ShardNote(shard, [task.id for task in plan.sequences], [], ended=False)
 
 
 def digest(plan: Plan) -> str:

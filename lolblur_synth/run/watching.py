@@ -31,9 +31,7 @@ class Tally:
     failed: set[str] = field(default_factory=set)
     under_way: dict[str, UnderWay] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)  # bytes by sequence
-    steps: int = (
-        0  # windows that were gone through, whether they gave pairs or not, and again where they were made again
-    )
+    steps: int = 0  # windows that were gone through, also those that gave no pair, or were made again
     memory: int = 0
 
     def note(self, event: Event, now: float) -> None:
@@ -53,9 +51,8 @@ class Tally:
         elif event.kind in ("made", "failed"):
             begun = self.under_way.pop(name, None)
             if event.kind == "made":
-                self.steps += max(
-                    0, event.pairs - (begun.pairs if begun else 0)
-                )  # where nothing was heard of its pairs
+                unheard = event.pairs - (begun.pairs if begun else 0)
+                self.steps += max(0, unheard)
                 self.made[name] = event.pairs
                 self.failed.discard(name)
             elif name not in self.made:
@@ -72,7 +69,8 @@ class Tally:
 class Watch:
     """The progress of a run, as its events tell; it is called with each of them, from any thread."""
 
-    def __init__(self, plan: Plan, due: Sequence[SequencePlan], done: Mapping[str, SequenceRecord], name: str | None):
+    def __init__(self, plan: Plan, due: Sequence[SequencePlan], done: Mapping[str, SequenceRecord]):
+        name = plan.shard.name if plan.shard else None
         self.path = progress_path(plan.out, name)
         self._tally = Tally({task.id: len(task.recipe.slots) for task in due})
         self._lock = threading.Lock()

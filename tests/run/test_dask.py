@@ -25,7 +25,6 @@ from lolblur_synth.run.executors.dask.cluster import client_of, parse_cluster
 from lolblur_synth.run.executors.dask.inspection import Answer, Question, Software, _inspect, objections
 from tests.support.commands import message
 from tests.support.dask_clusters import Cluster, cluster_in, wait_for
-from tests.support.footage import film
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
@@ -33,14 +32,6 @@ SETTINGS = (
     "interpolate.backend=linear", "interpolate.fps=480", "defocus.sigma=1",
 )  # fmt: skip
 OPTIONS = [part for setting in SETTINGS for part in ("--set", setting)]
-
-
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    film(folder / "a.mkv", seed=1)
-    film(folder / "b.mkv", seed=2)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -48,14 +48,6 @@ from tests.support.rife_files import random_rife
 from tests.support.staged import pictures_of
 
 
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    film(folder / "a.mkv", seed=1)
-    film(folder / "b.mkv", seed=2)
-    return folder
-
-
 def run(videos: Path, out: Path, *options: str) -> Result:
     return CliRunner().invoke(cli, ["run", "--videos", str(videos), "--out", str(out), *SMALL, *options])
 

@@ -28,18 +28,10 @@ from lolblur_synth.dataset.verify import verify
 from lolblur_synth.run.build_sequence import Place
 from lolblur_synth.run.execute import execute
 from lolblur_synth.run.executors.serial import Serial
-from lolblur_synth.run.plan import Plan
+from lolblur_synth.run.plan import MOST_SHARDS, Plan, Shard
 from lolblur_synth.run.planning import plan_run
-from lolblur_synth.run.sharding import MOST, Shard, cut, digest, parse_shard
+from lolblur_synth.run.sharding import cut, digest, parse_shard
 from tests.support.footage import SMALL, film
-
-
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    film(folder / "a.mkv", seed=1)
-    film(folder / "b.mkv", seed=2)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +86,9 @@ def test_which_one_it_is_follows_from_content_alone(plan):
     assert digest(replace(plan, videos=plan.videos[:1])) != digest(plan)
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "1", "a/b", "-1/2", "1/2/3", "1 / 2", f"1/{MOST + 1}", ""])
+@pytest.mark.parametrize(
+    "text", ["0/4", "5/4", "1/0", "1", "a/b", "-1/2", "1/2/3", "1 / 2", f"1/{MOST_SHARDS + 1}", ""]
+)
 def test_what_is_no_shard_is_told(text):
     with pytest.raises(UserError, match="no shard; give i/n, i from 1 to n"):
         parse_shard(text)
@@ -220,7 +214,7 @@ def test_more_shards_than_sequences(videos, made, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ('{"shard": {"number": 3, "count": 2}}', "damaged: plan: Field required"),
+        ('{"shard": {"number": 3, "count": 2}}', "damaged: sequences: Field required"),
         ("nonsense", "damaged: Invalid JSON"),
         (None, "it is that of shard 1/2"),
     ],

@@ -11,17 +11,17 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.events import Event
 from lolblur_synth.dataset.progress import Counts, progress_path, read_progress
 from lolblur_synth.run import watching
-from lolblur_synth.run.plan import Plan
+from lolblur_synth.run.plan import Plan, Shard
 from lolblur_synth.run.watching import Tally, Watch, watched
 from tests.support.staged import record
 
 
-def watch_of(out: Path, *, due: int = 2, kept: int = 1, name: str | None = None) -> Watch:
+def watch_of(out: Path, *, due: int = 2, kept: int = 1, shard: Shard | None = None) -> Watch:
     """Of sequences of four pairs; those that are kept have two."""
     tasks = [SimpleNamespace(id=f"000{k}-0", recipe=SimpleNamespace(slots=range(4))) for k in range(due + kept)]
-    plan = cast(Plan, SimpleNamespace(out=out, sequences=tasks, faults=[object()]))
+    plan = cast(Plan, SimpleNamespace(out=out, sequences=tasks, faults=[object()], shard=shard))
     done = {f"000{k}-0": record(k) for k in range(due, due + kept)}
-    return Watch(plan, cast(Any, tasks[:due]), done, name)
+    return Watch(plan, cast(Any, tasks[:due]), done)
 
 
 def test_counts_follow_the_events_of_workers(tmp_path):
@@ -116,7 +116,7 @@ def test_progress_is_written_while_nothing_happens_and_what_the_disk_refuses_is_
     monkeypatch.setattr(watching, "_INTERVAL", 0.01)
     monkeypatch.setattr(watching, "HEARTBEAT", 0.05)
     events: list[Event] = []
-    with watched(watch_of(tmp_path, name="shard-2-of-8"), events.append):
+    with watched(watch_of(tmp_path, shard=Shard(2, 8)), events.append):
         path = progress_path(tmp_path, "shard-2-of-8")
         times = set[float]()
         deadline = time.monotonic() + 20
