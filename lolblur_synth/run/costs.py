@@ -4,27 +4,21 @@ A sequence of n pairs takes `fixed + each n`: opening, weights and the frames be
 with each pair. Both follow from sequences made twice, short and longer, in a worker process of their own.
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from lolblur_synth.core.errors import UserError, setting
-from lolblur_synth.core.events import ignore
 from lolblur_synth.core.memory import peak_memory
-from lolblur_synth.dataset.layout import RECORD
-from lolblur_synth.dataset.manifest import manifest_part
-from lolblur_synth.dataset.record_reader import read_record
-from lolblur_synth.kernels.jit_cache import KernelCache, tell_where_workers_compile
-from lolblur_synth.run.build_sequence import Place, build_sequence
+from lolblur_synth.kernels.jit_cache import tell_where_workers_compile
+from lolblur_synth.run.aside import Sample, make_sample, until_compiled
+from lolblur_synth.run.build_sequence import Place
 from lolblur_synth.run.plan import Plan, SequencePlan
 from lolblur_synth.video.at_hand import at_hand
 from lolblur_synth.video.metadata import VideoScan
 from lolblur_synth.video.scan import scan
 
 _SHORT, _LONG = 1, 5  # pairs of a sequence that is made twice
-_IO = Path("/proc/self/io")
 
 
 @dataclass(frozen=True)
@@ -89,18 +83,6 @@ class Needs:
     def bytes_per_second(self) -> float:
         """What goes over a network where footage and dataset lie elsewhere, on average."""
         return (self.read + self.disk) / (3600 * self.hours)
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What a sequence took: seconds of one core and by the clock, bytes read and of pictures, pairs."""
-
-    spent: float
-    wall: float
-    read: int
-    pictures: int
-    pairs: int
-    text: int
 
 
 def needs(costs: Costs, pairs: int, machine: Machine) -> Needs:
@@ -189,32 +171,13 @@ def _pixels(found: VideoScan) -> int:
     return found.frames * found.info.width * found.info.height
 
 
-def _measure(tasks: Sequence[SequencePlan], plan: Plan, place: Place) -> tuple[float, list[_Made], list[_Made], int]:
+def _measure(tasks: Sequence[SequencePlan], plan: Plan, place: Place) -> tuple[float, list[Sample], list[Sample], int]:
     """In the worker: seconds before its first sequence, what short and longer ones took, and its peak memory."""
-    keep_all = plan.config.interpolate.model_copy(update={"reject": False})
-    config = plan.config.model_copy(update={"interpolate": keep_all})
-    bare = replace(plan, config=config, cache=None, videos=(), stale=(), seen=frozenset())
-    imported, compiled = time.process_time(), -1
-    while compiled != KernelCache.compiled:  # which a machine does once
-        compiled = KernelCache.compiled
-        first = _make(tasks[0], _SHORT, bare, place)
-    short, long = ([_make(task, pairs, bare, place) for task in tasks] for pairs in (_SHORT, _LONG))
+    bare = replace(plan, videos=(), stale=(), seen=frozenset())
+    imported = time.process_time()
+    first, *_ = list(until_compiled(tasks[0], _SHORT, bare, place))
+    short, long = ([make_sample(task, pairs, bare, place) for task in tasks] for pairs in (_SHORT, _LONG))
     return imported + max(0.0, first.spent - short[0].spent), short, long, peak_memory()
-
-
-def _make(task: SequencePlan, pairs: int, plan: Plan, place: Place) -> _Made:
-    """Make the first pairs of a sequence aside."""
-    task = replace(task, recipe=replace(task.recipe, slots=task.recipe.slots[:pairs]))
-    with tempfile.TemporaryDirectory() as folder:
-        staging = Path(folder, "sequence")
-        start, spent, read = time.perf_counter(), time.process_time(), _bytes_read()
-        build_sequence(task, plan, staging, place, ignore)
-        wall, spent, read = time.perf_counter() - start, time.process_time() - spent, _bytes_read() - read
-        record = read_record(staging / RECORD, task.id)
-        pictures = sum(path.stat().st_size for path in staging.rglob("*.png"))
-        text = (staging / RECORD).stat().st_size + len(manifest_part(record))
-    cuda = place.device.type == "cuda"  # then it is the device that is at work
-    return _Made(wall if cuda else spent, wall, read, pictures, len(record.pairs), text)
 
 
 def _look_through(found: VideoScan) -> float:
@@ -223,11 +186,6 @@ def _look_through(found: VideoScan) -> float:
         before = time.process_time()
         scan(here.info)
         return time.process_time() - before
-
-
-def _bytes_read() -> int:
-    """Bytes that this process has read from files so far, from the disk or not."""
-    return int(_IO.read_text().split("rchar: ")[1].split()[0])
 
 
 def _line(short: Sequence[tuple[int, float]], long: Sequence[tuple[int, float]]) -> Line:

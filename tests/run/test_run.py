@@ -497,7 +497,7 @@ def test_an_estimate_leaves_out_what_was_compiled_for_it(videos, tmp_path, monke
             (staging / RECORD).write_text(json.dumps(record | {"seconds": {"denoise": 1000.0}}))
 
     made, build = [], build_sequence.build_sequence
-    monkeypatch.setattr("lolblur_synth.run.estimate.build_sequence", first_compiles)
+    monkeypatch.setattr("lolblur_synth.run.aside.build_sequence", first_compiles)
     weights = {"ec_zero_dce": load_ec_zero_dce("ec_zero_dce", "cpu")[1]}
     plan = make_plan(videos, tmp_path / "d", load(Config, [], SMALL[1::2]), weights)
     assert estimate(plan).seconds_per_pair < 500
