@@ -1,7 +1,7 @@
 """Copies of footage that lies elsewhere: no more bytes than are allowed, and none that is in use goes.
 
-`KEY/` holds the files of one video, whole; `KEY.lease` is locked, shared, by who reads them, and alone by who fetches
-or removes them. Locks go with the process. A lease tells how many bytes its files take or are to take, and its time of
+`KEY/` holds the files of one video, whole; `KEY.pin` is locked, shared, by who reads them, and alone by who fetches
+or removes them. Locks go with the process. A pin tells how many bytes its files take or are to take, and its time of
 change when they were used last. `.lock` is held while room is made.
 """
 
@@ -75,41 +75,41 @@ class FootageCache:
         advice = f"name another folder by {_FOLDER}, on a disk of this machine's and with room"
         with refused(f"{_FOLDER} {place}", "copies of footage cannot be kept", advice):
             place.mkdir(parents=True, exist_ok=True)
-            lease = self._lease(wanted, fetch, warn)
-        with lease:
+            pin = self._pin(wanted, fetch, warn)
+        with pin:
             yield place / wanted.key
 
-    def _lease(self, wanted: Wanted, fetch: Callable[[Path], None], warn: Warn) -> IO[bytes]:
+    def _pin(self, wanted: Wanted, fetch: Callable[[Path], None], warn: Warn) -> IO[bytes]:
         """A shared lock on files that are there."""
         place, told = self.place, False
-        path = _lease_of(place, wanted.key)
+        path = _pin_of(place, wanted.key)
         while True:
-            lease = open_lock(path)
+            pin = open_lock(path)
             try:
-                fcntl.flock(lease, fcntl.LOCK_SH)
-                if _is_current(lease, path) and _is_whole(place / wanted.key, wanted):
+                fcntl.flock(pin, fcntl.LOCK_SH)
+                if _is_current(pin, path) and _is_whole(place / wanted.key, wanted):
                     os.utime(path)
-                    return lease
-                fcntl.flock(lease, fcntl.LOCK_EX)
-                if _is_current(lease, path) and not _is_whole(place / wanted.key, wanted):
-                    if self._reserve(lease, wanted):
-                        _fill(lease, place, wanted, fetch)
+                    return pin
+                fcntl.flock(pin, fcntl.LOCK_EX)
+                if _is_current(pin, path) and not _is_whole(place / wanted.key, wanted):
+                    if self._reserve(pin, wanted):
+                        _fill(pin, place, wanted, fetch)
                     else:
                         if not told:
                             warn(f"waiting for room in {place}: all footage that is kept there is in use")
                         told = True
                         time.sleep(_AGAIN)
             except BaseException:
-                lease.close()
+                pin.close()
                 raise
-            lease.close()
+            pin.close()
 
-    def _reserve(self, lease: IO[bytes], wanted: Wanted) -> bool:
+    def _reserve(self, pin: IO[bytes], wanted: Wanted) -> bool:
         """Make room for files by removing those that nobody uses, the longest unused first; whether there is some."""
         place = self.place
         with open_lock(place / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            others = [path for path in place.glob("*.lease") if path != _lease_of(place, wanted.key)]
+            others = [path for path in place.glob("*.pin") if path != _pin_of(place, wanted.key)]
             taken = {path: _bytes_of(path) for path in others}
             total = sum(taken.values()) + wanted.size
             for path in sorted(others, key=_last_use):
@@ -119,12 +119,12 @@ class FootageCache:
                     total -= taken[path]
             if total > self.most:
                 return False
-            os.pwrite(lease.fileno(), f"{wanted.size:0{_DIGITS}d}".encode(), 0)
+            os.pwrite(pin.fileno(), f"{wanted.size:0{_DIGITS}d}".encode(), 0)
             return True
 
 
-def _fill(lease: IO[bytes], place: Path, wanted: Wanted, fetch: Callable[[Path], None]) -> None:
-    """Fetch files, which appear together or not at all; the lease is held alone."""
+def _fill(pin: IO[bytes], place: Path, wanted: Wanted, fetch: Callable[[Path], None]) -> None:
+    """Fetch files, which appear together or not at all; the pin is held alone."""
     draft, folder = place / f".{wanted.key}.fetching", place / wanted.key
     for old in (draft, folder):  # of a process that was killed, or what somebody has changed
         shutil.rmtree(old, ignore_errors=True)
@@ -136,33 +136,33 @@ def _fill(lease: IO[bytes], place: Path, wanted: Wanted, fetch: Callable[[Path],
         flush([draft])
         draft.replace(folder)
     except BaseException:
-        os.ftruncate(lease.fileno(), 0)
+        os.ftruncate(pin.fileno(), 0)
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _removed(lease: Path) -> bool:
-    """Remove files and their lease, unless somebody has it."""
-    with suppress(OSError), open_lock(lease) as lock:
+def _removed(pin: Path) -> bool:
+    """Remove files and their pin, unless somebody has it."""
+    with suppress(OSError), open_lock(pin) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_current(lock, lease):
+        if not _is_current(lock, pin):
             return False
-        for folder in (lease.with_suffix(""), lease.with_name(f".{lease.stem}.fetching")):
+        for folder in (pin.with_suffix(""), pin.with_name(f".{pin.stem}.fetching")):
             shutil.rmtree(folder, ignore_errors=True)
-        lease.unlink()
+        pin.unlink()
         return True
     return False
 
 
-def _lease_of(place: Path, key: str) -> Path:
-    return place / f"{key}.lease"
+def _pin_of(place: Path, key: str) -> Path:
+    return place / f"{key}.pin"
 
 
-def _is_current(lease: IO[bytes], path: Path) -> bool:
-    """Whether the lock is still the one that others find: who removes files removes their lease."""
+def _is_current(pin: IO[bytes], path: Path) -> bool:
+    """Whether the lock is still the one that others find: who removes files removes their pin."""
     with suppress(OSError):
-        return os.path.samestat(os.fstat(lease.fileno()), path.stat())
+        return os.path.samestat(os.fstat(pin.fileno()), path.stat())
     return False
 
 
@@ -173,15 +173,15 @@ def _is_whole(folder: Path, wanted: Wanted) -> bool:
         return False
 
 
-def _bytes_of(lease: Path) -> int:
-    """How many bytes the files of a lease take, as it tells; 0 for what is none of ours."""
-    with suppress(OSError, ValueError), lease.open("rb") as file:
+def _bytes_of(pin: Path) -> int:
+    """How many bytes the files of a pin take, as it tells; 0 for what is none of ours."""
+    with suppress(OSError, ValueError), pin.open("rb") as file:
         return max(0, int(file.read(_DIGITS) or b"0"))
     return 0
 
 
-def _last_use(lease: Path) -> float:
+def _last_use(pin: Path) -> float:
     try:
-        return lease.stat().st_mtime
+        return pin.stat().st_mtime
     except OSError:
         return 0.0

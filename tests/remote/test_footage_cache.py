@@ -49,7 +49,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
     assert fetched == ["a", "b", "c", "d"]
     assert kept(cache) == {"a", "d"}
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(f"{name * 64}{end}" for name in "ad" for end in ("", ".lease")), ".lock",
+        *(f"{name * 64}{end}" for name in "ad" for end in ("", ".pin")), ".lock",
     }  # fmt: skip
 
 
@@ -150,9 +150,9 @@ def test_a_copy_that_somebody_has_cut_is_fetched_anew(tmp_path):
     assert fetched == ["a", "a"]
 
 
-def test_leases_of_others_words_are_no_trap(tmp_path):
+def test_pins_of_others_words_are_no_trap(tmp_path):
     for text in (b"", b"nonsense", b"-5", b"9" * 100):
-        (tmp_path / f"{'f' * 64}.lease").write_bytes(text)
+        (tmp_path / f"{'f' * 64}.pin").write_bytes(text)
         use(FootageCache(str(tmp_path), 100), wanted("a", 60), [])
 
 
