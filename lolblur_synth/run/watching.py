@@ -194,15 +194,16 @@ def watched(watch: Watch, notify: Notify) -> Iterator[Notify]:
 
 def _keep_writing(watch: Watch, notify: Notify, over: threading.Event) -> None:
     faults, written = 0, 0.0
-    while not over.wait(_INTERVAL):
+    while True:
         now = time.monotonic()
-        if not watch.has_changed() and now < written + HEARTBEAT - _INTERVAL:
-            continue
-        try:
-            watch.write()
-            faults, written = 0, now
-        except OSError as error:
-            faults += 1
-            if faults == _PATIENCE:
-                with suppress(Exception):  # whom to tell it else
-                    notify(Event("warned", "", f"{watch.path.name} cannot be written: {error.strerror}"))
+        if watch.has_changed() or now > written + HEARTBEAT - _INTERVAL:
+            try:
+                watch.write()
+                faults, written = 0, now
+            except OSError as error:
+                faults += 1
+                if faults == _PATIENCE:
+                    with suppress(Exception):  # whom to tell it else
+                        notify(Event("warned", "", f"{watch.path.name} cannot be written: {error.strerror}"))
+        if over.wait(_INTERVAL):
+            return

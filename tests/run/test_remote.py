@@ -51,7 +51,7 @@ def manifest(out: Path) -> str:
 @pytest.fixture(scope="module")
 def made(videos, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("made") / "dataset"
-    result = run(videos, out)
+    result = run(videos, out, "--workers", "2")  # which are gone when another run of this process has credentials
     assert result.exit_code == 0, (result.output, result.exception)
     return out
 

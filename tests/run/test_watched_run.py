@@ -100,7 +100,9 @@ def test_a_file_that_is_no_log_is_refused_before_anything_is_made(videos, tmp_pa
     assert not (tmp_path / "d").exists()
 
 
-def test_a_run_that_is_killed_or_stopped_is_told_apart(videos, tmp_path):
+def test_a_run_that_is_killed_or_stopped_is_told_apart(tmp_path):
+    videos = tmp_path / "videos"
+    film(videos / "long.mkv", frames=600, seed=1)  # which neither run comes to the end of
     command = [sys.executable, "-m", "lolblur_synth", "run", "--videos", str(videos), "--out", str(tmp_path / "d")]
     for number, state in ((signal.SIGKILL, "running"), (signal.SIGTERM, "stopped")):
         process = subprocess.Popen([*command, *OPTIONS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

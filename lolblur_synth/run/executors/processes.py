@@ -31,6 +31,7 @@ class Processes:
     def __call__(self, job: Job, tasks: Sequence[SequencePlan]) -> Generator[Failure | None]:
         """Make them in any order; raises `UserError` when a worker was killed."""
         import joblib
+        from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.backend import resource_tracker
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -61,6 +62,7 @@ class Processes:
             finally:
                 with warnings.catch_warnings(action="ignore"):  # that sequences are given up is why it is closed
                     outcomes.close()
+                get_reusable_executor().shutdown()  # kept, its workers would have this run's environment in the next
 
 
 def _attempt_in_worker(parent: int, job: Job, task: SequencePlan, place: Place) -> Failure | None:
