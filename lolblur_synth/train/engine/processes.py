@@ -82,8 +82,11 @@ def from_first(accelerator: Accelerator, make: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def telling_of_lost(accelerator: Accelerator) -> Iterator[None]:
-    """Tell in a line that another process has ended or cannot be reached, which libraries tell in many ways."""
+def together(accelerator: Accelerator) -> Iterator[None]:
+    """Train with other processes, and part from them in the end, whatever it is.
+
+    That another one has ended or cannot be reached is told in a line; libraries tell it in many ways.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -94,3 +97,5 @@ def telling_of_lost(accelerator: Accelerator) -> Iterator[None]:
             where=f"process {accelerator.process_index} on {socket.gethostname()}",
             advice="look at what that one said last, and start all of them again: it goes on from the last checkpoint",
         ) from None
+    finally:
+        accelerator.end_training()  # else threads of gloo are left to the interpreter's end, where some abort it

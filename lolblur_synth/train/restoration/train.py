@@ -28,7 +28,7 @@ from lolblur_synth.train.engine.ema import update_ema
 from lolblur_synth.train.engine.interrupt import catch_interrupt
 from lolblur_synth.train.engine.learning_rate import cosine_rate, set_learning_rate
 from lolblur_synth.train.engine.monitor import Monitor
-from lolblur_synth.train.engine.processes import from_first, prepare_alike, telling_of_lost
+from lolblur_synth.train.engine.processes import from_first, prepare_alike, together
 from lolblur_synth.train.engine.run_dir import BOARD, CHECKPOINT, METRICS, RunFolder
 from lolblur_synth.train.engine.state import load_checkpoint, save_checkpoint, snapshot
 from lolblur_synth.train.restoration.losses import RestorationLoss
@@ -57,7 +57,7 @@ def train_lednet(
     else, weights that are missing or of another network, or a loss that is no longer finite.
     """
     accelerator = accelerator_for(config)
-    with telling_of_lost(accelerator):
+    with together(accelerator):
         given = prepare_alike(accelerator, lambda: prepare(data, config, pretrained, callbacks, accelerator.device))
         run = assemble(config, out, accelerator, given.net)
         state = from_first(accelerator, lambda: _first_state(run, given, overwrite=overwrite))
@@ -67,7 +67,6 @@ def train_lednet(
         kept = keeping_memory(WHILE_TRAINING) if accelerator.device.type == "cpu" else nullcontext()
         with _board(run) as board, torch.backends.cudnn.flags(enabled=True, benchmark=True), kept:
             _train(run, given, board, callbacks.on_step)
-        accelerator.end_training()
     return out / (BEST if given.test else LAST)
 
 
