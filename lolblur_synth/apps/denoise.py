@@ -122,8 +122,9 @@ def _convert(
             if done:
                 progress(number + 1, scan.frames)
 
-    with ordered_map(threads_for(1, device)) as each:
-        noisy = (frame.to(device) for frame in watch(read_stored(scan), done=False))
+    threads = threads_for(1, device)
+    with ordered_map(threads) as each:
+        noisy = (frame.to(device) for frame in watch(read_stored(scan, threads), done=False))
         clean = _by_scene(noisy, scan, options, OperatorTimer(device), each, scenes)
         depth = depth_for(out, scan.info)
         write_video(out, watch(clean, done=True), scan.shown, bit_depth=depth)

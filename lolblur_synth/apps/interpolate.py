@@ -109,7 +109,7 @@ def _interpolate(
             _,
         ),
     ):
-        frames = (frame.to(device) for frame in read_stored(scan))
+        frames = (frame.to(device) for frame in read_stored(scan, threads))
         gaps_of = _GapInterpolator(interpolator, each, gaps.append, notes.append)
         made = _by_scene(zip(places, frames, strict=True), places, scan.cuts, step, total, gaps_of)
         write_video(out, _counted(made, total, listener.progress), rate, bit_depth=depth_for(out, scan.info))

@@ -55,7 +55,7 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
     size = 0
     with (
         _tools(task, plan, place, notify) as tools,
-        _clean_frames(task, plan, place.device, tools, notify) as (clean, denoising),
+        _clean_frames(task, plan, place, tools, notify) as (clean, denoising),
     ):
         for pair in synthesize(clean, task.recipe, config, tools):
             fault = _distrust(pair, task, config)
@@ -115,22 +115,22 @@ def _tools(task: SequencePlan, plan: Plan, place: Place, notify: Notify) -> Iter
 
 @contextmanager
 def _clean_frames(
-    task: SequencePlan, plan: Plan, device: torch.device, tools: Tools, notify: Notify
+    task: SequencePlan, plan: Plan, place: Place, tools: Tools, notify: Notify
 ) -> Iterator[tuple[Iterator[Frame], Denoising]]:
     """Denoised frames, and what was done about their noise: from the cache, if there is one, or made and kept there."""
     config, span = plan.config, task.recipe.span
     cache = None if task.scan.info.holds_light else plan.cache  # whose files end at white
     if cache:
-        key = denoised_cache.key_of(task, plan, device)
+        key = denoised_cache.key_of(task, plan, place.device)
         with tools.profiler("cache"):
-            kept = denoised_cache.recall(cache, key, device, lambda text: notify(Event("warned", task.id, text)))
+            kept = denoised_cache.recall(cache, key, place.device, lambda text: notify(Event("warned", task.id, text)))
         if kept:
             yield map(Frame, span, tools.profiler.each("decode", kept[0])), kept[1]
             return
     with ExitStack() as stack:
         with tools.profiler("fetch") if task.scan.remote else nullcontext():
             footage = at_hand(task.scan, lambda text: notify(Event("warned", task.id, text)))
-            clip = open_clip(stack.enter_context(footage), span, config.video, device)
+            clip = open_clip(stack.enter_context(footage), span, config.video, place.device, place.threads)
         noise = estimate_noise(clip.head(HEAD), config.denoise)
         denoising = describe_noise(config, noise)
         if noise.negligible or not cache:

@@ -39,11 +39,14 @@ class Clip:
         return islice(self.read(), start, min(stop, start + count))
 
 
-def open_clip(scan: VideoScan, span: range, video: Video, device: torch.device) -> Clip:
-    """The frames `span` of a scanned video on a device, at the size that is set, without flicker if that is set."""
+def open_clip(scan: VideoScan, span: range, video: Video, device: torch.device, threads: int | None = None) -> Clip:
+    """The frames `span` of a scanned video on a device, at the size that is set, without flicker if that is set.
+
+    Decoded on so many threads.
+    """
 
     def read() -> Iterator[Tensor]:
-        frames = (frame.to(device) for frame in read_frames(scan, span.start, span.stop, video.size))
+        frames = (frame.to(device) for frame in read_frames(scan, span.start, span.stop, video.size, threads))
         return _without_flicker(frames, scan, span, video) if video.flicker == "remove" else frames
 
     return Clip(span, frozenset(at for at in scan.breaks if at in span), read, scan.info.holds_light)

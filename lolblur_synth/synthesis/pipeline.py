@@ -39,7 +39,7 @@ from lolblur_synth.synthesis.draws import noise_generator
 from lolblur_synth.synthesis.exposure import AS_THEY_ARE, Exposed, expose_window
 from lolblur_synth.synthesis.sequences import Recipe, Shutter, Slot
 
-VERSION = 16  # raised whenever the same input and configuration give other pixels
+VERSION = 17  # raised whenever the same input and configuration give other pixels
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,15 @@ from lolblur_synth.video.metadata import StoredScan, VideoInfo, VideoScan
 from lolblur_synth.video.stream import decoded_frames, open_stream
 
 
-def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -> Iterator[Tensor]:
+def read_frames(
+    scan: VideoScan, start: int, stop: int, size: Size = "source", threads: int | None = None
+) -> Iterator[Tensor]:
     """Read frames start..stop-1 of the timeline, (3, H, W) float32 sRGB in [0, 1], covering `size` (width, height).
 
     Of scene-linear light sRGB's curve goes on above 1. The middle is kept. Where the timeline has no frame the one
     before stands in, to keep the count: every window that holds it is flawed. Raises `SequenceError` when a frame is
-    gone or has other samples than the scan saw. Footage that lies elsewhere is copied here first.
+    gone or has other samples than the scan saw. Footage that lies elsewhere is copied here first. Streams are decoded
+    on so many threads, ahead of what is asked for; that changes no sample.
 
     >>> from fractions import Fraction
     >>> from tempfile import TemporaryDirectory
@@ -51,7 +54,7 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
     for pts in scan.pts[start:stop]:
         before = wanted[-1:] or [p for p in scan.pts[:start] if p is not None][-1:]
         wanted.append(before[0] if pts is None else pts)
-    with at_hand(scan) as here, closing(_arrivals(here, list(dict.fromkeys(wanted)), size)) as arrivals:
+    with at_hand(scan) as here, closing(_arrivals(here, list(dict.fromkeys(wanted)), size, threads)) as arrivals:
         arrived, picture = None, torch.empty(0)
         for index, pts in enumerate(wanted, start):
             if pts != arrived:
@@ -61,8 +64,10 @@ def read_frames(scan: VideoScan, start: int, stop: int, size: Size = "source") -
             yield picture
 
 
-def _arrivals(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
-    return (_read_images if scan.info.path.is_dir() else _read_stream)(scan, wanted, size)
+def _arrivals(scan: VideoScan, wanted: Sequence[int], size: Size, threads: int | None) -> Generator[tuple[int, Tensor]]:
+    if scan.info.path.is_dir():
+        return _read_images(scan, wanted, size)
+    return _read_stream(scan, wanted, size, threads)
 
 
 def _why_other(scan: VideoScan) -> str:
@@ -75,13 +80,14 @@ def _why_other(scan: VideoScan) -> str:
     )
 
 
-def read_stored(scan: StoredScan) -> Iterator[Tensor]:
+def read_stored(scan: StoredScan, threads: int | None = None) -> Iterator[Tensor]:
     """Every frame that a video stores, once, as they are shown: (3, H, W) float32 sRGB in [0, 1].
 
-    Raises `SequenceError` when a frame that the scan found is not there any more, or is another.
+    Decoded on so many threads, as by `read_frames`. Raises `SequenceError` when a frame that the scan found is not
+    there any more, or is another.
     """
     path, damaged = scan.info.path, set(scan.damaged)
-    frames = (_stored_images if path.is_dir() else _stored_frames)(scan)
+    frames = _stored_images(scan) if path.is_dir() else _stored_frames(scan, threads)
     with closing(frames):
         for number, expected in enumerate(scan.checksums):
             actual, rgb = next(frames, (None, None))
@@ -97,9 +103,9 @@ def _stored_images(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]
         yield checksum(digest(picture_samples(pixels, scan.info.bit_depth))), _in_range(pixels)
 
 
-def _stored_frames(scan: StoredScan) -> Generator[tuple[int, NDArray[np.float32]]]:
+def _stored_frames(scan: StoredScan, threads: int | None) -> Generator[tuple[int, NDArray[np.float32]]]:
     """The checksum and the picture of each frame of a stream."""
-    with open_stream(scan.info.path) as (container, stream):
+    with open_stream(scan.info.path, threads) as (container, stream):
         for frame in decoded_frames(container, stream):
             yield frame_checksum(frame), to_rgb(frame, scan.info)
 
@@ -135,12 +141,14 @@ def _read_images(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
         yield number, _as_srgb(samples, size, scan.info)
 
 
-def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generator[tuple[int, Tensor]]:
+def _read_stream(
+    scan: VideoScan, wanted: Sequence[int], size: Size, threads: int | None
+) -> Generator[tuple[int, Tensor]]:
     """From a key frame before, or if that does not give the frames that the scan saw, from the beginning."""
     due = deque(wanted)
     checksums = dict(zip(scan.pts, scan.checksums, strict=False))
     for start in (wanted[0], None):
-        with closing(_frames_from(scan, start)) as frames:
+        with closing(_frames_from(scan, start, threads)) as frames:
             while due:
                 pts, frame = next(frames, (None, None))
                 expected = checksums.get(pts)
@@ -150,14 +158,19 @@ def _read_stream(scan: VideoScan, wanted: Sequence[int], size: Size) -> Generato
                     yield due.popleft(), _fitted(to_rgb(frame, scan.info), size, scan.info)
 
 
-def _frames_from(scan: VideoScan, start: int | None) -> Generator[tuple[int | None, av.VideoFrame]]:
+def _frames_from(
+    scan: VideoScan, start: int | None, threads: int | None
+) -> Generator[tuple[int | None, av.VideoFrame]]:
     """Frames with their pts, or their number where they are counted; from a key frame not after `start`, if given."""
     if start is None or scan.time_base is None:
-        with open_stream(scan.info.path) as (container, stream):
+        with open_stream(scan.info.path, threads) as (container, stream):
             for number, frame in enumerate(decoded_frames(container, stream)):
                 yield (number if scan.time_base is None else frame.pts), frame
         return
-    with open_stream(scan.info.path) as (container, stream), suppress(av.FFmpegError):  # not everything can seek
+    with (
+        open_stream(scan.info.path, threads) as (container, stream),
+        suppress(av.FFmpegError),
+    ):  # not everything can seek
         next(decoded_frames(container, stream), None)  # it may carry what later ones need, such as the version of x264
         container.seek(start, stream=stream)
         frames = dropwhile(lambda frame: not frame.key_frame, decoded_frames(container, stream))

@@ -20,8 +20,11 @@ _TELLING = 100  # packets of one stream
 
 
 @contextmanager
-def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and the largest video stream that has frames, ready to decode; raises `SequenceError`."""
+def open_stream(path: Path, threads: int | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and the largest video stream that has frames, ready to decode; raises `SequenceError`.
+
+    It is decoded on so many threads, else on as many as torch has, which in a run are one.
+    """
     if not path.is_file():
         raise SequenceError("no such file", where=path)
     if path.stat().st_size == 0:
@@ -39,7 +42,7 @@ def open_stream(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             )
         stream = max(streams, key=lambda s: s.width * s.height)
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = torch.get_num_threads()  # 1 in a run, whose threads are operators'
+        stream.codec_context.thread_count = threads or torch.get_num_threads()
         yield container, stream
 
 

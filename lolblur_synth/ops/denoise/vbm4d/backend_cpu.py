@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lolblur_synth.core.threads import Map
 from lolblur_synth.ops.denoise.vbm4d.blocks import Accumulators, Frames, Trajectories
+from lolblur_synth.ops.denoise.vbm4d.common_motion import share_motion
 from lolblur_synth.ops.denoise.vbm4d.groups import filter_groups
 from lolblur_synth.ops.denoise.vbm4d.passes import Job
-from lolblur_synth.ops.denoise.vbm4d.trajectories import compute_trajectories
-from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, SIDE, Planes, bands
+from lolblur_synth.ops.denoise.vbm4d.trajectories import compute_trajectories, nothing_followed
+from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, SIDE, Planes, bands, rows_of_bands
 from lolblur_synth.ops.denoise.vbm4d.volumes import filter_volumes
 
 
@@ -21,7 +21,7 @@ def filter_job(job: Job, each: Map) -> None:
     In bands of rows, by `each`; those that are worked on at the same time write to different rows.
     """
     strips = bands(job.size[0])
-    starts = [int(np.searchsorted(job.grid[0], top)) for top, _ in strips] + [len(job.grid[0])]
+    starts = rows_of_bands(job.grid[0], job.size[0])
     trajectories = _trajectories(job, starts, each)
     noisy, pilot = (planes(frames) for frames in zip(*((f.noisy, f.pilot) for f in job.window), strict=True))
     mean, stride = job.variance.mean(1).numpy(), job.window[0].noisy.shape[-1]
@@ -45,25 +45,27 @@ def filter_job(job: Job, each: Map) -> None:
 
 def _trajectories(job: Job, starts: list[int], each: Map) -> Trajectories:
     """Of all blocks of the grid, whose rows are cut into bands at `starts`."""
-    settings, (ys, xs), frames = job.settings, job.grid, len(job.window)
-    places = np.zeros((len(ys), len(xs), frames, 2), np.float32)
-    valid = np.zeros((len(ys), len(xs), frames), np.bool_)
+    settings, (ys, xs) = job.settings, job.grid
+    followed = nothing_followed(len(ys), len(xs), len(job.window))
     pilot, stride = planes(frame.pilot for frame in job.window), job.window[0].noisy.shape[-1]
     forward = torch.stack([frame.forward for frame in job.window]).numpy()
     backward = torch.stack([frame.backward for frame in job.window]).numpy()
-    noise = float(job.variance.mean(1)[0]) * settings.noise
+    noise = float(job.variance.mean(1)[0])
     bottom, right = (side - SIDE for side in job.size)
 
     def follow(band: int) -> None:
         rows = slice(starts[band], starts[band + 1])
+        part = followed.part(rows)
         compute_trajectories(
             pilot, stride, job.reference, ys[rows], xs, forward, backward,
-            noise, settings.match_tolerance, settings.slope_tolerance, settings.wiener,
-            bottom, right, places[rows], valid[rows],
+            noise * settings.noise, settings.match_tolerance, settings.slope_tolerance, settings.wiener,
+            bottom, right, part,
         )  # fmt: skip
+        if settings.wiener:
+            share_motion(pilot, stride, job.reference, ys[rows], xs, (bottom, right), noise, part)
 
     list(each(follow, range(len(starts) - 1)))
-    return Trajectories(ys, xs, places, valid)
+    return Trajectories(ys, xs, followed.places, followed.valid)
 
 
 def planes(frames: Iterable[Tensor]) -> Planes:

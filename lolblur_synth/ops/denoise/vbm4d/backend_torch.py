@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lolblur_synth.core.threads import Map
 from lolblur_synth.ops.denoise.vbm4d.blocks import QUIET
+from lolblur_synth.ops.denoise.vbm4d.common_motion_torch import share_motion
 from lolblur_synth.ops.denoise.vbm4d.passes import Job
 from lolblur_synth.ops.denoise.vbm4d.trajectories_torch import (
     batches,
@@ -27,6 +28,7 @@ from lolblur_synth.ops.denoise.vbm4d.transforms import (
     REACH,
     SIDE,
     bands,
+    rows_of_bands,
 )
 
 
@@ -35,8 +37,13 @@ def filter_job(job: Job, _each: Map) -> None:
     noisy, pilot, forward, backward = (torch.stack(planes) for planes in zip(*job.window, strict=True))
     device, settings, (ys, xs) = noisy.device, job.settings, job.grid
     starts = torch.cartesian_prod(torch.from_numpy(ys), torch.from_numpy(xs)).to(device)
-    noise = float(job.variance[0].mean()) * settings.noise
-    places, valid = compute_trajectories(pilot[:, 0], job.reference, starts, (forward, backward), noise, settings)
+    guide, noise = pilot[:, 0], float(job.variance[0].mean())
+    followed = compute_trajectories(guide, job.reference, starts, (forward, backward), noise * settings.noise, settings)
+    places, valid = followed.places, followed.valid
+    if settings.wiener:
+        grid, rows = starts.view(len(ys), len(xs), 2), rows_of_bands(ys, job.size[0])
+        shared = share_motion(guide, job.reference, grid, rows, noise, followed)
+        places, valid = (each.flatten(0, 1) for each in shared)
     limits = torch.tensor(_limits(ys.tolist(), job.size[0]), device=device).repeat_interleave(len(xs), 0)
     found = group_similar(pilot[job.reference, 0], starts) if settings.grouped else starts[:, None]
     for part in batches(len(starts), found.shape[1] * noisy.shape[0] * noisy.shape[1] * AREA):

@@ -17,7 +17,7 @@ from torch import Tensor
 from lolblur_synth.core.threads import Map
 from lolblur_synth.kernels.switch import kernels_enabled
 from lolblur_synth.ops.denoise.vbm4d import backend_cpu, backend_torch
-from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, Frame, Job, Pass, Preset
+from lolblur_synth.ops.denoise.vbm4d.passes import PRESETS, REFINEMENTS, Frame, Job, Pass, Preset
 from lolblur_synth.ops.denoise.vbm4d.trajectories import LATTICE
 from lolblur_synth.ops.denoise.vbm4d.transforms import FRAMES, PAD, grid
 from lolblur_synth.ops.optical_flow import dis_flow
@@ -52,7 +52,7 @@ def vbm4d(
     size = max(height, SMALLEST), max(width, SMALLEST)
     border = (PAD, PAD + size[1] - width, PAD, PAD + size[0] - height)
     padded = (F.pad(frame[None], border, "replicate")[0] for frame in chain([first], stream))
-    passed = _estimate_motion(padded, span, size, each)
+    passed = _estimate_motion(padded, span, size, REFINEMENTS[preset], each)
     for settings in PRESETS[preset]:
         is_last = settings == PRESETS[preset][-1]
         wanted = needed if needed and is_last and settings.wiener else repeat(True)
@@ -62,7 +62,7 @@ def vbm4d(
 
 
 def _estimate_motion(
-    stream: Iterable[Tensor], span: tuple[float, float], size: tuple[int, int], each: Map
+    stream: Iterable[Tensor], span: tuple[float, float], size: tuple[int, int], refinements: int, each: Map
 ) -> Iterator[Frame]:
     """Optical flow of frames to their neighbours; where there is none, nothing moves."""
     rows, columns = (torch.arange(LATTICE // 2, side + LATTICE // 2, LATTICE).clamp(max=side - 1) for side in size)
@@ -79,7 +79,9 @@ def _estimate_motion(
         if following is None:
             return frame, still, still
         here, there = picture(frame), picture(following)
-        return frame, dis_flow(here, there)[rows][:, columns], dis_flow(there, here)[rows][:, columns]
+        flows = (dis_flow(*pair, refinements=refinements) for pair in ((here, there), (there, here)))
+        forward, back = (flow[rows][:, columns] for flow in flows)
+        return frame, forward, back
 
     backward = still
     frames, following = tee(stream)

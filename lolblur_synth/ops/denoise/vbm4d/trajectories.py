@@ -27,6 +27,27 @@ ENOUGH = 1.0  # of what noise makes: a smaller difference leaves nothing to sear
 AROUND = np.array([[0, 0], [-8, 0], [8, 0], [0, -8], [0, 8]])  # pixels: where else the flow may know the motion
 
 
+class Followed(NamedTuple):
+    """Blocks of a grid (ny, nx) that are followed through T frames."""
+
+    places: Floats  # (ny, nx, T, 2), y and x
+    valid: Flags  # (ny, nx, T): they are found there
+    least: Floats  # (ny, nx, T): squared differences there
+    limit: Floats  # (ny, nx): a larger one is of something else
+    tensors: Floats  # (ny, nx, 3): structure tensors, sums of products of slopes: down twice, along twice, one of each
+
+    def part(self, rows: slice) -> "Followed":
+        """Some rows of it, which share its memory."""
+        return Followed(self.places[rows], self.valid[rows], self.least[rows], self.limit[rows], self.tensors[rows])
+
+
+def nothing_followed(rows: int, columns: int, frames: int) -> Followed:
+    """Of a grid and a window of frames, to be filled."""
+    places, tensors = np.zeros((rows, columns, frames, 2), np.float32), np.zeros((rows, columns, 3), np.float32)
+    valid, least = np.zeros((rows, columns, frames), np.bool_), np.zeros((rows, columns, frames), np.float32)
+    return Followed(places, valid, least, np.zeros((rows, columns), np.float32), tensors)
+
+
 class Template(NamedTuple):
     """A block of the reference frame that is matched in the others."""
 
@@ -186,16 +207,16 @@ def compute_trajectories(
     exact: bool,
     bottom: int,
     right: int,
-    places: Floats,
-    valid: Flags,
+    followed: Followed,
 ) -> None:
     """Motion trajectories of the blocks at `ys` x `xs` of the reference frame, by the first channel of `guide`.
 
-    Blocks are followed through all frames; `forward` and `backward` are the flow from each frame (T, h, w, 2). Writes
-    `places` (ny, nx, T, 2) and `valid` (ny, nx, T), which is false where no block is like the one of the reference
-    frame: a squared difference above `match_tolerance` times what noise of variance `noise` makes, and
-    `slope_tolerance` times the energy of the block's slopes. Positions are whole pixels, or fractions when `exact`.
+    Blocks are followed through all frames; `forward` and `backward` are the flow from each frame (T, h, w, 2). Fills
+    `followed`; a block is valid where it is like the one of the reference frame: by a squared difference of up to
+    `match_tolerance` times what noise of variance `noise` makes, and `slope_tolerance` times the energy of the block's
+    slopes. Positions are whole pixels, or fractions when `exact`.
     """
+    places, valid = followed.places, followed.valid
     frames = valid.shape[2]
     scratch, candidates = np.zeros(AREA * 2, np.float32), np.zeros((7, 2), np.int64)
     origin = guide[reference][0]
@@ -205,9 +226,11 @@ def compute_trajectories(
             start = (ys[iy] + PAD) * stride + xs[ix] + PAD
             block = load_rows(origin, start, stride)
             down, along = _slopes(origin, start, stride, stride), _slopes(origin, start, stride, 1)
-            limit = made * np.float32(match_tolerance) + np.float32(slope_tolerance) * (
-                dot(down, down) + dot(along, along)
-            )
+            yy, xx = dot(down, down), dot(along, along)
+            limit = made * np.float32(match_tolerance) + np.float32(slope_tolerance) * (yy + xx)
+            followed.limit[iy, ix] = limit
+            followed.tensors[iy, ix, 0], followed.tensors[iy, ix, 1] = yy, xx
+            followed.tensors[iy, ix, 2] = dot(down, along)
             enough = limit if exact else made * np.float32(ENOUGH)
             penalty = np.float32(SMOOTHNESS * AREA * noise)
             template = Template(
@@ -225,7 +248,7 @@ def compute_trajectories(
                     )
                     y, x, speed_y, speed_x = to_y, to_x, to_y - y, to_x - x
                     places[iy, ix, t, 0], places[iy, ix, t, 1] = y, x
-                    valid[iy, ix, t] = least <= limit
+                    valid[iy, ix, t], followed.least[iy, ix, t] = least <= limit, least
                     t += step
 
 

@@ -102,6 +102,16 @@ def sample(planes: Tensor, at: Tensor, margin: int = 0) -> Tensor:
     return rows @ samples @ columns.mT
 
 
+class Followed(NamedTuple):
+    """Blocks that are followed through frames, as `trajectories.Followed` has them."""
+
+    places: Tensor  # (N, T, 2)
+    valid: Tensor  # (N, T)
+    least: Tensor  # (N, T)
+    limit: Tensor  # (N,)
+    tensors: Tensor  # (N, 3)
+
+
 class _Template(NamedTuple):
     """Blocks of the reference frame (N, 8, 8) that are matched in the others."""
 
@@ -117,25 +127,28 @@ class _Template(NamedTuple):
 
 def compute_trajectories(
     guide: Tensor, reference: int, starts: Tensor, flows: tuple[Tensor, Tensor], noise: float, settings: Pass
-) -> tuple[Tensor, Tensor]:
-    """Follow the blocks at `starts` (N, 2) of the reference frame through all frames of `guide` (T, H, W).
-
-    Returns places (N, T, 2) and whether they are valid (N, T), as `trajectories.compute_trajectories` does.
-    """
+) -> Followed:
+    """Follow the blocks at `starts` (N, 2) of the reference frame through all frames of `guide` (T, H, W)."""
     corner = last_position(guide)
     places = starts[:, None].float().repeat(1, len(guide), 1)
     valid = torch.ones(places.shape[:2], dtype=torch.bool, device=guide.device)
+    least, limit = torch.zeros(places.shape[:2], device=guide.device), torch.zeros(len(starts), device=guide.device)
+    tensors = torch.zeros(len(starts), 3, device=guide.device)
     forth = [(t, t + 1) for t in range(reference, len(guide) - 1)]
     back = [(t, t - 1) for t in range(reference, 0, -1)]
     for part in batches(len(starts), 9 * AREA):
         template = _seek(guide[reference], starts[part], noise, settings, corner)
+        down, right = template.slope.unbind(1)
+        products = (down.square(), right.square(), down * right)
+        limit[part], tensors[part] = template.limit, torch.stack([one.sum((1, 2)) for one in products], 1)
         for flow, pairs in zip(flows, (forth, back), strict=True):
             place, speed = starts[part].float(), torch.zeros_like(places[part, 0])
             for here, there in pairs:
                 moved, difference = _extend_trajectory(template, guide[there], flow[here], place, speed)
                 place, speed = moved, moved - place
                 places[part, there], valid[part, there] = place, difference <= template.limit
-    return places, valid
+                least[part, there] = difference
+    return Followed(places, valid, least, limit, tensors)
 
 
 def _seek(plane: Tensor, starts: Tensor, noise: float, settings: Pass, corner: Tensor) -> _Template:

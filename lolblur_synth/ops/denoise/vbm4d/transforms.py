@@ -69,6 +69,11 @@ def bands(height: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
+def rows_of_bands(ys: Ints, height: int) -> list[int]:
+    """Of blocks that start at rows `ys` the first of each band, and the number of all."""
+    return [*(int(np.searchsorted(ys, top)) for top, _ in bands(height)), len(ys)]
+
+
 def grid(side: int, step: int, first: int = 0) -> Ints:
     """Where the reference blocks of a side start: every `step` pixels from `first`, and at both ends."""
     return np.unique([0, *range(first % step, side - SIDE, step), side - SIDE]).astype(np.int64)
@@ -214,23 +219,25 @@ def sample(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats) -> Vec
 
 
 @jit
-def sample_surrounding(plane: Floats, stride: int, y: Real, x: Real, scratch: Floats, region: Floats) -> None:
-    """As `sample`, of everything within REACH of the block: REACHED rows of REACHED samples, to `region`."""
+def sample_surrounding(
+    plane: Floats, stride: int, y: Real, x: Real, height: int, width: int, scratch: Floats, region: Floats
+) -> None:
+    """As `sample`, of all from REACH before a block on: `height` rows of `width` samples, eights, to `region`."""
     (top, part_y), (left, part_x) = whole_and_fraction(y), whole_and_fraction(x)
     start = (top + PAD - REACH) * stride + left + PAD - REACH
     if part_y == 0 and part_x == 0:  # the reference frame, and what stands still
-        for i in range(REACHED):
-            for j in range(0, REACHED, 8):
-                store(load8(plane, start + i * stride + j), region, REACHED * i + j)
+        for i in range(height):
+            for j in range(0, width, 8):
+                store(load8(plane, start + i * stride + j), region, width * i + j)
         return
     taps = _taps_for(part_x)
     start -= 3 * stride + 3
-    for i in range(REACHED + 7):
-        for j in range(0, REACHED, 8):
-            store(_filtered(plane, start + i * stride + j, 1, taps), scratch, REACHED * i + j)
+    for i in range(height + 7):
+        for j in range(0, width, 8):
+            store(_filtered(plane, start + i * stride + j, 1, taps), scratch, width * i + j)
     taps = _taps_for(part_y)
-    for q in range(0, REGION, 8):
-        store(_filtered(scratch, q, REACHED, taps), region, q)
+    for q in range(0, height * width, 8):
+        store(_filtered(scratch, q, width, taps), region, q)
 
 
 @jit

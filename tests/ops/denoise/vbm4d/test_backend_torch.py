@@ -112,9 +112,9 @@ def test_objects_that_cross_end_volumes():
     padded = torch.nn.functional.pad(noisy, (PAD, PAD, PAD, PAD), "replicate")
     starts = starts_of(39, 52, 4)
     flows = torch.zeros(2, 9, 10, 13, 2)
-    _, valid = trajectories_torch.compute_trajectories(
+    valid = trajectories_torch.compute_trajectories(
         padded[:, 0], 4, starts, (flows[0], flows[1]), SIGMA**2, passes.HARD
-    )
+    ).valid
     assert 0.05 < (~valid).float().mean() < 0.9
     assert valid[:, 4].all()
 

@@ -56,15 +56,16 @@ def compute_trajectories(
     padded = torch.nn.functional.pad(guide[:, None], (PAD, PAD, PAD, PAD), "replicate")
     bottom, right = height - SIDE, width - SIDE
     if path == "tensors":
-        return starts, *trajectories_torch.compute_trajectories(padded[:, 0], reference, starts, flows, noise, settings)
-    places = torch.zeros(len(ys), len(xs), len(guide), 2)
-    valid = torch.zeros(len(ys), len(xs), len(guide), dtype=torch.bool)
+        found = trajectories_torch.compute_trajectories(padded[:, 0], reference, starts, flows, noise, settings)
+        return starts, found.places, found.valid
+    followed = trajectories.nothing_followed(len(ys), len(xs), len(guide))
     trajectories.compute_trajectories(
         backend_cpu.planes(padded), padded.shape[-1], reference, ys, xs,
         flows[0].numpy(), flows[1].numpy(), noise, settings.match_tolerance, settings.slope_tolerance, settings.wiener,
-        bottom, right, places.numpy(), valid.numpy(),
+        bottom, right, followed,
     )  # fmt: skip
-    return starts, places.flatten(0, 1), valid.flatten(0, 1)
+    places, valid = (torch.from_numpy(array).flatten(0, 1) for array in (followed.places, followed.valid))
+    return starts, places, valid
 
 
 def steady(shift: tuple[float, float], hint: tuple[float, float], frames: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -93,8 +93,9 @@ def sample(path: str, plane: np.ndarray, at: tuple[float, float], margin: int = 
         return trajectories_torch.sample(torch.from_numpy(plane)[None], torch.tensor([at]), margin)[0, 0].numpy()
     side = SIDE + 2 * margin
     scratch, block = np.zeros(REACHED * (REACHED + 7), np.float32), np.zeros((side, side), np.float32)
+    extent = (side, side) if margin else ()
     kernel = transforms.sample_surrounding if margin else sample_to
-    kernel(plane.flatten(), plane.shape[1], *np.float32(at), scratch, block)
+    kernel(plane.flatten(), plane.shape[1], *np.float32(at), *extent, scratch, block)
     return block
 
 
