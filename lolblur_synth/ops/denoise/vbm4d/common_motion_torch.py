@@ -18,7 +18,8 @@ class _Tiles:
     def __init__(self, tops: Sequence[int], lefts: Sequence[int], shape: torch.Size, device: torch.device) -> None:
         pairs = zip((tops, lefts), shape, strict=False)
         self._at = [(torch.bucketize(torch.arange(n), torch.tensor(at), right=True) - 1).to(device) for at, n in pairs]
-        self._member = [F.one_hot(at).float().T for at in self._at]
+        counts = len(tops), len(lefts)  # else they would be read back from the device
+        self._member = [F.one_hot(at, count).float().T for at, count in zip(self._at, counts, strict=True)]
 
     def sums(self, values: Tensor) -> Tensor:
         """Of each tile the sum of values (ny, nx, N): (rows, columns, N)."""
