@@ -41,7 +41,7 @@ PHOTOS: dict[str, Callable[[], np.ndarray]] = {
 SHAKES = ("motorcycle", "coffee", "astronaut")
 CROSSINGS = {"motorcycle": ("coffee", 4.0), "cat": ("coffee", 8.0)}  # what crosses, and its pixels a frame
 SIGMAS = (5, 10, 20)
-STEPS = ((6, 6, 5), (6, 4, 5), (7, 6, 6))
+STEPS = ((6, 6, 5), (6, 6, 6), (7, 7, 5))
 
 
 def shaken(name: str, size: tuple[int, int] = SIZE, frames: int = FRAMES) -> Tensor:

@@ -15,7 +15,7 @@ from lolblur_synth.ops.denoise.vbm4d.trajectories import Followed
 from lolblur_synth.ops.denoise.vbm4d.transforms import AREA, FRACTIONS, PAD, Planes, sample
 
 TILE = 4  # blocks of a grid along each axis that may move as one
-HIDDEN = 0.5  # of the noise's energy in a block: so much worse may it match
+HIDDEN = 0.25  # of the noise's energy in a block: so much worse may it match
 PULL = 0.01  # of the structure: so much each block counts, whatever it holds
 
 _APART, _NOWHERE, _THERE = -1, 0, 1
