@@ -306,8 +306,12 @@ def test_a_screen_reader_has_a_name_for_everything(opened):
                 seen.add(role)
                 assert node["name"]["value"].strip(), node
     opened.find_element(By.CSS_SELECTOR, "nav a[href='#distributions']").click()
-    plots = [node["name"]["value"] for node in nodes(opened) if node["role"]["value"] in ("image", "img")]
-    assert any(name.startswith("mean L*: 12 pairs") for name in plots)
+
+    def plots_have_names(_: Chrome) -> bool:  # once the tree that is read aloud has caught up with the page
+        plots = [node["name"]["value"] for node in nodes(opened) if node["role"]["value"] in ("image", "img")]
+        return any(name.startswith("mean L*: 12 pairs") for name in plots)
+
+    WebDriverWait(opened, 30).until(plots_have_names)
     assert {"button", "slider", "combobox", "checkbox", "spinbutton", "link", "dialog"} <= seen
 
 
