@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import torch
 
 from tests.faults.forks import Ended, Running, command, start
-from tests.faults.kills import Kinds, Trial, Undisturbed, heeds
+from tests.faults.kills import Kinds, Trial, Undisturbed, heeds, until_it_strikes
 from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 from tests.support.lednets import released_lednet, save_lednet
 from tests.support.raws import NoisySensor
@@ -70,9 +71,14 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     torch.save({"params": released_lednet()}, nets / "lednet.pth")
     names = list(_commands(World(Path()), Path(), Path()))
     names = names if share >= 1 else rng.sample(names, max(2, round(share * len(names))))
-    yield "each command, left alone", [_stopped(normal, nets, name, None, 0, 1) for name in names]
+    yield "each command, left alone", [_stopped(normal, nets, name, 0, 1) for name in names]
     ways = ((signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 1))
-    trials = [_stopped(normal, nets, name, rng.random(), *way) for name in names for way in ways for _ in range(2)]
+    trials = [
+        until_it_strikes(partial(_stopped, normal, nets, name, *way), rng.random())
+        for name in names
+        for way in ways
+        for _ in range(2)
+    ]
     yield "each command, stopped", trials if share >= 1 else rng.sample(trials, 2 * len(names))
     moments = [0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0]
     chosen = moments if share >= 1 else rng.sample(moments, 1)
@@ -89,7 +95,7 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     )
 
 
-def _stopped(normal: Undisturbed, nets: Path, name: str, part: float | None, number: int, times: int) -> Trial:
+def _stopped(normal: Undisturbed, nets: Path, name: str, number: int, times: int, part: float | None = None) -> Trial:
     """At `part` of the time that the command took alone, or not at all."""
 
     def trial(root: Path) -> Verdict:

@@ -1,8 +1,10 @@
 """Processes that end when nobody expects it, and disks that refuse: the next run has to make up for it."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -13,6 +15,7 @@ from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 Trial = Callable[[Path], Verdict]
 Kinds = Iterator[tuple[str, list[Trial]]]
 _KILLED = -int(signal.SIGKILL)
+_SOON = 0.02  # seconds
 
 
 class Undisturbed:
@@ -51,7 +54,10 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     points = _spread(normal.changes, some(60))
     yield "killed before a change of the file system", [_prepared(normal, n, killed_before, {_KILLED}) for n in points]
     moments = [rng.uniform(0, normal.seconds) for _ in range(some(24))]
-    yield "killed at a random time", [_signalled(normal, moment, signal.SIGKILL, 1) for moment in moments]
+    yield (
+        "killed at a random time",
+        [until_it_strikes(partial(_signalled, normal, signal.SIGKILL, 1), at) for at in moments],
+    )
     yield (
         "refused from a change on: full, read-only, broken",
         [
@@ -64,19 +70,38 @@ def kinds(normal: Undisturbed, rng: Random, share: float) -> Kinds:
     yield (
         "Ctrl-C, SIGTERM, SIGHUP, once or thrice",
         [
-            _signalled(normal, rng.uniform(0, normal.seconds), number, times)
+            until_it_strikes(partial(_signalled, normal, number, times), rng.uniform(0, normal.seconds))
             for _ in range(some(4))
             for number, times in ((signal.SIGINT, 1), (signal.SIGINT, 3), (signal.SIGTERM, 1), (signal.SIGHUP, 2))
         ],
     )
-    yield "two runs at once", [_twice(normal, rng.uniform(0, normal.seconds)) for _ in range(some(8))]
+    moments = [rng.uniform(0, normal.seconds) for _ in range(some(8))]
+    yield "two runs at once", [until_it_strikes(partial(_twice, normal), at) for at in moments]
     moments = [rng.uniform(0, 0.5 * normal.seconds) for _ in range(some(12))]
-    yield "two shards at once, one killed", [_sharded(normal, _killed_at(moment)) for moment in moments]
+    yield (
+        "two shards at once, one killed",
+        [until_it_strikes(lambda at: _sharded(normal, _killed_at(at)), at) for at in moments],
+    )
     refusals = enumerate(_spread(normal.changes, some(12)))
     yield (
         "two shards at once, the disk of one refuses",
         [_sharded(normal, _refused_at(number, REFUSALS[index % len(REFUSALS)])) for index, number in refusals],
     )
+
+
+def until_it_strikes(trial: Callable[[float], Trial], moment: float) -> Trial:
+    """A trial of what happens at a moment: again at half of it, where all had ended by then."""
+
+    def again(root: Path) -> Verdict:
+        at = moment
+        while True:
+            verdict = trial(at)(root)
+            if verdict.struck or verdict.wrong or at == 0:
+                return verdict
+            shutil.rmtree(root)
+            at = at / 2 if at > _SOON else 0
+
+    return again
 
 
 def _spread(count: int, points: int) -> list[int]:
@@ -102,7 +127,7 @@ def _limited(normal: Undisturbed, size: int) -> Trial:
     return _prepared(normal, size, lambda limit, _: limited(limit), {1, 2})
 
 
-def _signalled(normal: Undisturbed, moment: float, number: int, times: int) -> Trial:
+def _signalled(normal: Undisturbed, number: int, times: int, moment: float) -> Trial:
     def break_it(world: World) -> list[tuple[Ended, set[int]]]:
         running = world.run()
         heeds(running)

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 
 import pytest
 from click.testing import CliRunner, Result
+from distributed import Client
 
 from lolblur_synth.cli.main import cli
 from lolblur_synth.core.errors import SequenceError, UserError, shown
@@ -182,6 +183,22 @@ def test_sequences_that_fail_are_told_as_anywhere(videos, cluster, tmp_path):
     assert isinstance(fast.exception, SequenceError)
     told = r"worker tcp://127\S+ on \S+: 000\d-\d of [ab]\.mkv: [12] of 2 windows dropped: .*"
     assert re.fullmatch(told, message(fast)), message(fast)
+
+
+def test_the_client_is_asked_by_who_closes_it(videos, cluster, tmp_path, monkeypatch):
+    """Elsewhere its loop may end in the middle of a question (distributed 2026.8: a coroutine never awaited)."""
+    asking, ask = [], Client.sync
+
+    def noted(*args: object, **kwargs: object) -> object:
+        asking.append(current_thread())
+        return ask(*args, **kwargs)
+
+    monkeypatch.setattr(Client, "sync", noted)
+    fast = run(videos, tmp_path / "d", "--on", cluster.on, *FAILING, "--fail-fast")
+    assert isinstance(fast.exception, SequenceError)
+    assert main_thread() in asking
+    assert {thread.name for thread in asking if thread is not main_thread()} == {"inspection"}  # which are waited for
+    assert not any(thread.is_alive() for thread in asking if thread is not main_thread())
 
 
 def test_ctrl_c_leaves_whole_sequences(videos, made, cluster, tmp_path):

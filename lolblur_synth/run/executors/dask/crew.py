@@ -14,6 +14,7 @@ from lolblur_synth.run.memory import Need
 
 _ANSWERING = 120  # seconds: importing torch from a busy file system takes its time
 _PATIENCE = 30  # seconds in which somebody has to be there who can work
+_PARTING = 1  # seconds
 
 Post = Callable[[Callable[[], None]], None]  # has the main thread call something
 Tell = Callable[[str], None]
@@ -52,6 +53,7 @@ class Crew:
     def __init__(self, client: Any, demand: Demand, post: Post, tell: Tell) -> None:
         self._client, self._demand, self._post, self._tell = client, demand, post, tell
         self._asked: dict[str, object] = {}  # those under inspection; each has a mark of its own
+        self._asking: list[Thread] = []
         self._workers: dict[str, Worker] = {}
         self._refused: dict[str, str] = {}
         self._resting: dict[str, float] = {}  # until when
@@ -85,7 +87,9 @@ class Crew:
         known = self._asked.keys() | self._workers.keys() | self._refused.keys()
         for address in sorted(set(addresses) - known):
             mark = self._asked[address] = object()
-            Thread(target=self._ask, args=(address, mark), name="inspection", daemon=True).start()
+            self._asking = [thread for thread in self._asking if thread.is_alive()]
+            self._asking.append(Thread(target=self._ask, args=(address, mark), name="inspection", daemon=True))
+            self._asking[-1].start()
 
     def _ask(self, address: str, mark: object) -> None:
         answer: Answer | str
@@ -126,6 +130,12 @@ class Crew:
                 f"worker {worker.name} has {answer.threads} threads, of which a sequence uses {threads}: "
                 f"{answer.threads // threads} workers of {threads} there would make as many at a time"
             )
+
+    def dismiss(self) -> None:
+        """Let questions be answered, or at least be on their way, before the client is closed."""
+        deadline = time.monotonic() + _PARTING
+        for thread in self._asking:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _refuse(self, address: str, name: str, reasons: list[str]) -> None:
         self._refused[address] = f"worker {name} {'; it '.join(reasons)}"

@@ -3,6 +3,7 @@
 import queue
 import secrets
 import time
+from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -107,21 +108,12 @@ class Dealing:
         attempt.future = self._client.submit(
             make_sequence, pack(errand, task), key=key, workers=[worker.address], pure=False
         )
-        attempt.future.add_done_callback(partial(self._fetch, attempt))
+        attempt.future.add_done_callback(lambda _: self._inbox.put(partial(self._ended, attempt)))
 
-    def _fetch(self, attempt: _Attempt, future: Any) -> None:
-        """In a thread of Dask's: what kept a sequence from being told of, if something did."""
-        error: BaseException | None = None
-        if future.status != "finished":
-            try:
-                future.result(timeout=_ASKED)
-            except BaseException as raised:  # among them asyncio's CancelledError
-                error = raised
-        self._inbox.put(partial(self._ended, attempt, error))
-
-    def _ended(self, attempt: _Attempt, error: BaseException | None) -> None:
+    def _ended(self, attempt: _Attempt) -> None:
         if self._attempts.get(attempt.worker.address) is not attempt:
             return  # it has told, or was given up
+        error = _error_of(attempt.future)
         if isinstance(error, UserError | SequenceError):
             raise type(error)(error, where=f"worker {attempt.worker.name}")
         if isinstance(error, Exception) and (attempt.raised or not _is_of_dask(error)):
@@ -259,9 +251,24 @@ class Dealing:
         while self._leaving and self._client.status == "running" and time.monotonic() < deadline:
             with suppress(Exception):
                 self._read(0.1)
+        self._crew.dismiss()
 
     def _tell(self, sequence: str, text: str) -> None:
         self._job.notify(Event("warned", sequence, text))
+
+
+def _error_of(future: Any) -> BaseException | None:
+    """What kept a sequence from being told of, if something did.
+
+    Never in a callback of Dask's, which may come when the client is closed: a future asks it even for what it holds.
+    """
+    if future.status == "finished":
+        return None
+    try:
+        future.result(timeout=_ASKED)
+    except (Exception, CancelledError) as raised:
+        return raised
+    return None
 
 
 def _is_of_dask(error: Exception) -> bool:
