@@ -7,7 +7,7 @@ Wiener stage goes over the picture twice: for single volumes, then for groups of
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, repeat, tee, zip_longest
+from itertools import chain, repeat
 
 import cv2
 import torch
@@ -58,7 +58,7 @@ def vbm4d(
         wanted = needed if needed and is_last and settings.wiener else repeat(True)
         passed = _run_pass(passed, settings, variance, size, each, wanted)
     for frame in passed:
-        yield frame.pilot[:, PAD : PAD + height, PAD : PAD + width].clone()
+        yield frame.pilot[:, PAD : PAD + height, PAD : PAD + width]
 
 
 def _estimate_motion(
@@ -84,10 +84,19 @@ def _estimate_motion(
         return frame, forward, back
 
     backward = still
-    frames, following = tee(stream)
-    for frame, forward, back in each(look, zip_longest(frames, islice(following, 1, None))):
+    for frame, forward, back in each(look, _with_following(stream)):
         yield Frame(frame, frame, forward.to(frame.device), backward.to(frame.device))
         backward = back
+
+
+def _with_following(stream: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Each frame and the next. Not by `itertools.tee`, which lets go of what it has passed on in lots of 57 only."""
+    frames = iter(stream)
+    frame = next(frames, None)
+    while frame is not None:
+        following = next(frames, None)
+        yield frame, following
+        frame = following
 
 
 def _run_pass(
@@ -119,11 +128,13 @@ def _run_pass(
         job = Job(window, reference, size, places, settings, variance, own[:1] or sums, own[1:] or weights)
         (backend_cpu if frame.noisy.is_cpu and kernels_enabled() else backend_torch).filter_job(job, each)
         if settings.wiener:
-            yield frame._replace(pilot=_normalize(*own))
+            pilot = _normalize(*own)
+            del own, job  # else held while somebody works on what comes out
+            yield frame._replace(pilot=pilot)
 
     for frame in stream:
         if count >= FRAMES and not settings.wiener:
-            yield window[0]._replace(pilot=_normalize(sums[0], weights[0]))
+            yield window.popleft()._replace(pilot=_normalize(sums.popleft(), weights.popleft()))
         window.append(frame)
         if not settings.wiener:
             sums.append(torch.zeros_like(frame.noisy))

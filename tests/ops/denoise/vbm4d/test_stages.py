@@ -1,5 +1,6 @@
 """The whole of V-BM4D: what must hold whatever is filmed."""
 
+import gc
 import math
 import os
 import subprocess
@@ -153,6 +154,16 @@ def test_nothing_is_read_before_it_is_asked_for():
 
     vbm4d(stream(), torch.ones(1, 64), SPAN)
     assert list(vbm4d(iter(()), torch.ones(1, 64), SPAN)) == []
+
+
+@pytest.mark.parametrize(("preset", "most"), [("fast", 28), ("best", 58)])
+def test_no_more_is_held_however_long_a_stream_is(preset: Preset, most: int):
+    """Of `best`: 22 noisy frames, 18 sums and weights, the pilots of two windows. `itertools.tee` held up to 96."""
+    stream = (torch.rand(1, 17, 19, generator=torch.Generator().manual_seed(k)) for k in range(70))
+    held = []
+    for _ in vbm4d(stream, torch.full((1, 64), 1e-3), SPAN, preset):
+        held.append(sum(type(o) is Tensor and o.shape == (1, 41, 43) for o in gc.get_objects()))
+    assert max(held) == most
 
 
 def test_no_noise_at_all_is_no_fault():
