@@ -1,7 +1,7 @@
 """Plans and results as tables for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -41,7 +41,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.print(plan.interpolation, markup=False, highlight=False, soft_wrap=True)
     console.print(f"To make: {len(due)} sequences, {pairs} pairs; kept: {len(plan.sequences) - len(due)} sequences.")
     if plan.stale:
-        console.print(f"To remove (--overwrite): {', '.join(record.id for record in plan.stale)}")
+        console.print(f"To remove (--overwrite): {', '.join(plan.stale)}")
 
 
 def show_left_out(console: Console, plan: Plan) -> None:
@@ -89,13 +89,17 @@ def _drop_reasons(video: VideoPlan) -> list[str]:
     return [f"{count} windows dropped: {cause}" for cause, count in causes.most_common()]
 
 
-def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: dict[str, SequenceRecord]) -> None:
-    """Print what a run made, what it cost, and what failed."""
-    table = Table(title=escape(shown(f"Dataset in {plan.out}, made on {_devices(records)}")), title_justify="left")
+def show_outcome(console: Console, plan: Plan, outcome: Outcome, records: Iterable[SequenceRecord]) -> None:
+    """Print what a run made, what it cost, and what failed; `records` are those of its sequences."""
+    sequences, devices = list[SequenceSummary](), set[str]()
+    for record in records:
+        sequences.append(summarize_sequence(record))
+        devices.add(record.device)
+    where = ", ".join(sorted(devices)) or "nothing yet"
+    table = Table(title=escape(shown(f"Dataset in {plan.out}, made on {where}")), title_justify="left")
     for column in ("sequence", "source", "split", "pairs", "exposure", "s / pair", "slowest steps", ""):
         table.add_column(column)
     made = frozenset(outcome.made)
-    sequences = [summarize_sequence(records[name]) for name in sorted((*outcome.made, *outcome.kept))]
     for sequence in sequences:
         slowest = [(name, seconds / sequence.seconds) for name, seconds in sequence.operators.items() if seconds]
         table.add_row(
@@ -213,7 +217,3 @@ def show_report(console: Console, report: Report) -> None:
 def _beside_bands(means: Statistics) -> list[str]:
     sides = outside(means)
     return [f"{sides.get(name, '')} {meaning.written(means[name])}".lstrip() for name, meaning in MEANINGS.items()]
-
-
-def _devices(records: dict[str, SequenceRecord]) -> str:
-    return ", ".join(sorted({record.device for record in records.values()})) or "nothing yet"

@@ -1,5 +1,6 @@
 """The output folder of a run: whether it may write there, and what it already holds."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lolblur_synth.config.run import Config
@@ -7,7 +8,7 @@ from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.dataset.layout import LEASES, SETTINGS, SHARDS, SPLITS
 from lolblur_synth.dataset.locks import locked
 from lolblur_synth.dataset.publish import recover
-from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.record_reader import each_record
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.settings import differences, read_settings
 
@@ -19,13 +20,13 @@ def recover_if_dataset(out: Path) -> None:
             recover(out)
 
 
-def read_existing(out: Path, config: Config, *, overwrite: bool) -> dict[str, SequenceRecord]:
-    """Records of an output folder that a run of this configuration may continue, none for a new one.
+def read_existing(out: Path, config: Config, *, overwrite: bool) -> Iterator[SequenceRecord]:
+    """The records of an output folder that a run of this configuration may continue, in order; none for a new one.
 
     Raises `UserError` when the folder is no dataset of ours, or, without `overwrite`, one of other settings.
     """
     if not out.exists():
-        return {}
+        return iter(())
     if not out.is_dir():
         raise UserError("is a file", where=f"{setting('out')} {out}", advice="name a folder")
     if not (out / SETTINGS).is_file():
@@ -35,7 +36,7 @@ def read_existing(out: Path, config: Config, *, overwrite: bool) -> dict[str, Se
                 where=f"{setting('out')} {out}",
                 advice="name a new folder",
             )
-        return {}
+        return iter(())
     if not overwrite:
         changed = differences(read_settings(out), config)
         if changed:
@@ -45,7 +46,7 @@ def read_existing(out: Path, config: Config, *, overwrite: bool) -> dict[str, Se
                 where=f"{setting('out')} {out}",
                 advice=f"use the same, another {setting('out')}, or {setting('overwrite')} to make it anew",
             )
-    return read_records(out)
+    return each_record(out)
 
 
 def _is_foreign(path: Path) -> bool:

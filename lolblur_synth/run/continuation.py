@@ -3,20 +3,18 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError, setting
 from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.settings import has_settings
-from lolblur_synth.run.numbering import Making
 from lolblur_synth.run.plan import VideoPlan
 from lolblur_synth.synthesis.pipeline import VERSION
 
 
-def is_alike(record: SequenceRecord, making: Making) -> bool:
+def is_alike(record: SequenceRecord, config: Config, weights: dict[str, str]) -> bool:
     """Whether a sequence was made as this run makes them, whatever its video."""
     return (
-        has_settings(record, making.config)
-        and record.weights == making.weights
-        and record.versions.get("pipeline") == str(VERSION)
+        has_settings(record, config) and record.weights == weights and record.versions.get("pipeline") == str(VERSION)
     )
 
 

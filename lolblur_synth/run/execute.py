@@ -11,15 +11,17 @@ from lolblur_synth.core.devices import choose_device, threads_for
 from lolblur_synth.core.errors import SequenceError, UserError, refused, setting
 from lolblur_synth.core.events import Notify, ignore
 from lolblur_synth.dataset.about import write_about
+from lolblur_synth.dataset.layout import record_path
 from lolblur_synth.dataset.locks import RUN, locked, publishing
 from lolblur_synth.dataset.publish import check_present, recover, remove
-from lolblur_synth.dataset.record_reader import read_records
+from lolblur_synth.dataset.record_reader import each_record, read_record
 from lolblur_synth.dataset.settings import write_settings
 from lolblur_synth.run.build_sequence import Place
 from lolblur_synth.run.executors.base import Executor, Job
 from lolblur_synth.run.executors.processes import Processes
 from lolblur_synth.run.executors.serial import Serial
 from lolblur_synth.run.failures import Failure
+from lolblur_synth.run.made import all_made, seen
 from lolblur_synth.run.plan import Plan
 from lolblur_synth.run.reports import write_reports
 from lolblur_synth.run.sharding import ShardNote, begin, remove_notes, write_note
@@ -53,8 +55,8 @@ def execute(
     with locked(plan.out, shard.name if shard else RUN) as lease:
         note = begin(plan, shard) if shard else None
         recover(plan.out, frozenset(task.id for task in plan.sequences) if shard else None)
-        done = read_records(plan.out)
-        if not shard and frozenset((record.id, record.fingerprint) for record in done.values()) != plan.seen:
+        done = all_made(each_record(plan.out))
+        if not shard and seen(done) != plan.seen:
             raise UserError(
                 "another run has changed it meanwhile",
                 where=f"{setting('out')} {plan.out}",
@@ -72,8 +74,9 @@ def execute(
                         failures.append(failure)
                 if not shard:
                     recover(plan.out)  # what workers that have died left, and others made
-                for record in plan.stale:
-                    remove(plan.out, record)
+                for name in plan.stale:
+                    if (path := record_path(plan.out, name)).exists():  # else another has taken its place
+                        remove(plan.out, read_record(path, name))
             except BaseException:
                 with suppress(OSError, UserError, SequenceError):  # the first error is the one to tell
                     _write_outcome(plan.out, failures, note, ended=False)

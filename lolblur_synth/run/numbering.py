@@ -9,10 +9,10 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.core.devices import choose_device
 from lolblur_synth.core.fingerprint import fingerprint
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.dataset.settings import pixel_settings
 from lolblur_synth.run.cutting import shutters_of
 from lolblur_synth.run.footage import missed_blur
+from lolblur_synth.run.made import Made
 from lolblur_synth.run.plan import SequencePlan, VideoPlan
 from lolblur_synth.synthesis.draws import draw
 from lolblur_synth.synthesis.pipeline import VERSION
@@ -22,11 +22,11 @@ from lolblur_synth.video.metadata import VideoScan
 
 @dataclass(frozen=True)
 class Making:
-    """What all videos of a run share: the configuration, the weights' hashes, and the records that are there."""
+    """What all videos of a run share: the configuration, the weights' hashes, and the sequences that are there."""
 
     config: Config
     weights: dict[str, str]
-    existing: dict[str, SequenceRecord]
+    existing: dict[str, Made]
 
     @cached_property
     def decisive(self) -> dict[str, Any]:
@@ -75,10 +75,10 @@ def _plan_sequence(video: VideoPlan, index: int, making: Making) -> SequencePlan
             **making.decisive,
         }
     )
-    record = making.existing.get(sequence_id)
+    made = making.existing.get(sequence_id)
     status: Literal["make", "keep", "remake"] = "make"
-    if record:
-        status = "keep" if record.fingerprint == mark else "remake"
+    if made:
+        status = "keep" if made.fingerprint == mark else "remake"
     return SequencePlan(
         id=sequence_id,
         split=video.split,

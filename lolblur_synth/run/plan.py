@@ -9,7 +9,6 @@ from pydantic.dataclasses import dataclass as checked
 
 from lolblur_synth.config.run import Config
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.records import SequenceRecord
 from lolblur_synth.synthesis.sequences import Recipe, Reject, Slot
 from lolblur_synth.video.file_types import LeftOut
 from lolblur_synth.video.metadata import VideoScan
@@ -77,7 +76,7 @@ class Plan:
     config: Config
     weights: dict[str, str]
     videos: tuple[VideoPlan, ...]
-    stale: tuple[SequenceRecord, ...]  # sequences of other settings that are replaced by nothing
+    stale: tuple[str, ...]  # ids of sequences of other settings that are replaced by nothing
     seen: frozenset[tuple[str, str]]  # ids and fingerprints in the folder when the plan was made
     interpolation: str = ""  # what makes the sub-frames, in words
     left_out: tuple[LeftOut, ...] = ()  # what lies among the videos and is none

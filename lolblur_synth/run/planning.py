@@ -15,6 +15,7 @@ from lolblur_synth.ops.interpolation.backends import Choice, choose_backend
 from lolblur_synth.run.continuation import is_alike, refuse_changes
 from lolblur_synth.run.cutting import cut_video, without_copies
 from lolblur_synth.run.footage import scan_or_fault
+from lolblur_synth.run.made import Made, made_of, seen
 from lolblur_synth.run.numbering import Making, number_video
 from lolblur_synth.run.plan import Plan, VideoPlan
 from lolblur_synth.run.sources import find_sources
@@ -62,9 +63,12 @@ def make_plan(
     config, chosen = _choose_backend(config)
     weights = weights | chosen.weights
     found = find_sources(videos, (out, cache_dir()), config.run)
-    existing = read_existing(out, config, overwrite=overwrite)
+    existing, lasting = dict[str, Made](), dict[str, Made]()
+    for record in read_existing(out, config, overwrite=overwrite):
+        existing[record.id] = made_of(record)
+        if is_alike(record, config, weights):
+            lasting[record.id] = existing[record.id]
     making = Making(config, weights, existing)
-    lasting = {key: record for key, record in existing.items() if is_alike(record, making)}
     cuts: list[VideoPlan] = []
     for video in found.videos:
         if notify:
@@ -80,15 +84,16 @@ def make_plan(
     planned = [number_video(cut, *places[cut.path], making) if cut.path in places else cut for cut in cuts]
     if not overwrite:
         refuse_changes(out, planned, existing.keys() - lasting.keys())
-    made = {sequence.id for video in planned for sequence in video.sequences}
+    planned_ids = {sequence.id for video in planned for sequence in video.sequences}
     anew = set(useful.values()) if overwrite else set()  # of these videos the plan tells all that there is to be
     stale = tuple(
-        record
-        for record in existing.values()
-        if record.id not in made and (record.id not in lasting or record.source.content in anew)
+        name
+        for name, made in existing.items()
+        if name not in planned_ids and (name not in lasting or made.content in anew)
     )
-    seen = frozenset((record.id, record.fingerprint) for record in existing.values())
-    return Plan(out, config, weights, tuple(planned), stale, seen, f"sub-frames by {chosen.told}", found.left_out)
+    return Plan(
+        out, config, weights, tuple(planned), stale, seen(existing), f"sub-frames by {chosen.told}", found.left_out
+    )
 
 
 def _choose_backend(config: Config) -> tuple[Config, Choice]:

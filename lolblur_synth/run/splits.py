@@ -6,18 +6,16 @@ from lolblur_synth.config.run import Config
 from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.rng import rng_for
 from lolblur_synth.dataset.layout import Split
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.run.made import Made
 from lolblur_synth.synthesis.draws import SPLIT
 
 
-def assign_splits(
-    sources: dict[Path, str], existing: dict[str, SequenceRecord], config: Config
-) -> dict[Path, tuple[int, Split]]:
+def assign_splits(sources: dict[Path, str], existing: dict[str, Made], config: Config) -> dict[Path, tuple[int, Split]]:
     """Give each video its number and split: those already in the dataset keep theirs, new ones fill up.
 
     The split depends on content and seed only. With two or more videos and a fraction above 0 the test split has one.
     """
-    known: dict[str, tuple[int, Split]] = {r.source.content: (r.video, r.split) for r in existing.values()}
+    known: dict[str, tuple[int, Split]] = {m.content: (m.video, m.split) for m in existing.values()}
     new = sorted(path for path, content in sources.items() if content not in known)
     total = len(known) + len(new)
     wanted = round(config.dataset.test_fraction * total)

@@ -13,7 +13,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, shown
 from lolblur_synth.core.events import Event, Notify
 from lolblur_synth.core.memory import peak_memory
 from lolblur_synth.dataset.progress import HEARTBEAT, Counts, Progress, State, UnderWay, progress_path, write_progress
-from lolblur_synth.dataset.records import SequenceRecord
+from lolblur_synth.run.made import Made
 from lolblur_synth.run.plan import Plan, SequencePlan
 
 _INTERVAL = 1.0  # seconds from one look to the next
@@ -69,7 +69,7 @@ class Tally:
 class Watch:
     """The progress of a run, as its events tell; it is called with each of them, from any thread."""
 
-    def __init__(self, plan: Plan, due: Sequence[SequencePlan], done: Mapping[str, SequenceRecord]):
+    def __init__(self, plan: Plan, due: Sequence[SequencePlan], done: Mapping[str, Made]):
         name = plan.shard.name if plan.shard else None
         self.path = progress_path(plan.out, name)
         self._tally = Tally({task.id: len(task.recipe.slots) for task in due})
@@ -87,9 +87,9 @@ class Watch:
             updated=time.time(),
             planned=Counts(
                 sequences=len(plan.sequences),
-                pairs=sum(self._tally.sizes.values()) + sum(len(done[task.id].pairs) for task in kept),
+                pairs=sum(self._tally.sizes.values()) + sum(done[task.id].pairs for task in kept),
             ),
-            kept=Counts(sequences=len(kept), pairs=sum(len(done[task.id].pairs) for task in kept)),
+            kept=Counts(sequences=len(kept), pairs=sum(done[task.id].pairs for task in kept)),
             made=Counts(),
             failed=Counts(),
             videos_failed=0 if name else len(plan.faults),  # of parts each would tell the same

@@ -24,6 +24,7 @@ from lolblur_synth.dataset.layout import FOLDERS, SETTINGS, image_path, record_p
 from lolblur_synth.dataset.manifest import write_manifest
 from lolblur_synth.dataset.record_reader import each_record, read_records
 from lolblur_synth.dataset.records import BlurRecord, SequenceRecord
+from lolblur_synth.run.made import all_made
 from lolblur_synth.video.images import write_png
 from tests.support.staged import SOURCE, STATISTICS, pair, record
 
@@ -86,6 +87,7 @@ WORKS = {
     "records read, one after the other": count,
     "manifest": lambda root: write_manifest(root, each_record(root)),
     "manifest, metadata, card, croissant": lambda root: write_derived(root, _ABOUT),
+    "records read, and kept of them what a run needs": lambda root: all_made(each_record(root)),
     "records read and kept": read_records,
 }
 

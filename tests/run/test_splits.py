@@ -1,7 +1,6 @@
 """Numbers and splits: by video, by content, and steady when videos are added."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,8 @@ from hypothesis import strategies as st
 
 from lolblur_synth.config.loading import load
 from lolblur_synth.config.run import Config
+from lolblur_synth.dataset.layout import Split
+from lolblur_synth.run.made import Made
 from lolblur_synth.run.splits import assign_splits
 
 
@@ -16,11 +17,8 @@ def sources(count: int) -> dict[Path, str]:
     return {Path(f"{index:03d}.mp4"): f"content {index}" for index in range(count)}
 
 
-def as_records(placed: dict[Path, tuple[int, str]], given: dict[Path, str]) -> dict[str, SimpleNamespace]:
-    return {
-        f"{number}": SimpleNamespace(source=SimpleNamespace(content=given[path]), video=number, split=split)
-        for path, (number, split) in placed.items()
-    }
+def as_made(placed: dict[Path, tuple[int, Split]], given: dict[Path, str]) -> dict[str, Made]:
+    return {f"{number}": Made("", given[path], number, split, 1) for path, (number, split) in placed.items()}
 
 
 @pytest.mark.parametrize(("count", "test"), [(1, 0), (2, 1), (3, 1), (7, 1), (20, 3), (200, 30)])
@@ -45,12 +43,12 @@ def test_the_split_follows_content_not_names():
 def test_an_interrupted_run_goes_on_with_the_same_places(count, finished):
     whole = assign_splits(sources(count), {}, Config())
     done = {path: place for index, (path, place) in enumerate(whole.items()) if index in finished}
-    assert assign_splits(sources(count), as_records(done, sources(count)), Config()) == whole
+    assert assign_splits(sources(count), as_made(done, sources(count)), Config()) == whole
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_videos_that_join_leave_the_others_where_they_are(count, more):
     before = assign_splits(sources(count), {}, Config())
-    after = assign_splits(sources(count + more), as_records(before, sources(count)), Config())
+    after = assign_splits(sources(count + more), as_made(before, sources(count)), Config())
     assert before.items() <= after.items()
     assert sorted(number for number, _ in after.values()) == list(range(count + more))

@@ -11,6 +11,7 @@ from lolblur_synth.core.errors import UserError
 from lolblur_synth.core.events import Event
 from lolblur_synth.dataset.progress import Counts, progress_path, read_progress
 from lolblur_synth.run import watching
+from lolblur_synth.run.made import made_of
 from lolblur_synth.run.plan import Plan, Shard
 from lolblur_synth.run.watching import Tally, Watch, watched
 from tests.support.staged import record
@@ -20,7 +21,7 @@ def watch_of(out: Path, *, due: int = 2, kept: int = 1, shard: Shard | None = No
     """Of sequences of four pairs; those that are kept have two."""
     tasks = [SimpleNamespace(id=f"000{k}-0", recipe=SimpleNamespace(slots=range(4))) for k in range(due + kept)]
     plan = cast(Plan, SimpleNamespace(out=out, sequences=tasks, faults=[object()], shard=shard))
-    done = {f"000{k}-0": record(k) for k in range(due, due + kept)}
+    done = {f"000{k}-0": made_of(record(k)) for k in range(due, due + kept)}
     return Watch(plan, cast(Any, tasks[:due]), done)
 
 
