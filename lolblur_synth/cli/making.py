@@ -135,8 +135,7 @@ class Manner:
 def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
     from lolblur_synth.cli.progress import RunProgress
     from lolblur_synth.cli.tables import show_left_out, show_outcome
-    from lolblur_synth.dataset.layout import record_path
-    from lolblur_synth.dataset.record_reader import each_record, read_record
+    from lolblur_synth.dataset.record_reader import each_record, records_of
     from lolblur_synth.run.execute import execute
 
     if not manner.verbose:  # else the plan has told it
@@ -151,7 +150,7 @@ def _execute(plan: "Plan", console: "Console", manner: Manner) -> None:
                 manner.log(event)
 
         outcome = execute(plan, notify, manner.executor, fail_fast=manner.fail_fast)
-    records = (read_record(record_path(plan.out, name), name) for name in sorted((*outcome.made, *outcome.kept)))
+    records = records_of(plan.out, sorted((*outcome.made, *outcome.kept)))
     show_outcome(console_for(stderr=manner.log is not None and manner.log.is_stdout), plan, outcome, records)
     if manner.report and next(each_record(plan.out), None):
         _write_report(plan, outcome, console)

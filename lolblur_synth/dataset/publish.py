@@ -7,7 +7,7 @@ from lolblur_synth.core.errors import SequenceError, UserError, setting
 from lolblur_synth.core.files import flush, move, write_whole
 from lolblur_synth.dataset.layout import RECORD, SETTINGS, SPLITS, record_path, staged, staged_id
 from lolblur_synth.dataset.links import check_inside, placed
-from lolblur_synth.dataset.record_reader import read_record, read_staged
+from lolblur_synth.dataset.record_reader import read_staged, records_of
 from lolblur_synth.dataset.records import SequenceRecord
 
 
@@ -86,8 +86,8 @@ def remove(root: Path, record: SequenceRecord) -> None:
 
 
 def _of_video(root: Path, video: int) -> list[SequenceRecord]:
-    ids = [f"{video:04d}-{sequence}" for sequence in range(10)]
-    return [read_record(record_path(root, name), name) for name in ids if record_path(root, name).exists()]
+    ids = (f"{video:04d}-{sequence}" for sequence in range(10))
+    return list(records_of(root, (name for name in ids if record_path(root, name).exists())))
 
 
 def recover(root: Path, ids: frozenset[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Reading records as if a stranger had written them: what does not fit is one line that names file and field."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from lolblur_synth.core.errors import UserError, listed, shown
 from lolblur_synth.core.files import read_bounded
-from lolblur_synth.dataset.layout import RECORD, staged_id
+from lolblur_synth.dataset.layout import RECORD, record_path, staged_id
 from lolblur_synth.dataset.links import check_layout
 from lolblur_synth.dataset.records import FORMAT, SequenceRecord
 
@@ -105,6 +105,11 @@ def read_records(root: Path) -> dict[str, SequenceRecord]:
     """All records of a dataset by sequence id, in order; raises `UserError`, naming the damaged ones."""
     with without_collector():
         return {record.id: record for record in each_record(root)}
+
+
+def records_of(root: Path, ids: Iterable[str]) -> Iterator[SequenceRecord]:
+    """The records of some sequences, one after the other; raises as `read_record`."""
+    return (read_record(record_path(root, name), name) for name in ids)
 
 
 def each_record(root: Path) -> Iterator[SequenceRecord]:

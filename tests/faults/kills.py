@@ -15,7 +15,7 @@ from tests.faults.worlds import SETTINGS, Verdict, World, judge, make_world
 Trial = Callable[[Path], Verdict]
 Kinds = Iterator[tuple[str, list[Trial]]]
 _KILLED = -int(signal.SIGKILL)
-_SOON = 0.02  # seconds
+_SOON = 0.02  # seconds, or a share: half of it is as good as at once
 
 
 class Undisturbed:

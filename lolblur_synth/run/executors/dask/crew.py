@@ -14,7 +14,7 @@ from lolblur_synth.run.memory import Need
 
 _ANSWERING = 120  # seconds: importing torch from a busy file system takes its time
 _PATIENCE = 30  # seconds in which somebody has to be there who can work
-_PARTING = 1  # seconds
+_PARTING = 1  # seconds in which a question should be on its way
 
 Post = Callable[[Callable[[], None]], None]  # has the main thread call something
 Tell = Callable[[str], None]
@@ -53,7 +53,7 @@ class Crew:
     def __init__(self, client: Any, demand: Demand, post: Post, tell: Tell) -> None:
         self._client, self._demand, self._post, self._tell = client, demand, post, tell
         self._asked: dict[str, object] = {}  # those under inspection; each has a mark of its own
-        self._asking: list[Thread] = []
+        self._asking: list[Thread] = []  # who asks them
         self._workers: dict[str, Worker] = {}
         self._refused: dict[str, str] = {}
         self._resting: dict[str, float] = {}  # until when
@@ -85,11 +85,12 @@ class Crew:
     def welcome(self, addresses: Iterable[str]) -> None:
         """Inspect those that are new, each in a thread, as one may never answer."""
         known = self._asked.keys() | self._workers.keys() | self._refused.keys()
+        self._asking = [thread for thread in self._asking if thread.is_alive()]
         for address in sorted(set(addresses) - known):
             mark = self._asked[address] = object()
-            self._asking = [thread for thread in self._asking if thread.is_alive()]
-            self._asking.append(Thread(target=self._ask, args=(address, mark), name="inspection", daemon=True))
-            self._asking[-1].start()
+            thread = Thread(target=self._ask, args=(address, mark), name="inspection", daemon=True)
+            thread.start()
+            self._asking.append(thread)
 
     def _ask(self, address: str, mark: object) -> None:
         answer: Answer | str
