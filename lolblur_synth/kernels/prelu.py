@@ -4,6 +4,7 @@ Torch writes the slope's gradient for every element before it adds them up: half
 the images.
 """
 
+from math import fsum
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ class _PReLUFunction(torch.autograd.Function):
         value = slope.detach().numpy()[0]
         spans = [(first, min(first + _SPAN, x.numel())) for first in range(0, x.numel(), _SPAN)]
         sums = on_torch_threads(lambda span: _backward_span(*arrays, value, *span), spans)
-        return to_x, torch.tensor([sum(sums)], dtype=slope.dtype)
+        return to_x, torch.tensor([fsum(sums)], dtype=slope.dtype)
 
 
 @jit

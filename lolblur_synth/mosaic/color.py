@@ -1,4 +1,9 @@
-"""Colour matrices of cameras, as Adobe's ColorMatrix of standard light D65 has them."""
+"""Colour matrices of cameras, as Adobe's ColorMatrix of standard light D65 has them.
+
+They are recorded, and the same everywhere: no BLAS, and no `sum`, which rounds otherwise since Python 3.12.
+"""
+
+from math import fsum
 
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
@@ -19,10 +24,10 @@ def normalized(xyz_to_camera: Matrix) -> tuple[Matrix, tuple[float, float]]:
     [2.74, 1.37]
     """
     products = [[_dot(row, column) for column in zip(*_SRGB_TO_XYZ, strict=True)] for row in xyz_to_camera]
-    whites = [sum(row) for row in products]
+    whites = [fsum(row) for row in products]
     red, green, blue = ((r / white, g / white, b / white) for (r, g, b), white in zip(products, whites, strict=True))
     return (red, green, blue), (whites[1] / whites[0], whites[1] / whites[2])
 
 
 def _dot(row: Row, column: Row) -> float:
-    return sum(a * b for a, b in zip(row, column, strict=True))  # no BLAS: it is recorded, and the same everywhere
+    return fsum(a * b for a, b in zip(row, column, strict=True))

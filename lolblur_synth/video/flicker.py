@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import fsum
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def find_flicker(light: NDArray[np.float64], cuts: Iterable[int], fps: Fraction)
         hertz: [fit for fit in found if fit.share >= _SHARE and fit.percent >= _PERCENT]
         for hertz, found in fits.items()
     }
-    hertz = max(told, key=lambda hertz: sum(fit.share for fit in told[hertz]))
+    hertz = max(told, key=lambda hertz: fsum(fit.share for fit in told[hertz]))
     if not told[hertz]:
         return None
     periodic, weights = np.zeros_like(light), np.zeros((len(light), 1))

@@ -227,7 +227,7 @@ def _fit(parts: Tensor, trusted: Tensor) -> tuple[Space, Array]:
         tables = [_binned(x[use, i], v[use, i], bins[use, i], len(parts)) for i, use in enumerate(trusted.unbind(1))]
         for slope in slopes:
             lines = [_line(tables[i], np.concatenate(tables[:i] + tables[i + 1 :]), slope=slope) for i in range(3)]
-            misfit = sum(line[2] for line in lines)
+            misfit = math.fsum(line[2] for line in lines)
             if misfit < least - _SIGNIFICANT:
                 least = misfit
                 best = space, np.array([line[:2] for line in lines]).T
