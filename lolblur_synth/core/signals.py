@@ -53,11 +53,12 @@ class _Stop:
             self._deadline = min(self._deadline, now + _HASTE)
             return
         wait = _PATIENCE if self.holds else _delicate(frame)
-        if not self.number:
-            self.number, self._deadline = number, now + wait
+        first, self.number = not self.number, self.number or number
+        if first or not wait:
+            self._raised, self._deadline = not wait, now + (wait or _PATIENCE)
+        if first:  # after that, as the write lets the watching thread go on
             os.write(self._writing, bytes([number]))  # a training that hands its signal on had it long ago
         if not wait:
-            self._raised, self._deadline = True, now + _PATIENCE
             raise Stopped(self.number)
 
     def was_lost(self) -> None:

@@ -75,6 +75,28 @@ def command():
     assert ended == (130, f"unwound\nstopped by Ctrl-C{TOLD}")
 
 
+def test_a_command_has_its_time_from_the_first_moment_on():
+    """The thread that ends what does not unwind goes on while the handler writes to it."""
+    code = """
+import os
+write = os.write
+
+def slow(*arguments):
+    write(*arguments)
+    time.sleep(0.1)
+
+def command():
+    os.write = slow
+    try:
+        print("go", flush=True)
+        time.sleep(30)
+    finally:
+        time.sleep(0.1)
+        print("unwound", file=sys.stderr, flush=True)
+"""
+    assert Script(code).send(signal.SIGINT).ended() == (130, f"unwound\nstopped by Ctrl-C{TOLD}")
+
+
 @pytest.mark.parametrize(
     "stuck", ["time.sleep(30)", "threading.Thread(target=time.sleep, args=(30,)).start()"], ids=["command", "thread"]
 )
