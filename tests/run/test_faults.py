@@ -92,7 +92,8 @@ def test_an_output_that_is_taken_away_is_told_and_not_half_made_anew(videos, tmp
     def write_and_remove(path, pixels):
         calls[0] += 1
         if calls[0] == moment:
-            shutil.rmtree(out)
+            out.rename(tmp_path / "gone")  # at once: other threads write into it while it is removed
+            shutil.rmtree(tmp_path / "gone")
         write(path, pixels)
 
     monkeypatch.setattr(build_sequence, "write_png", write_and_remove)
@@ -103,6 +104,18 @@ def test_an_output_that_is_taken_away_is_told_and_not_half_made_anew(videos, tmp
     monkeypatch.undo()
     assert run(videos, out).exit_code == 0
     assert verify(out) == (10, [])
+
+
+def test_an_output_that_is_taken_away_before_a_sequence_is_published(videos, tmp_path, monkeypatch):
+    out, build = tmp_path / "d", base.build_sequence
+
+    def build_and_remove(*arguments):
+        build(*arguments)
+        out.rename(tmp_path / "gone")
+
+    monkeypatch.setattr(base, "build_sequence", build_and_remove)
+    assert "was removed or emptied during the run" in str(run(videos, out).exception)
+    assert not out.exists()
 
 
 def test_a_disk_that_is_full_when_all_is_made(videos, tmp_path, monkeypatch):

@@ -46,6 +46,7 @@ def attempt(job: Job, task: SequencePlan, place: Place) -> Failure | None:
     staging = staging_path(out, task.id, secrets.token_hex(4))
     try:
         build_sequence(task, job.plan, staging, place, job.notify)
+        check_present(out)  # before a lease makes its folder anew
         with publishing(out, f"{task.video:04d}"):
             job.lease.check()
             record = publish(out, staging)
