@@ -66,6 +66,7 @@ def build_sequence(task: SequencePlan, plan: Plan, staging: Path, place: Place, 
                     number = task.first_number + len(written)
                     written.append(_write_pair(task, staging, number, pair, config, tools.map))
                     size += _size(task, staging, number)
+            del pair  # else held while the next is made
             notify(
                 Event(
                     "pair",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from operator import methodcaller
 from typing import NamedTuple
 
 import torch
@@ -46,7 +47,8 @@ def open_clip(scan: VideoScan, span: range, video: Video, device: torch.device, 
     """
 
     def read() -> Iterator[Tensor]:
-        frames = (frame.to(device) for frame in read_frames(scan, span.start, span.stop, video.size, threads))
+        decoded = read_frames(scan, span.start, span.stop, video.size, threads)
+        frames = map(methodcaller("to", device), decoded)  # which, unlike a generator, holds none
         return _without_flicker(frames, scan, span, video) if video.flicker == "remove" else frames
 
     return Clip(span, frozenset(at for at in scan.breaks if at in span), read, scan.info.holds_light)

@@ -11,6 +11,7 @@ Footage that holds light beyond white goes on above 1; operators for pictures wo
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from statistics import fmean
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from lolblur_synth.config.run import Config, Denoise
 from lolblur_synth.core.errors import SequenceError
+from lolblur_synth.core.frame_buffer import FrameBuffer
 from lolblur_synth.core.profiler import OperatorTimer
 from lolblur_synth.core.threads import Map
 from lolblur_synth.nets.ec_zero_dce import ECZeroDCE
@@ -100,7 +102,6 @@ def denoised(
     return map(Frame, clip.span, tools.profiler.each("denoise", stream))
 
 
-@torch.inference_mode()
 def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: Tools) -> Iterator[Pair]:
     """Synthesis of the pairs of one sequence from denoised frames; one window is held at a time.
 
@@ -113,29 +114,35 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
     respond = response_curve(config.camera.response)
     relation: float | None = None
     lens = generalized_gaussian(*draws.defocus) if draws.defocus else None
+    guides, darkened = (FrameBuffer(shutter.frames) for _ in range(2))
     add_noise = noise_model(draws.noise, draws.shot, draws.read, draws.sensor)
 
-    for slot, window in windows(clean, recipe.slots, shutter):
+    @torch.inference_mode()
+    def pair(slot: Slot, window: Iterator[Tensor]) -> Pair:
+        nonlocal relation
         with profiler("darken"):
-            clipped = [clip_highlights(frame) for frame in window] if recipe.holds_light else window
-            bright = [dim(frame, draws.dim) for frame in clipped]
+            frames = list(window)
+            clipped = [clip_highlights(frame) for frame in frames] if recipe.holds_light else frames
+            beyond = [highlights(frame) for frame in frames] if recipe.holds_light else []
+            bright = guides.keep(dim(frame, draws.dim) for frame in clipped)
+            original = clipped[shutter.half]
+            films = [clipped] if shutter.readout else []  # the truth has rows of other frames, too
+            del frames, clipped
             levels = list(tools.map(mean_lightness, bright))
             if relation is None:
                 relation = brightness_relation(draws.exposure, *recipe.metering, fmean(levels))
             exposures = [min(1.0, relation * level) for level in levels]
-            dark = list(tools.map(lambda frame: darken(*frame, tools.net), zip(bright, exposures, strict=True)))
-            light = list(map(add_highlights, dark, map(highlights, window))) if recipe.holds_light else dark
-            original = clipped[shutter.half]
-            films = [clipped, dark] if shutter.readout else []  # the truth has rows of other frames, too
-            del window, clipped
+            metered = zip(bright, exposures, strict=True)
+            dark = darkened.keep(tools.map(lambda frame: darken(*frame, tools.net), metered))
+            light = list(map(add_highlights, dark, beyond)) if recipe.holds_light else dark
 
         notes: list[GapNote] = []
         with profiler("expose"):
-            truths = [Exposed(film, AS_THEY_ARE, 1) for film in films]
+            truths = [Exposed(film, AS_THEY_ARE, 1) for film in (*films, dark)] if films else []
             wanted = [Exposed(light, to_light, shutter.exposed), *truths]
             exposed, *sharp = expose_window(wanted, bright, shutter, tools.interpolator, tools.map, notes.append)
-            original, low_sharp = sharp or (original, dark[shutter.half])
-            scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half]
+            original, low_sharp = sharp or (original, dark[shutter.half].clone())
+            scaled = dim(original, draws.dim) if shutter.readout else bright[shutter.half].clone()
 
         with profiler("defocus"):
             exposed = to_srgb(defocus(exposed, lens))  # lights stay brighter than white until the sensor clips them
@@ -146,13 +153,16 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
             original, scaled, low_sharp, low_blur, noisy = tools.map(respond, pictures)
             noisy = process(noisy, draws.sharpening, config.isp.sharpen_radius, draws.jpeg)
 
-        del films, truths, wanted, bright, dark, light, exposed, pictures  # else held while the next are denoised
         motion = motion_blur([note.flow for note in notes[shutter.margin :][: shutter.gaps]])
         shares = tuple(note.inconsistency for note in notes)
-        yield Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
+        return Pair(slot, original, scaled, low_sharp, low_blur, noisy, shares, motion)
+
+    return starmap(pair, windows(clean, recipe.slots, shutter))  # nothing of a pair is held while the next is made
 
 
-def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) -> Iterator[tuple[Slot, list[Tensor]]]:
+def windows(
+    frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter
+) -> Iterator[tuple[Slot, Iterator[Tensor]]]:
     """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers."""
     stream = iter(frames)
     held: dict[int, Tensor] = {}
@@ -166,5 +176,6 @@ def windows(frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter) ->
                 )
             if frame.number >= window.start:
                 held[frame.number] = frame.image
+            del frame
         kept = after or range(0)  # what the next holds too; the rest is the caller's alone
-        yield slot, [held[number] if number in kept else held.pop(number) for number in window]
+        yield slot, iter([held[number] if number in kept else held.pop(number) for number in window])

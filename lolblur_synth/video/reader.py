@@ -9,7 +9,6 @@ from typing import cast
 
 import av
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,13 +54,13 @@ def read_frames(
         before = wanted[-1:] or [p for p in scan.pts[:start] if p is not None][-1:]
         wanted.append(before[0] if pts is None else pts)
     with at_hand(scan) as here, closing(_arrivals(here, list(dict.fromkeys(wanted)), size, threads)) as arrivals:
-        arrived, picture = None, torch.empty(0)
-        for index, pts in enumerate(wanted, start):
+        arrived, pictures = None, list[Tensor]()
+        for index, (pts, following) in enumerate(zip(wanted, [*wanted[1:], None], strict=False), start):
             if pts != arrived:
-                arrived, picture = next(arrivals, (None, picture))
+                arrived, *pictures = next(arrivals, (None,))
             if pts != arrived:
                 raise SequenceError(f"frame {index} {_why_other(here)}", where=here.info.path)
-            yield picture
+            yield pictures[0] if pts == following else pictures.pop()
 
 
 def _arrivals(scan: VideoScan, wanted: Sequence[int], size: Size, threads: int | None) -> Generator[tuple[int, Tensor]]:

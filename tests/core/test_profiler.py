@@ -1,4 +1,5 @@
 import time
+import weakref
 
 import pytest
 import torch
@@ -43,3 +44,10 @@ def test_an_error_leaves_the_timer_in_order():
 
 def test_a_stream_passes_unchanged():
     assert list(OperatorTimer(CPU).each("a", iter(range(5)))) == [0, 1, 2, 3, 4]
+
+
+def test_nothing_that_was_passed_on_is_held():
+    for made in OperatorTimer(CPU).each("zeros", map(torch.zeros, range(3))):
+        seen = weakref.ref(made)
+        del made
+        assert seen() is None

@@ -168,6 +168,20 @@ def test_no_more_than_a_window_is_held(tools):
     assert most <= SHUTTER.frames + 1  # and the middle of the last pair
 
 
+def test_no_pair_is_held_while_the_next_is_made(tools):
+    alive, counts = weakref.WeakSet[Tensor](), []
+
+    def noting(*arguments):
+        counts.append(len(alive))
+        return map(*arguments)
+
+    slots = tuple(Slot(index, 12 + SHUTTER.frames * index) for index in range(3))
+    for pair in synthesize(clip(12), replace(RECIPE, slots=slots), CONFIG, replace(tools, map=noting)):
+        alive.update(getattr(pair, name) for name in FOLDERS)
+        del pair
+    assert max(counts) == 0
+
+
 def test_windows_may_overlap_and_frames_before_them_are_passed_over():
     found = list(windows(clip(), (Slot(0, 12), Slot(1, 13)), SHUTTER))
     assert [slot for slot, _ in found] == [Slot(0, 12), Slot(1, 13)]

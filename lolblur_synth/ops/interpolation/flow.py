@@ -45,10 +45,12 @@ def open_gap(before: Tensor, after: Tensor, guide_before: Tensor, guide_after: T
 
 def see_motion(before: Tensor, after: Tensor) -> tuple[GapNote, Motion]:
     """What is told of the motion between two guides (3, H, W), and what it is."""
-    forward, backward = estimate_flow(before, after)
-    inconsistency = flow_inconsistency(before, after, forward, backward)
-    told = GapNote(inconsistency, coarse_flow(forward, backward))
-    return told, estimate_motion(before, after, forward, backward)
+    flows = estimate_flow(before, after)
+    told = GapNote(flow_inconsistency(before, after, *flows), coarse_flow(*flows))
+    one, other = (frame.contiguous().cpu().numpy() for frame in (before, after))
+    there, back, known = refine_flow(one, other, *(flow.contiguous().cpu().numpy() for flow in flows))
+    del flows
+    return told, motion_fields(one, other, there, back, known)
 
 
 def _support_maximum(frame: Tensor) -> Tensor:
@@ -147,24 +149,23 @@ def _motion_boundaries(flow: Floats) -> Flags:
     return np.asarray(x + y >= _STEP)
 
 
-def estimate_motion(before: Tensor, after: Tensor, forward: Tensor, backward: Tensor) -> Motion:
-    """The motion of two frames (3, H, W), sRGB in [0, 1], from flows (2, H, W) that are right off boundaries.
+def refine_flow(
+    before: Floats, after: Floats, forward: Floats, backward: Floats
+) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+    """Flows (2, H, W) of two frames (3, H, W), sRGB in [0, 1], from flows that are right off motion boundaries.
 
-    At motion boundaries: PatchMatch, and what is occluded moves as what is behind. Tensors on other devices visit the
-    CPU.
+    There: PatchMatch, and what is occluded moves as what is behind. Returns the consistency (H, W) of both, too.
     """
-    one, other = (frame.contiguous().cpu().numpy() for frame in (before, after))
-    smooth, back_smooth = (flow.contiguous().cpu().numpy() for flow in (forward, backward))
-    there, back = smooth.copy(), back_smooth.copy()
-    consistency, back_consistency = patchmatch(one, other, there, back)
+    there, back = forward.copy(), backward.copy()
+    consistency, back_consistency = patchmatch(before, after, there, back)
     boundaries, back_boundaries = _motion_boundaries(there), _motion_boundaries(back)
-    changed, back_changed = tiles_of(*one.shape[1:]), tiles_of(*one.shape[1:])
-    restore(there, smooth, boundaries, changed)
-    restore(back, back_smooth, back_boundaries, back_changed)
+    changed, back_changed = tiles_of(*before.shape[1:]), tiles_of(*before.shape[1:])
+    restore(there, forward, boundaries, changed)
+    restore(back, backward, back_boundaries, back_changed)
     update_consistency(there, back, changed, back_changed, consistency)
     update_consistency(back, there, back_changed, changed, back_consistency)
     changed = fill_occluded(there, consistency, boundaries)
     back_changed = fill_occluded(back, back_consistency, back_boundaries)
     update_consistency(there, back, changed, back_changed, consistency)
     update_consistency(back, there, back_changed, changed, back_consistency)
-    return motion_fields(one, other, there, back, (consistency, back_consistency))
+    return there, back, (consistency, back_consistency)
