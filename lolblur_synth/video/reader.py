@@ -37,6 +37,7 @@ def read_frames(
 
     >>> from fractions import Fraction
     >>> from tempfile import TemporaryDirectory
+    >>> import torch
     >>> from lolblur_synth.video.probe import probe
     >>> from lolblur_synth.video.scan import scan
     >>> from lolblur_synth.video.writer import write_video
