@@ -163,7 +163,10 @@ def synthesize(clean: Iterable[Frame], recipe: Recipe, config: Config, tools: To
 def windows(
     frames: Iterable[Frame], slots: Sequence[Slot], shutter: Shutter
 ) -> Iterator[tuple[Slot, Iterator[Tensor]]]:
-    """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers."""
+    """Sliding windows: the frames of each slot's exposure, which may overlap, from a stream of ascending numbers.
+
+    Each an iterator: once it is at its end, the caller alone has those that no later window holds.
+    """
     stream = iter(frames)
     held: dict[int, Tensor] = {}
     spans = [shutter.window(slot.center) for slot in slots]

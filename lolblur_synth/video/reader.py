@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, zip_longest
 from pathlib import Path
 from typing import cast
 
@@ -56,12 +56,12 @@ def read_frames(
         wanted.append(before[0] if pts is None else pts)
     with at_hand(scan) as here, closing(_arrivals(here, list(dict.fromkeys(wanted)), size, threads)) as arrivals:
         arrived, pictures = None, list[Tensor]()
-        for index, (pts, following) in enumerate(zip(wanted, [*wanted[1:], None], strict=False), start):
+        for index, (pts, following) in enumerate(zip_longest(wanted, wanted[1:]), start):
             if pts != arrived:
                 arrived, *pictures = next(arrivals, (None,))
             if pts != arrived:
                 raise SequenceError(f"frame {index} {_why_other(here)}", where=here.info.path)
-            yield pictures[0] if pts == following else pictures.pop()
+            yield pictures[0] if pts == following else pictures.pop()  # else held while what follows is decoded
 
 
 def _arrivals(scan: VideoScan, wanted: Sequence[int], size: Size, threads: int | None) -> Generator[tuple[int, Tensor]]:

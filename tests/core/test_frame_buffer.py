@@ -21,6 +21,11 @@ def test_what_is_kept_is_what_was_given(size: int, data: st.DataObject):
     assert len(places) == 1
 
 
+def test_a_frame_of_another_shape_is_a_fault():
+    with pytest.raises(ValueError, match=r"a frame \(1, 2, 2\) among frames \(3, 2, 2\)"):
+        FrameBuffer(2).keep([torch.zeros(3, 2, 2), torch.zeros(1, 2, 2)])
+
+
 def test_more_than_there_is_room_for_is_a_fault():
     with pytest.raises(IndexError):
         FrameBuffer(1).keep([torch.zeros(3, 2, 2)] * 2)

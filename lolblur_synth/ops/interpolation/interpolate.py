@@ -114,7 +114,7 @@ def integrate_exposures(
         ends = [to_light(frames[at]) * 0.5 for at in (0, -1)]  # each gap counts its own ends half
         if rows is not None:
             ends = [end * rows[at].to(end)[:, None] for end, at in zip(ends, (0, -1), strict=True)]
-        totals.append(ends[0].add_(ends.pop()))
+        totals.append(ends[0].add_(ends.pop()))  # else that end is held while all gaps are gone through
     for parts in integrator.integrals(exposures, guides, factor, each, note):
         for total, part in zip(totals, parts, strict=True):
             if part is not None:
